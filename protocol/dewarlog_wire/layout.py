@@ -1,0 +1,720 @@
+"""The single source of every fixed record: name, wire type, value of one count, unit.
+
+Place in the line: below everything; imports nothing. The host derives its construct parsers and
+the tables of protocol/SPEC.md from these records; the board packs with `struct` and `.format`.
+All numbers are little-endian. Section numbers refer to protocol/SPEC.md.
+"""
+
+U8 = "B"
+I8 = "b"
+U16 = "H"
+I16 = "h"
+U32 = "I"
+I32 = "i"
+# A byte string of fixed length n is written BYTES(n); struct code "ns".
+
+_SIZES = {"B": 1, "b": 1, "H": 2, "h": 2, "I": 4, "i": 4}
+
+
+def BYTES(count):  # noqa: N802 - reads as a type beside U8 and U16 in the tables below
+    """Name the wire type of a byte string `count` bytes long."""
+    return "%ds" % count
+
+
+def _size_of(code):
+    return int(code[:-1]) if code[-1] == "s" else _SIZES[code]
+
+
+class Record:
+    """One fixed layout: `fields` of (name, wire type, value of one count, unit).
+
+    `format` feeds `struct`, `size` is in bytes. Frozen by convention: nothing writes to it.
+    """
+
+    def __init__(self, name, *fields):
+        self.name = name
+        self.fields = fields
+        self.format = "<" + "".join(code for _, code, _, _ in fields)
+        self.size = sum(_size_of(code) for _, code, _, _ in fields)
+
+    def offset_of(self, field_name):
+        """Return the byte offset of one field; KeyError when there is no such field."""
+        offset = 0
+        for name, code, _, _ in self.fields:
+            if name == field_name:
+                return offset
+            offset += _size_of(code)
+        raise KeyError(field_name)
+
+
+# --- 2. Conventions ---------------------------------------------------------------------------
+# UTC on the wire is whole seconds since 2020-01-01T00:00:00Z: below 2**30 until 2054, so that
+# 32-bit boards hold it without touching the heap.
+UTC_EPOCH_UNIX_S = 1577836800
+UTC_UNKNOWN = 0xFFFFFFFF
+
+TEMPERATURE_PER_DEGC = 128  # readings: one count is 1/128 degC
+COLD_JUNCTION_PER_DEGC = 64  # cold junction: one count is 1/64 degC, the converter's own step
+
+# --- 3. Reading codes: an i16 is a temperature, or says why there is none -----------------------
+READING_MIN = -32000
+STATE_OK = 0
+STATE_OPEN = 1  # probe wire broken
+STATE_SHORT = 2  # input held outside the supply rails: shorted to a supply, over- or undervoltage
+STATE_BELOW_TABLE = 3  # colder than the reference function reaches
+STATE_ABOVE_TABLE = 4
+STATE_COLD_JUNCTION = 5  # cold junction outside the converter's range
+STATE_SILENT = 6  # converter gave no answer or no fresh conversion
+STATE_BROWN_OUT = 7  # converter lost its settings: its supply dropped
+STATE_ABSENT = 8  # no reading was due (channel not fitted)
+STATE_NAMES = (
+    "ok",
+    "open",
+    "short",
+    "below table",
+    "above table",
+    "cold junction out of range",
+    "converter silent",
+    "brown-out",
+    "absent",
+)
+
+
+def state_code(state):
+    """Return the i16 that stands for a probe state other than ok."""
+    return -32768 + state
+
+
+def state_of(code):
+    """Return the probe state an i16 reading code stands for; STATE_OK for a temperature."""
+    return STATE_OK if code >= READING_MIN else code + 32768
+
+
+# --- 4. Blocks --------------------------------------------------------------------------------
+BLOCK_MAGIC = b"DWLB"
+BLOCK_HEADER = Record(
+    "block_header",
+    ("magic", BYTES(4), 1, ""),
+    ("version", U8, 1, ""),
+    ("kind", U8, 1, ""),
+    ("flags", U16, 1, ""),
+    ("length", U32, 1, "bytes"),  # the whole block: header, body and seal
+    ("run", U32, 1, ""),
+    ("block_seq", U32, 1, ""),
+    ("boot", U16, 1, ""),
+    ("uptime_ms", U16, 1, "ms"),  # 0 to 999
+    ("uptime_s", U32, 1, "s"),  # when the block's content begins
+)
+BLOCK_SEAL = Record(
+    "block_seal",
+    ("chain", BYTES(32), 1, ""),  # SHA-256(previous chain || header || body)
+    ("key_index", U32, 1, ""),  # 0: no sealing key was in use
+    ("tag", BYTES(16), 1, ""),  # HMAC-SHA256 seal, first 16 bytes; zero when key_index is 0
+    ("crc32", U32, 1, ""),  # CRC-32 of everything before it
+)
+CHAIN_START = bytes(32)
+BLOCK_MAX_BYTES = 32768
+BLOCK_MAX_SAMPLES = 4096
+SEGMENT_MAX_BYTES = 65536
+
+BLOCK_RUN = 1
+BLOCK_SAMPLES = 2
+BLOCK_SHOCK = 3
+BLOCK_EVENTS = 4  # events alone, when no sample stands with them
+BLOCK_NAMES = {1: "run", 2: "samples", 3: "shock", 4: "events"}
+
+# A body is a list of sections.
+SECTION_HEAD = Record(
+    "section_head",
+    ("kind", U8, 1, ""),
+    ("length", U16, 1, "bytes"),  # of what follows this head
+)
+SECTION_SPAN = 1
+SECTION_COLUMN = 2
+SECTION_STATES = 3
+SECTION_RAW = 4
+SECTION_EVENTS = 5
+SECTION_IDENTITY = 16
+SECTION_TEXT = 17
+SECTION_SAMPLING = 18
+SECTION_CHANNEL = 19
+SECTION_RULE = 20
+SECTION_SHOCK_SETTINGS = 21
+SECTION_TILT_SETTINGS = 22
+SECTION_SHOCK_HEAD = 32
+
+SPAN = Record(
+    "span",
+    ("first_sample", U32, 1, ""),
+    ("count", U16, 1, ""),
+    ("interval_ms", U32, 1, "ms"),
+)
+# Followed by one parameter byte per page, the remainder plane and the unary plane (4.6).
+COLUMN_HEAD = Record(
+    "column_head",
+    ("channel", U8, 1, ""),
+    ("quantity", U8, 1, ""),
+    ("first", I16, 1, ""),
+)
+COLUMN_PAGE = 256  # samples that share one parameter byte
+COLUMN_FLAT = 15  # Rice parameter that says: every residual of this page is 0
+CHANNEL_COMMON = 255  # a column that belongs to the whole sample, not to one probe
+QUANTITY_READING = 0  # the reading, or the mean when several conversions make one sample
+QUANTITY_MIN = 1
+QUANTITY_MAX = 2
+QUANTITY_COLD_JUNCTION = 3
+QUANTITY_LATENESS = 4  # ms after the nominal time
+QUANTITY_ACCELERATION = 5  # channel 0, 1, 2 = x, y, z
+QUANTITY_NAMES = ("reading", "min", "max", "cold junction", "lateness", "acceleration")
+
+STATE_RUN = Record(
+    "state_run",
+    ("channel", U8, 1, ""),
+    ("state", U8, 1, ""),
+    ("first", U16, 1, ""),  # index within the block
+    ("count", U16, 1, ""),
+)
+# What the converter said for one sample of this block, so that the host can prove the board's
+# linearisation with its own.
+RAW_SET = Record(
+    "raw_set",
+    ("channel", U8, 1, ""),
+    ("fault", U8, 1, ""),  # MAX31856 fault status register
+    ("index", U16, 1, ""),  # sample index within the block
+    ("voltage_raw", I32, 1, ""),  # 19-bit code; volts = code / (gain * 1.6 * 2**17)
+    ("cold_junction_raw", I16, 1 / 64, "degC"),
+)
+
+IDENTITY = Record(
+    "identity",
+    ("device_id", BYTES(8), 1, ""),
+    ("log_id", BYTES(8), 1, ""),  # random, made when the run began; never repeats
+    ("firmware_major", U8, 1, ""),
+    ("firmware_minor", U8, 1, ""),
+    ("firmware_patch", U8, 1, ""),
+    ("micropython_major", U8, 1, ""),
+    ("micropython_minor", U8, 1, ""),
+    ("micropython_patch", U8, 1, ""),
+    ("began_utc_s", U32, 1, "s"),  # the board's clock when the run began, or UTC_UNKNOWN
+)
+# A text section: one byte that says which text, then UTF-8.
+TEXT_BOARD = 1
+TEXT_DEWAR = 2
+TEXT_SHIPMENT = 3
+TEXT_PROFILE = 4
+TEXT_CONTACT = 5
+TEXT_INSTRUCTION = 6  # may stand several times, in order
+TEXT_CHAIN_OF_IDENTITY = 7
+TEXT_NAMES = {
+    1: "board",
+    2: "dewar",
+    3: "shipment",
+    4: "profile",
+    5: "contact",
+    6: "instruction",
+    7: "chain_of_identity",
+}
+
+SAMPLING = Record(
+    "sampling",
+    ("interval_ms", U32, 1, "ms"),
+    ("fast_interval_ms", U32, 1, "ms"),  # while a rule is pending or active; 0: never faster
+    ("conversions", U16, 1, ""),  # per sample; above 1 the min and max columns exist
+    ("gain", U8, 1, ""),  # voltage gain of the converter: 8 or 32
+    ("full_policy", U8, 1, ""),
+)
+FULL_STOP = 0  # memory full: stop and say so
+FULL_OVERWRITE = 1  # memory full: give up the oldest pulled run, then the oldest of this one
+
+CHANNEL = Record(
+    "channel",
+    ("channel", U8, 1, ""),
+    ("probe_type", U8, 1, ""),  # ASCII letter: T, K or E
+    ("placement", U8, 1, ""),
+    ("offset_count", I16, 1 / 128, "degC"),  # calibration, added by the board after linearising
+    ("calibration_u_count", U16, 1 / 128, "degC"),  # standard uncertainty of that calibration
+    ("calibrated_utc_s", U32, 1, "s"),  # UTC_UNKNOWN: never
+    ("calibration_due_utc_s", U32, 1, "s"),
+    ("serial", BYTES(12), 1, ""),  # probe serial, ASCII, zero-padded
+)
+PLACEMENT_NAMES = ("payload top", "payload bottom", "neck", "other")
+
+RULE = Record(
+    "rule",
+    ("rule", U8, 1, ""),  # 0 to 7
+    ("kind", U8, 1, ""),
+    ("mode", U8, 1, ""),
+    ("severity", U8, 1, ""),
+    ("channel_mask", U8, 1, ""),  # bit n: channel n
+    ("threshold", I16, 1, ""),  # 1/128 degC; for a rate, K/h
+    ("hysteresis", U16, 1, ""),  # in the unit of the threshold
+    ("dwell_s", U32, 1, "s"),
+    ("rate_window_s", U16, 1, "s"),
+)
+RULE_MAX = 8
+RULE_ABOVE = 1
+RULE_BELOW = 2
+RULE_RISING = 3  # rate of change above threshold, K/h
+RULE_FALLING = 4  # rate of change below minus threshold, K/h
+RULE_KIND_NAMES = {1: "above", 2: "below", 3: "rising", 4: "falling"}
+MODE_SINGLE = 0
+MODE_CUMULATIVE = 1
+SEVERITY_WARN = 0
+SEVERITY_HOLD = 1
+
+SHOCK_BANDS = 3
+SHOCK_SETTINGS = Record(
+    "shock_settings",
+    ("rate_hz", U16, 1, "Hz"),
+    ("count_mg", U16, 1, "mg"),  # acceleration of one count
+    ("range_g", U16, 1, "g"),
+    ("trigger_count", U16, 1, ""),  # counts on any axis that wake the capture
+    ("quiet_ms", U16, 1, "ms"),  # below the trigger this long: the shock has ended
+    ("pre_trigger", U16, 1, ""),  # samples kept before the trigger
+    ("window", U16, 1, ""),  # samples kept at most
+    ("band_1_g", U16, 1, "g"),  # lower edges of the severity bands, on the resultant peak
+    ("band_2_g", U16, 1, "g"),
+    ("band_3_g", U16, 1, "g"),
+    ("hold_band", U8, 1, ""),  # a shock in this band or above means HOLD; 0: never
+    ("hold_velocity_change_mm_s", U16, 1, "mm/s"),  # and it must reach this
+)
+TILT_BANDS = 4
+TILT_SETTINGS = Record(
+    "tilt_settings",
+    ("edge_1_deg", U8, 1, "deg"),  # 0-30, 30-60, 60-120, above 120 from upright
+    ("edge_2_deg", U8, 1, "deg"),
+    ("edge_3_deg", U8, 1, "deg"),
+    ("hold_band", U8, 1, ""),  # minutes in this band or above count; 0: never HOLD
+    ("hold_minutes", U16, 1, "min"),
+    ("period_s", U16, 1, "s"),
+)
+
+SHOCK_HEAD = Record(
+    "shock_head",
+    ("shock", U16, 1, ""),  # number of the shock within the run
+    ("count", U16, 1, ""),  # samples in each of the three columns that follow
+    ("trigger", U16, 1, ""),  # index of the sample that woke the capture
+    ("rate_hz", U16, 1, "Hz"),
+    ("count_mg", U16, 1, "mg"),
+    ("flags", U8, 1, ""),
+)
+SHOCK_CLIPPED = 1  # at least one sample stood at the end of the range
+SHOCK_CUT = 2  # the shock went on after the window was full
+SHOCK_GAP = 4  # samples are missing inside the window
+
+# --- 5. Events --------------------------------------------------------------------------------
+EVENTS_HEAD = Record(
+    "events_head",
+    ("first_event", U32, 1, ""),
+    ("count", U16, 1, ""),
+)
+EVENT_HEAD = Record(
+    "event_head",
+    ("kind", U8, 1, ""),
+    ("length", U8, 1, "bytes"),  # of the body that follows this head
+    ("uptime_ms", U16, 1, "ms"),
+    ("uptime_s", U32, 1, "s"),
+)
+EVENT_BOOT = Record(
+    "boot",
+    ("cause", U8, 1, ""),
+    ("boot", U16, 1, ""),
+    ("recovered_samples", U16, 1, ""),  # found in the journal after the last stop
+    ("dropped_bytes", U16, 1, "bytes"),  # torn tail of the journal, not readable
+    ("utc_s", U32, 1, "s"),
+    ("clock_state", U8, 1, ""),
+)
+BOOT_CAUSE_NAMES = (
+    "unknown",
+    "power on",
+    "reset pin",
+    "watchdog",
+    "soft reset",
+    "brown-out",
+    "deep sleep",
+)
+CLOCK_OK = 0
+CLOCK_UNSET = 1  # the clock chip's oscillator stopped since it was last set
+CLOCK_ABSENT = 2  # no clock chip answered
+CLOCK_STATE_NAMES = ("ok", "unset", "absent")
+EVENT_STOP = Record("stop", ("cause", U8, 1, ""))
+STOP_CAUSE_NAMES = ("command", "keyboard interrupt", "memory full", "low supply", "error")
+EVENT_CLOCK_READ = Record(
+    "clock_read",
+    ("utc_s", U32, 1, "s"),  # what the clock chip said: true time is in [utc_s, utc_s + 1)
+    ("clock_state", U8, 1, ""),
+)
+EVENT_CLOCK_SYNC = Record(
+    "clock_sync",
+    ("utc_s", U32, 1, "s"),  # what the host said
+    ("utc_ms", U16, 1, "ms"),
+    ("error_ms", U16, 1, "ms"),  # what the host says it may be wrong by
+    ("before_utc_s", U32, 1, "s"),  # what the clock chip said before it was set
+    ("before_state", U8, 1, ""),
+)
+EVENT_GAP = Record(
+    "gap",
+    ("stream", U8, 1, ""),
+    ("cause", U8, 1, ""),
+    ("length_ms", U16, 1, "ms"),  # 0 to 999
+    ("length_s", U32, 1, "s"),  # GAP_LENGTH_UNKNOWN: no clock to tell
+    ("missed", U32, 1, ""),  # samples that should have been there
+)
+GAP_LENGTH_UNKNOWN = 0xFFFFFFFF
+STREAM_SAMPLES = 0
+STREAM_SHOCK = 1
+STREAM_EVENTS = 2
+STREAM_NAMES = ("samples", "shock", "events")
+GAP_POWER = 0
+GAP_RING_FULL = 1
+GAP_FLASH_STALL = 2
+GAP_LATE = 3
+GAP_MEMORY_FULL = 4
+GAP_STOPPED = 5
+GAP_OVERWRITTEN = 6
+GAP_CAUSE_NAMES = (
+    "power lost",
+    "ring full",
+    "flash stall",
+    "late tick",
+    "memory full",
+    "logger stopped",
+    "overwritten",
+)
+EVENT_PROBE_STATE = Record(
+    "probe_state",
+    ("channel", U8, 1, ""),
+    ("state", U8, 1, ""),
+    ("before", U8, 1, ""),
+    ("fault", U8, 1, ""),
+    ("sample", U32, 1, ""),  # the first sample in the new state
+)
+EVENT_EXCURSION_BEGIN = Record(
+    "excursion_begin",
+    ("rule", U8, 1, ""),
+    ("channel", U8, 1, ""),
+    ("value", I16, 1, ""),  # at the declaring sample, in the unit of the rule's threshold
+    ("onset", U32, 1, ""),  # first sample of this stay beyond the threshold
+    ("sample", U32, 1, ""),  # the sample at which the dwell was reached
+)
+EVENT_EXCURSION_EXTREME = Record(
+    "excursion_extreme",
+    ("rule", U8, 1, ""),
+    ("channel", U8, 1, ""),
+    ("value", I16, 1, ""),
+    ("onset", U32, 1, ""),
+    ("sample", U32, 1, ""),  # where the extreme stands
+)
+EVENT_EXCURSION_END = Record(
+    "excursion_end",
+    ("rule", U8, 1, ""),
+    ("channel", U8, 1, ""),
+    ("duration_ms", U16, 1, "ms"),  # 0 to 999
+    ("duration_s", U32, 1, "s"),  # beyond the threshold in this stay, gaps and faults not counted
+    ("onset", U32, 1, ""),
+    ("sample", U32, 1, ""),  # the first sample back inside
+)
+EVENT_SHOCK = Record(
+    "shock",
+    ("shock", U16, 1, ""),
+    ("band", U8, 1, ""),
+    ("flags", U8, 1, ""),
+    ("peak_x", I16, 1, ""),  # counts, gravity removed
+    ("peak_y", I16, 1, ""),
+    ("peak_z", I16, 1, ""),
+    ("peak", U16, 1, ""),  # resultant, counts
+    ("duration_us", U32, 1, "us"),
+    ("velocity_change_mm_s", U16, 1, "mm/s"),  # resultant
+)
+EVENT_TILT = Record(
+    "tilt",
+    ("band", U8, 1, ""),  # the band entered, or still in
+    ("angle_deg", U8, 1, "deg"),  # from upright
+    ("band_0_s", U32, 1, "s"),  # totals since the run began
+    ("band_1_s", U32, 1, "s"),
+    ("band_2_s", U32, 1, "s"),
+    ("band_3_s", U32, 1, "s"),
+)
+EVENT_SUPPLY = Record(
+    "supply",
+    ("supply_mv", U16, 1, "mV"),
+    ("low", U8, 1, ""),
+)
+# Followed by: actor, place and note, each one length byte and that many bytes of UTF-8.
+EVENT_CUSTODY = Record(
+    "custody",
+    ("step", U8, 1, ""),
+    ("utc_s", U32, 1, "s"),  # the host's clock
+)
+CUSTODY_STEP_NAMES = (
+    "pack-out",
+    "depart",
+    "handoff",
+    "receive",
+    "store",
+    "remove",
+    "thaw start",
+    "infuse",
+    "note",
+)
+EVENT_PULL = Record(
+    "pull",
+    ("block_seq", U32, 1, ""),  # the last block the host confirmed it holds
+    ("utc_s", U32, 1, "s"),
+)
+EVENT_SENSOR = Record(
+    "sensor",
+    ("part", U8, 1, ""),
+    ("state", U8, 1, ""),
+)
+PART_NAMES = ("accelerometer", "tilt sensor", "clock", "supply monitor")
+SENSOR_STATE_NAMES = ("ok", "silent", "wrong identity", "fault")
+
+EVENTS = {
+    1: EVENT_BOOT,
+    2: EVENT_STOP,
+    3: EVENT_CLOCK_READ,
+    4: EVENT_CLOCK_SYNC,
+    5: EVENT_GAP,
+    6: EVENT_PROBE_STATE,
+    7: EVENT_EXCURSION_BEGIN,
+    8: EVENT_EXCURSION_EXTREME,
+    9: EVENT_EXCURSION_END,
+    10: EVENT_SHOCK,
+    11: EVENT_TILT,
+    12: EVENT_SUPPLY,
+    13: EVENT_CUSTODY,
+    14: EVENT_PULL,
+    15: EVENT_SENSOR,
+}
+KIND_BOOT = 1
+KIND_STOP = 2
+KIND_CLOCK_READ = 3
+KIND_CLOCK_SYNC = 4
+KIND_GAP = 5
+KIND_PROBE_STATE = 6
+KIND_EXCURSION_BEGIN = 7
+KIND_EXCURSION_EXTREME = 8
+KIND_EXCURSION_END = 9
+KIND_SHOCK = 10
+KIND_TILT = 11
+KIND_SUPPLY = 12
+KIND_CUSTODY = 13
+KIND_PULL = 14
+KIND_SENSOR = 15
+
+# --- 6. Journal -------------------------------------------------------------------------------
+JOURNAL_MAGIC = b"DWLJ"
+JOURNAL_HEAD = Record(
+    "journal_head",
+    ("magic", BYTES(4), 1, ""),
+    ("version", U8, 1, ""),
+    ("columns", U8, 1, ""),  # i16 values in each sample record, lateness not counted
+    ("boot", U16, 1, ""),
+    ("run", U32, 1, ""),
+    ("block_seq", U32, 1, ""),  # blocks sealed when this journal was opened
+    ("first_sample", U32, 1, ""),
+    ("first_event", U32, 1, ""),
+    ("interval_ms", U32, 1, "ms"),
+    ("uptime_ms", U16, 1, "ms"),  # nominal time of the first sample
+    ("uptime_s", U32, 1, "s"),
+    ("crc32", U32, 1, ""),
+)
+# Every record: this head, its body, then CRC-32 continued from the record before it.
+JOURNAL_RECORD = Record(
+    "journal_record",
+    ("kind", U8, 1, ""),
+    ("length", U16, 1, "bytes"),
+)
+JOURNAL_SAMPLE = 1  # i16 lateness_ms, then one i16 a column
+JOURNAL_RAW = 2  # one RAW_SET
+JOURNAL_EVENT = 3  # EVENT_HEAD and body
+JOURNAL_STATE = 4  # the excursion engine's state when the journal was opened; board-private
+
+# --- 7. Frames and messages -------------------------------------------------------------------
+FRAME_HEAD = Record(
+    "frame_head",
+    ("kind", U8, 1, ""),
+    ("seq", U8, 1, ""),
+    ("length", U16, 1, "bytes"),  # of the body
+)
+FRAME_CRC_BYTES = 4
+FRAME_OVERHEAD_BYTES = 8
+SERIAL_BODY_MAX_BYTES = 4096
+BLE_BODY_MAX_BYTES = 236
+SERIAL_IN_MARK = b"\x06\x09"  # a host line: this mark, base64 of a frame, LF
+
+MSG_HELLO = 0x01
+MSG_STATUS = 0x02
+MSG_TIME = 0x03
+MSG_LIST = 0x04
+MSG_READ = 0x05
+MSG_ACK = 0x06
+MSG_ABORT = 0x07
+MSG_HASH = 0x08
+MSG_SEAL = 0x09
+MSG_MARK = 0x0A
+MSG_CONFIRM = 0x0B
+MSG_STOP = 0x0C
+MSG_AUTH = 0x0D  # reserved
+MSG_ERASE = 0x0E  # reserved
+MSG_DATA = 0x40
+MSG_END = 0x41
+MSG_ERROR = 0x7F
+REPLY = 0x80  # a reply has its request's kind with this bit set, and its seq
+
+HELLO = Record(
+    "hello",
+    ("protocol", U8, 1, ""),
+    ("reserved", U8, 1, ""),
+    ("body_max", U16, 1, "bytes"),  # largest body the host can take
+    ("nonce", BYTES(8), 1, ""),
+)
+HELLO_REPLY = Record(
+    "hello_reply",
+    ("protocol", U8, 1, ""),
+    ("format", U8, 1, ""),
+    ("body_max", U16, 1, "bytes"),
+    ("features", U32, 1, ""),
+    ("device_id", BYTES(8), 1, ""),
+    ("nonce", BYTES(8), 1, ""),
+)
+STATUS_REPLY = Record(
+    "status_reply",
+    ("state", U8, 1, ""),  # bits: STATUS_*
+    ("run", U32, 1, ""),
+    ("boot", U16, 1, ""),
+    ("uptime_ms", U16, 1, "ms"),
+    ("uptime_s", U32, 1, "s"),
+    ("utc_s", U32, 1, "s"),
+    ("clock_state", U8, 1, ""),
+    ("interval_ms", U32, 1, "ms"),
+    ("samples", U32, 1, ""),
+    ("events", U32, 1, ""),
+    ("blocks", U32, 1, ""),
+    ("backlog_bytes", U32, 1, "bytes"),  # stored and not yet confirmed
+    ("free_bytes", U32, 1, "bytes"),
+    ("supply_mv", U16, 1, "mV"),
+    ("reading_0", I16, 1 / 128, "degC"),  # latest reading codes; STATE_ABSENT where not fitted
+    ("reading_1", I16, 1 / 128, "degC"),
+    ("reading_2", I16, 1 / 128, "degC"),
+    ("reading_3", I16, 1 / 128, "degC"),
+    ("cold_junction", I16, 1 / 64, "degC"),
+    ("ring_high_water", U8, 1, ""),
+    ("ring_dropped", U16, 1, ""),
+    ("rules_active", U8, 1, ""),
+)
+STATUS_RECORDING = 1
+STATUS_EXCURSION = 2
+STATUS_FAULT = 4
+STATUS_CLOCK_UNSET = 8
+STATUS_LOW_SUPPLY = 16
+STATUS_MEMORY_FULL = 32
+TIME = Record(
+    "time",
+    ("utc_s", U32, 1, "s"),
+    ("utc_ms", U16, 1, "ms"),
+    ("error_ms", U16, 1, "ms"),
+)
+TIME_REPLY = Record(
+    "time_reply",
+    ("before_utc_s", U32, 1, "s"),
+    ("before_state", U8, 1, ""),
+)
+LIST = Record(
+    "list",
+    ("from_index", U16, 1, ""),
+    ("most", U8, 1, ""),
+)
+LIST_REPLY = Record(
+    "list_reply",
+    ("total", U16, 1, ""),
+    ("from_index", U16, 1, ""),
+    ("count", U8, 1, ""),
+)
+# One entry of a list: a segment or the journal of one run.
+LIST_ENTRY = Record(
+    "list_entry",
+    ("run", U32, 1, ""),
+    ("file", U16, 1, ""),  # segment number, or FILE_JOURNAL
+    ("flags", U8, 1, ""),
+    ("etag", U32, 1, ""),  # changes whenever earlier bytes of the file may have changed
+    ("size", U32, 1, "bytes"),
+    ("log_id", BYTES(8), 1, ""),
+)
+FILE_JOURNAL = 0xFFFF
+ENTRY_SEALED = 1  # will never grow
+ENTRY_CONFIRMED = 2  # a host has confirmed it holds all of it
+READ = Record(
+    "read",
+    ("run", U32, 1, ""),
+    ("file", U16, 1, ""),
+    ("etag", U32, 1, ""),
+    ("offset", U32, 1, "bytes"),
+    ("length", U32, 1, "bytes"),
+    ("prefix_crc32", U32, 1, ""),  # CRC-32 of bytes 0 to offset that the host already holds
+    ("credit", U32, 1, "bytes"),  # the board may send up to offset + credit
+)
+READ_REPLY = Record(
+    "read_reply",
+    ("xfer", U8, 1, ""),
+    ("length", U32, 1, "bytes"),
+)
+DATA_HEAD = Record(
+    "data_head",
+    ("xfer", U8, 1, ""),
+    ("flags", U8, 1, ""),
+    ("offset", U32, 1, "bytes"),
+)
+END = Record(
+    "end",
+    ("xfer", U8, 1, ""),
+    ("status", U8, 1, ""),
+    ("offset", U32, 1, "bytes"),
+    ("crc32", U32, 1, ""),  # of the bytes of this transfer, from its first offset
+)
+ACK = Record(
+    "ack",
+    ("xfer", U8, 1, ""),
+    ("next_offset", U32, 1, "bytes"),
+    ("credit", U32, 1, "bytes"),
+)
+HASH = Record(
+    "hash",
+    ("run", U32, 1, ""),
+    ("file", U16, 1, ""),
+    ("etag", U32, 1, ""),
+    ("offset", U32, 1, "bytes"),
+    ("length", U32, 1, "bytes"),
+)
+HASH_REPLY = Record("hash_reply", ("sha256", BYTES(32), 1, ""))
+SEAL_REPLY = Record("seal_reply", ("blocks", U32, 1, ""), ("chain", BYTES(32), 1, ""))
+# MSG_MARK carries a custody body: EVENT_CUSTODY and its three texts.
+CONFIRM = Record(
+    "confirm",
+    ("run", U32, 1, ""),
+    ("blocks", U32, 1, ""),
+    ("chain", BYTES(32), 1, ""),  # the chain value after that many blocks
+    ("utc_s", U32, 1, "s"),
+)
+ERROR = Record("error", ("code", U8, 1, ""))  # then UTF-8 text for a person
+ERROR_UNKNOWN = 1
+ERROR_MALFORMED = 2
+ERROR_NOT_FOUND = 3
+ERROR_CHANGED = 4
+ERROR_BUSY = 5
+ERROR_RANGE = 6
+ERROR_MEMORY_FULL = 7
+ERROR_NOT_ALLOWED = 8
+ERROR_VERSION = 9
+ERROR_NAMES = {
+    1: "unknown request",
+    2: "malformed request",
+    3: "not found",
+    4: "changed",
+    5: "busy",
+    6: "out of range",
+    7: "memory full",
+    8: "not allowed",
+    9: "version",
+}
