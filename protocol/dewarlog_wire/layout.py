@@ -515,8 +515,7 @@ JOURNAL_HEAD = Record(
     ("block_seq", U32, 1, ""),  # blocks sealed when this journal was opened
     ("first_sample", U32, 1, ""),
     ("first_event", U32, 1, ""),
-    ("interval_ms", U32, 1, "ms"),
-    ("uptime_ms", U16, 1, "ms"),  # nominal time of the first sample
+    ("uptime_ms", U16, 1, "ms"),  # when the journal was opened
     ("uptime_s", U32, 1, "s"),
     ("crc32", U32, 1, ""),
 )
@@ -530,6 +529,13 @@ JOURNAL_SAMPLE = 1  # i16 lateness_ms, then one i16 a column
 JOURNAL_RAW = 2  # one RAW_SET
 JOURNAL_EVENT = 3  # EVENT_HEAD and body
 JOURNAL_STATE = 4  # the excursion engine's state when the journal was opened; board-private
+JOURNAL_SPAN = 5  # stands before the first sample record
+JOURNAL_SPAN_BODY = Record(
+    "journal_span",
+    ("interval_ms", U32, 1, "ms"),
+    ("uptime_ms", U16, 1, "ms"),  # nominal time of the first sample
+    ("uptime_s", U32, 1, "s"),
+)
 
 # --- 7. Frames and messages -------------------------------------------------------------------
 FRAME_HEAD = Record(
