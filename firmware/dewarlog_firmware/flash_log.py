@@ -1,0 +1,480 @@
+"""Segments and the open journal in the file system, found again after power loss.
+
+Takes sealed blocks and journal records from logbook; gives stored bytes to it and to server.
+Never rewrites a sealed block: segments only grow, and a torn tail is cut by copying what stands
+before it. `flush()` is the commit on littlefs. Format: protocol/SPEC.md section 7. Reasoning:
+protocol/DESIGN.md "Recovery". Files below `root`:
+
+    next_run                     the next run's number, so that a number never comes back
+    <run, 8 hex>/<segment, 4 hex>.seg
+    <run, 8 hex>/journal         records not yet sealed
+    <run, 8 hex>/state           log id, open or closed, blocks a host has confirmed
+"""
+
+import os
+import struct
+
+from dewarlog_wire import block, layout
+from dewarlog_wire.crc import crc32
+from dewarlog_wire.errors import BlockError
+
+# log id, run closed, crc of the configuration, blocks confirmed by a host, crc32. Board-private.
+_STATE_FORMAT = "<8sBIII"
+_STATE_BYTES = struct.calcsize(_STATE_FORMAT)
+_COPY_BYTES = 512
+# Places in the tuple that BLOCK_HEADER unpacks to.
+_KIND = 2
+_LENGTH = 4
+_BLOCK_SEQ = 6
+_BOOT = 7
+_FROM_JOURNAL = (layout.BLOCK_SAMPLES, layout.BLOCK_EVENTS)
+
+
+class RunState:
+    """What the board remembers of one run outside its log."""
+
+    def __init__(
+        self, log_id: bytes, closed: bool, config_crc: int, confirmed_blocks: int
+    ) -> None:
+        self.log_id = log_id
+        self.closed = closed
+        self.config_crc = config_crc
+        self.confirmed_blocks = confirmed_blocks
+
+
+class Tail:
+    """Where a run ends on flash: blocks sealed, chain value, torn bytes that were cut."""
+
+    def __init__(self, blocks: int, chain: bytes, dropped_bytes: int) -> None:
+        self.blocks = blocks
+        self.chain = chain
+        self.dropped_bytes = dropped_bytes
+
+
+class StoredFile:
+    """One file of the log as it stood when it was opened; reads never pass that size.
+
+    littlefs may reuse the tail of a file that has grown since it was opened, so the handle is
+    opened anew whenever the log has been written to (`generation`).
+    """
+
+    def __init__(self, log: "FlashLog", path: str) -> None:
+        self.size = os.stat(path)[6]
+        self._log = log
+        self._path = path
+        self._file = open(path, "rb")
+        self._generation = log.generation
+
+    def read_into(self, offset: int, view: memoryview) -> int:
+        """Fill `view` from `offset`; return the bytes read, fewer only at the snapshot's end."""
+        if self._generation != self._log.generation:
+            self._file.close()
+            self._file = open(self._path, "rb")
+            self._generation = self._log.generation
+        wanted = self.size - offset
+        if wanted <= 0:
+            return 0
+        self._file.seek(offset)
+        if wanted < len(view):
+            return self._file.readinto(view[:wanted]) or 0
+        return self._file.readinto(view) or 0
+
+    def close(self) -> None:
+        """Give the file handle back."""
+        self._file.close()
+
+
+class FlashLog:
+    """The runs below one folder; one of them may be open for writing.
+
+    `scratch` is lent for recovery and must hold one block (layout.BLOCK_MAX_BYTES at most).
+    """
+
+    def __init__(self, root: str, scratch: bytearray) -> None:
+        self.root = root
+        self.run = 0
+        self.generation = 0
+        self._scratch = scratch
+        self._segment = 0
+        self._segment_bytes = 0
+        self._journal = None
+        _make_folder(root)
+
+    # --- runs ---------------------------------------------------------------------------------
+
+    def runs(self) -> list:
+        """Return the numbers of the stored runs, oldest first."""
+        return sorted(int(name, 16) for name in os.listdir(self.root) if len(name) == 8)
+
+    def begin(self, log_id: bytes, config_crc: int) -> int:
+        """Open a new run and return its number, which no run before it has had."""
+        runs = self.runs()
+        number = max(runs[-1] + 1 if runs else 1, self._next_run())
+        self._replace(self.root + "/next_run", b"%d" % (number + 1))
+        _make_folder(self._folder(number))
+        self.write_state(number, RunState(log_id, closed=False, config_crc=config_crc, confirmed_blocks=0))
+        self.run = number
+        self._segment = 0
+        self._segment_bytes = 0
+        return number
+
+    def open_run(self) -> "RunState | None":
+        """Find the run that was open when the board stopped; None when there is none.
+
+        A run whose state file is unreadable is left alone, never reopened: its log stays as it is.
+        """
+        runs = self.runs()
+        if not runs:
+            return None
+        state = self.read_state(runs[-1])
+        if state is None or state.closed:
+            return None
+        self.run = runs[-1]
+        return state
+
+    def close_run(self) -> None:
+        """Mark the open run as closed; its log never grows again."""
+        self._close_journal()
+        state = self.read_state(self.run)
+        if state is not None:
+            state.closed = True
+            self.write_state(self.run, state)
+
+    def read_state(self, run: int) -> "RunState | None":
+        """Read what is remembered of a run; None when the file is missing or damaged."""
+        try:
+            with open(self._folder(run) + "/state", "rb") as file:
+                data = file.read(_STATE_BYTES)
+        except OSError:
+            return None
+        if len(data) != _STATE_BYTES or crc32(data[:-4]) != struct.unpack("<I", data[-4:])[0]:
+            return None
+        log_id, closed, config_crc, confirmed_blocks, _ = struct.unpack(_STATE_FORMAT, data)
+        return RunState(log_id, bool(closed), config_crc, confirmed_blocks)
+
+    def write_state(self, run: int, state: RunState) -> None:
+        """Replace what is remembered of a run in one step."""
+        data = struct.pack(
+            _STATE_FORMAT[:-1],
+            state.log_id,
+            int(state.closed),
+            state.config_crc,
+            state.confirmed_blocks,
+        )
+        self._replace(self._folder(run) + "/state", data + struct.pack("<I", crc32(data)))
+
+    # --- writing ------------------------------------------------------------------------------
+
+    def append_block(self, view: memoryview) -> None:
+        """Store one sealed block at the end of the open run; durable on return."""
+        if self._segment_bytes and self._segment_bytes + len(view) > layout.SEGMENT_MAX_BYTES:
+            self._segment += 1
+            self._segment_bytes = 0
+        with open(self._segment_path(self.run, self._segment), "ab") as file:
+            file.write(view)
+        self.generation += 1
+        self._segment_bytes += len(view)
+
+    def start_journal(self, view: memoryview) -> None:
+        """Replace the journal by a new one that begins with `view`, in one step."""
+        self._close_journal()
+        path = self._folder(self.run) + "/journal"
+        self._replace(path, view)
+        self.generation += 1
+        self._journal = open(path, "ab")
+
+    def append_journal(self, view: memoryview) -> None:
+        """Add records to the open journal; durable on return."""
+        self._journal.write(view)
+        self._journal.flush()
+        self.generation += 1
+
+    def _close_journal(self) -> None:
+        if self._journal is not None:
+            self._journal.close()
+            self._journal = None
+
+    # --- recovery -----------------------------------------------------------------------------
+
+    def recover_tail(self) -> Tail:
+        """Find the last whole block of the open run and cut whatever stands torn behind it.
+
+        A damaged block with a good one after it is not a torn tail: it stays for the host to name.
+        """
+        dropped_bytes = 0
+        segments = self.segments(self.run)
+        while segments:
+            segment = segments.pop()
+            path = self._segment_path(self.run, segment)
+            size = os.stat(path)[6]
+            end, blocks, chain = self._last_block(path)
+            if end < size:
+                dropped_bytes += size - end
+                self._cut(path, end)
+            if end:
+                self._segment = segment
+                self._segment_bytes = end
+                return Tail(blocks, chain, dropped_bytes)
+        self._segment = 0
+        self._segment_bytes = 0
+        return Tail(0, layout.CHAIN_START, dropped_bytes)
+
+    def _last_block(self, path: str) -> tuple:
+        """Return (end, number + 1, chain value) of the last good block of a segment, or zeros."""
+        end, blocks, chain = 0, 0, layout.CHAIN_START
+        with open(path, "rb") as file:
+            for offset, fields in self._headers(file):
+                length = fields[_LENGTH]
+                view = memoryview(self._scratch)[:length]
+                file.seek(offset)
+                file.readinto(view)
+                try:
+                    found = block.check_block(view, 0, None)
+                except BlockError:
+                    continue
+                end, blocks, chain = offset + length, fields[_BLOCK_SEQ] + 1, bytes(found.chain)
+        return end, blocks, chain
+
+    def _headers(self, file):  # noqa: ANN001, ANN202 - an open file; yields (offset, fields)
+        """Yield (offset, header fields) of every block that fits, searching past damaged ones."""
+        size = file.seek(0, 2)
+        head = bytearray(layout.BLOCK_HEADER.size)
+        offset = 0
+        while offset + len(head) <= size:
+            file.seek(offset)
+            file.readinto(head)
+            fields = struct.unpack(layout.BLOCK_HEADER.format, head)
+            length = fields[_LENGTH]
+            fits = len(head) < length <= min(size - offset, len(self._scratch))
+            if fields[0] == layout.BLOCK_MAGIC and fits:
+                yield offset, fields
+                offset += length
+            else:
+                offset = self._next_magic(file, offset + 1, size)
+
+    @staticmethod
+    def _next_magic(file, start: int, size: int) -> int:  # noqa: ANN001 - an open file
+        """Return where the next block header may begin at or after `start`; `size` if nowhere."""
+        while start < size:
+            file.seek(start)
+            chunk = file.read(_COPY_BYTES)
+            found = chunk.find(layout.BLOCK_MAGIC)
+            if found >= 0:
+                return start + found
+            start += max(1, len(chunk) - len(layout.BLOCK_MAGIC) + 1)
+        return size
+
+    def sealed_since(self, block_seq: int) -> bool:
+        """Tell whether samples or events were sealed in block `block_seq` or a later one."""
+        for segment in reversed(self.segments(self.run)):
+            first_seq = None
+            with open(self._segment_path(self.run, segment), "rb") as file:
+                for _, fields in self._headers(file):
+                    seq = fields[_BLOCK_SEQ]
+                    if first_seq is None:
+                        first_seq = seq
+                    if seq >= block_seq and fields[_KIND] in _FROM_JOURNAL:
+                        return True
+            if first_seq is not None and first_seq < block_seq:
+                return False
+        return False
+
+    def counters(self) -> tuple:
+        """Return (boot, next sample, next event) as the sealed blocks of the open run tell."""
+        boot, next_sample, next_event = 0, 0, 0
+        for segment in self.segments(self.run):
+            with open(self._segment_path(self.run, segment), "rb") as file:
+                for offset, fields in self._headers(file):
+                    boot = fields[_BOOT]
+                    end = offset + fields[_LENGTH] - layout.BLOCK_SEAL.size
+                    for kind, first, count in _counts(file, offset, end):
+                        if kind == layout.SECTION_SPAN:
+                            next_sample = first + count
+                        else:
+                            next_event = first + count
+        return boot, next_sample, next_event
+
+    def chain_after(self, run: int, blocks: int) -> "bytes | None":
+        """Return the chain value after the first `blocks` blocks of a run; None if not stored."""
+        for segment in reversed(self.segments(run)):
+            with open(self._segment_path(run, segment), "rb") as file:
+                for offset, fields in self._headers(file):
+                    if fields[_BLOCK_SEQ] == blocks - 1:
+                        file.seek(offset + fields[_LENGTH] - layout.BLOCK_SEAL.size)
+                        return file.read(32)
+        return None
+
+    def block_0(self, run: int) -> "memoryview | None":
+        """Return the bytes of a run's first block (in the scratch); None when there is none."""
+        path = self._segment_path(run, 0)
+        if not _exists(path):
+            return None
+        with open(path, "rb") as file:
+            for offset, fields in self._headers(file):
+                view = memoryview(self._scratch)[: fields[_LENGTH]]
+                file.seek(offset)
+                file.readinto(view)
+                return view
+        return None
+
+    def _cut(self, path: str, end: int) -> None:
+        """Keep the first `end` bytes of a file; there is no truncate on littlefs' binding."""
+        if end == 0:
+            os.remove(path)
+            return
+        chunk = bytearray(_COPY_BYTES)
+        with open(path, "rb") as source, open(self.root + "/cut", "wb") as target:
+            left = end
+            while left:
+                count = source.readinto(memoryview(chunk)[: min(left, _COPY_BYTES)])
+                target.write(memoryview(chunk)[:count])
+                left -= count
+        os.rename(self.root + "/cut", path)
+
+    # --- space --------------------------------------------------------------------------------
+
+    def free_bytes(self) -> int:
+        """Return the bytes the file system still has free."""
+        stat = os.statvfs(self.root)
+        return stat[0] * stat[3]
+
+    def remove_run(self, run: int) -> int:
+        """Delete a run whose log a host holds; return the bytes freed. The caller has checked."""
+        folder = self._folder(run)
+        freed = 0
+        for name in os.listdir(folder):
+            freed += os.stat(folder + "/" + name)[6]
+            os.remove(folder + "/" + name)
+        os.rmdir(folder)
+        self.generation += 1
+        return freed
+
+    def remove_segment(self, segment: int) -> int:
+        """Delete one segment of the open run; return the samples that were in it."""
+        path = self._segment_path(self.run, segment)
+        samples = 0
+        span = bytearray(layout.SECTION_HEAD.size + layout.SPAN.size)
+        with open(path, "rb") as file:
+            for offset, fields in self._headers(file):
+                if fields[_KIND] == layout.BLOCK_SAMPLES:
+                    file.seek(offset + layout.BLOCK_HEADER.size)
+                    file.readinto(span)
+                    samples += struct.unpack_from(
+                        layout.SPAN.format, span, layout.SECTION_HEAD.size
+                    )[1]
+        os.remove(path)
+        self.generation += 1
+        return samples
+
+    # --- reading ------------------------------------------------------------------------------
+
+    def segments(self, run: int) -> list:
+        """Return the numbers of a run's segments, in order."""
+        return sorted(
+            int(name[:4], 16) for name in os.listdir(self._folder(run)) if name.endswith(".seg")
+        )
+
+    def entries(self) -> list:
+        """Return (run, file) of everything a host may read, oldest first."""
+        found = []
+        for run in self.runs():
+            for segment in self.segments(run):
+                found.append((run, segment))
+            if _exists(self._folder(run) + "/journal"):
+                found.append((run, layout.FILE_JOURNAL))
+        return found
+
+    def entry(self, run: int, file: int) -> tuple:
+        """Return the LIST_ENTRY values of one stored file. Raises KeyError when it is gone."""
+        path = self._path(run, file)
+        if not _exists(path):
+            raise KeyError((run, file))
+        state = self.read_state(run)
+        log_id = bytes(8) if state is None else state.log_id
+        closed = state is None or state.closed
+        flags = 0
+        if file != layout.FILE_JOURNAL and (closed or file != self.segments(run)[-1]):
+            flags |= layout.ENTRY_SEALED
+        if state is not None and self._confirmed(run, file, state.confirmed_blocks):
+            flags |= layout.ENTRY_CONFIRMED
+        return (run, file, flags, self._etag(run, file, log_id), os.stat(path)[6], log_id)
+
+    def open_stored(self, run: int, file: int, etag: int) -> StoredFile:
+        """Open a file for a pull. Raises KeyError when gone, ValueError when it has changed."""
+        if self.entry(run, file)[3] != etag:
+            raise ValueError(etag)
+        return StoredFile(self, self._path(run, file))
+
+    def _confirmed(self, run: int, file: int, confirmed_blocks: int) -> bool:
+        if file == layout.FILE_JOURNAL or not confirmed_blocks:
+            return False
+        last_seq = -1
+        with open(self._segment_path(run, file), "rb") as stored:
+            for _, fields in self._headers(stored):
+                last_seq = fields[_BLOCK_SEQ]
+        return 0 <= last_seq < confirmed_blocks
+
+    def _etag(self, run: int, file: int, log_id: bytes) -> int:
+        """A segment only grows, so its log id names it; a journal is named by its own head."""
+        if file != layout.FILE_JOURNAL:
+            return crc32(log_id + struct.pack("<H", file))
+        with open(self._path(run, file), "rb") as journal:
+            return crc32(journal.read(layout.JOURNAL_HEAD.size), crc32(log_id))
+
+    # --- paths --------------------------------------------------------------------------------
+
+    def _folder(self, run: int) -> str:
+        return "%s/%08x" % (self.root, run)
+
+    def _segment_path(self, run: int, segment: int) -> str:
+        return "%s/%08x/%04x.seg" % (self.root, run, segment)
+
+    def _path(self, run: int, file: int) -> str:
+        if file == layout.FILE_JOURNAL:
+            return self._folder(run) + "/journal"
+        return self._segment_path(run, file)
+
+    def journal_path(self) -> str:
+        """Return where the open run's journal lies."""
+        return self._folder(self.run) + "/journal"
+
+    def _next_run(self) -> int:
+        try:
+            with open(self.root + "/next_run", "rb") as file:
+                return int(file.read(12))
+        except (OSError, ValueError):
+            return 1
+
+    def _replace(self, path: str, data) -> None:  # noqa: ANN001 - any buffer
+        """Write a small file so that after a power cut it is the old one or the new one, whole."""
+        with open(self.root + "/new", "wb") as file:
+            file.write(data)
+        os.rename(self.root + "/new", path)
+
+
+def _counts(file, offset: int, end: int):  # noqa: ANN001, ANN202 - yields (kind, first, count)
+    """Yield what the SPAN and EVENTS sections of one block count, reading only their heads."""
+    offset += layout.BLOCK_HEADER.size
+    head_bytes = layout.SECTION_HEAD.size
+    while offset + head_bytes <= end:
+        file.seek(offset)
+        data = file.read(head_bytes + layout.EVENTS_HEAD.size)
+        kind, length = struct.unpack_from(layout.SECTION_HEAD.format, data, 0)
+        if kind in (layout.SECTION_SPAN, layout.SECTION_EVENTS):
+            # Both begin with the number of the first and the count (SPAN, EVENTS_HEAD).
+            first, count = struct.unpack_from(layout.EVENTS_HEAD.format, data, head_bytes)
+            yield kind, first, count
+        offset += head_bytes + length
+
+
+def _exists(path: str) -> bool:
+    try:
+        os.stat(path)
+    except OSError:
+        return False
+    return True
+
+
+def _make_folder(path: str) -> None:
+    if not _exists(path):
+        os.mkdir(path)

@@ -1,0 +1,293 @@
+"""The open run: every sample and event durable first, sealed later, found again after a cut.
+
+Takes samples and events from app, joins recorder (bytes) with flash_log (files) and keeps the
+excursion engine's state with them; answers the server's questions about what is stored.
+
+Order of writing, so that a power cut at any point loses at most the sample being written:
+  1. journal records of a sample and its events: one write, one flush
+  2. sealing: the block goes to its segment, then a new journal replaces the old in one step
+  3. a cut between the two leaves a block and a journal that say the same: `resume` sees by the
+     block number that the journal is already sealed
+"""
+
+import struct
+
+from dewarlog_wire import journal, layout
+from dewarlog_wire.errors import JournalError
+
+_ENOSPC = 28
+# Room kept for one full journal, one full block and the last words when memory runs out.
+RESERVE_BYTES = 112 * 1024
+_LAST_WORDS_BYTES = 16 * 1024
+
+
+class MemoryFull(Exception):  # noqa: N818 - a condition of the flash, told apart from OSError
+    """No room is left and the policy allows none to be made; nothing stored was lost."""
+
+
+class Recovery:
+    """What was found when the board came up in the middle of a run."""
+
+    def __init__(self, recovered_samples: int, dropped_bytes: int, boot: int) -> None:
+        self.recovered_samples = recovered_samples
+        self.dropped_bytes = dropped_bytes
+        self.boot = boot  # the boot that the recovered samples belong to
+        self.last_uptime_s = None  # of the newest sample, or None
+        self.interval_ms = 0
+        self.clock_uptime_s = None  # of the newest clock reading before the cut, or None
+        self.clock_utc_s = layout.UTC_UNKNOWN
+
+
+class Logbook:
+    """One run being written. `engine`: excursion.Engine; `full_policy`: layout.FULL_*."""
+
+    def __init__(self, recorder, flash, engine, full_policy: int) -> None:  # noqa: ANN001
+        self.recorder = recorder
+        self.flash = flash
+        self.engine = engine
+        self.is_full = False
+        self._full_policy = full_policy
+        self._now_s = 0
+        self._now_ms = 0
+
+    # --- beginning and ending -----------------------------------------------------------------
+
+    def begin(self, sections: list, log_id: bytes, config_crc: int) -> None:
+        """Open a new run whose block 0 holds `sections`."""
+        run = self.flash.begin(log_id, config_crc)
+        self.recorder.resume(run, 0, 0, layout.CHAIN_START, 0, 0)
+        self._make_room(RESERVE_BYTES)
+        view = self.recorder.run_block(sections, self._now_s, self._now_ms)
+        self.flash.append_block(view)
+        self._open_journal()
+
+    def resume(self) -> Recovery:
+        """Continue the run that flash.open_run() found: seal what the journal held."""
+        tail = self.flash.recover_tail()
+        recorder = self.recorder
+        recorder.resume(self.flash.run, 0, tail.blocks, tail.chain, 0, 0)
+        try:
+            recovery, block_seq = self._replay()
+        except (OSError, JournalError) as error:
+            recovery, block_seq = self._without_journal(error)
+        recovery.dropped_bytes += tail.dropped_bytes
+        if not recorder.is_empty:
+            if self.flash.sealed_since(block_seq):
+                recorder.resume(
+                    recorder.run,
+                    recorder.boot,
+                    recorder.blocks,
+                    recorder.chain,
+                    recorder.next_sample,
+                    recorder.next_event,
+                )
+            else:
+                self.flash.append_block(recorder.seal())
+        recorder.boot = recovery.boot + 1
+        self._open_journal()
+        return recovery
+
+    def _replay(self) -> tuple:
+        """Put the journal's records back into the recorder and the engine."""
+        recorder = self.recorder
+        with open(self.flash.journal_path(), "rb") as file:
+            reader = journal.JournalReader(file.read)
+            head = reader.head
+            recorder.resume(
+                recorder.run, head.boot, recorder.blocks, recorder.chain,
+                head.first_sample, head.first_event,
+            )
+            recovery = Recovery(0, 0, head.boot)
+            for kind, body in reader.records():
+                self._replay_record(kind, body, recovery)
+                recorder.take_journal()
+            recovery.dropped_bytes = reader.torn_bytes
+        recovery.recovered_samples = recorder.count
+        if recorder.count:
+            nominal_ms = recorder.uptime_ms + (recorder.count - 1) * recorder.interval_ms
+            recovery.last_uptime_s = recorder.uptime_s + nominal_ms // 1000
+        recovery.interval_ms = recorder.interval_ms
+        return recovery, head.block_seq
+
+    def _replay_record(self, kind: int, body: bytes, recovery: Recovery) -> None:
+        recorder = self.recorder
+        if kind == layout.JOURNAL_STATE:
+            self.engine.restore(body)
+        elif kind == layout.JOURNAL_SPAN:
+            interval_ms, uptime_ms, uptime_s = struct.unpack(layout.JOURNAL_SPAN_BODY.format, body)
+            recorder.begin_span(interval_ms, uptime_s, uptime_ms)
+        elif kind == layout.JOURNAL_SAMPLE:
+            values = struct.unpack("<%dh" % (len(body) // 2), body)
+            self.engine.mute = True
+            self.judge(values[0], values[1:])
+            self.engine.mute = False
+            recorder.sample(values[0], values[1:])
+        elif kind == layout.JOURNAL_RAW:
+            channel, fault, _, voltage_raw, cold_raw = struct.unpack(layout.RAW_SET.format, body)
+            recorder.raw_set(channel, fault, voltage_raw, cold_raw)
+        elif kind == layout.JOURNAL_EVENT:
+            head_bytes = layout.EVENT_HEAD.size
+            event_kind, _, uptime_ms, uptime_s = struct.unpack_from(
+                layout.EVENT_HEAD.format, body, 0
+            )
+            recorder.event(event_kind, body[head_bytes:], uptime_s, uptime_ms)
+            if event_kind == layout.KIND_CLOCK_READ:
+                recovery.clock_uptime_s = uptime_s
+                recovery.clock_utc_s = struct.unpack_from("<I", body, head_bytes)[0]
+
+    def _without_journal(self, error: Exception) -> tuple:
+        """The journal is gone or its head unreadable: go on behind the last block."""
+        boot, next_sample, next_event = self.flash.counters()
+        recorder = self.recorder
+        recorder.resume(
+            recorder.run, boot, recorder.blocks, recorder.chain, next_sample, next_event
+        )
+        self.engine.break_time()
+        lost_bytes = getattr(error, "size_bytes", 0)
+        return Recovery(0, lost_bytes, boot), recorder.blocks
+
+    def end(self) -> None:
+        """Seal what is open and close the run for good."""
+        if not self.recorder.is_empty:
+            self.flash.append_block(self.recorder.seal())
+        self.flash.close_run()
+
+    # --- writing ------------------------------------------------------------------------------
+
+    def at(self, uptime_s: int, uptime_ms: int) -> None:
+        """Set the time that events carry from here on."""
+        self._now_s = uptime_s
+        self._now_ms = uptime_ms
+
+    def emit(self, kind: int, values: tuple, tail: bytes = b"") -> None:
+        """Add one event; it is durable after the next `commit`."""
+        body = struct.pack(layout.EVENTS[kind].format, *values) + tail
+        self.recorder.event(kind, body, self._now_s, self._now_ms)
+
+    def judge(self, lateness_ms: int, codes: tuple) -> None:
+        """Show the next sample to the excursion engine, which emits what it finds."""
+        recorder = self.recorder
+        nominal_ms = recorder.uptime_ms + recorder.count * recorder.interval_ms + lateness_ms
+        self.engine.sample(
+            recorder.next_sample,
+            recorder.uptime_s + nominal_ms // 1000,
+            nominal_ms % 1000,
+            codes,
+        )
+
+    def commit(self) -> None:
+        """Make everything added so far durable. Raises MemoryFull."""
+        view = self.recorder.take_journal()
+        if len(view):
+            self._store(self.flash.append_journal, view)
+
+    def seal(self) -> tuple:
+        """Seal the open block if it holds anything; return (blocks, chain value)."""
+        recorder = self.recorder
+        if not recorder.is_empty:
+            recorder.take_journal()
+            self._store(self.flash.append_block, recorder.seal())
+            self._open_journal()
+        return recorder.blocks, recorder.chain
+
+    def write_shock(self, head: tuple, columns: tuple, uptime_s: int, uptime_ms: int) -> bool:
+        """Store one shock window at once; False when memory is too full for it."""
+        self.commit()
+        if not self._make_room(RESERVE_BYTES):
+            return False
+        view = self.recorder.shock_block(head, columns, uptime_s, uptime_ms)
+        self._store(self.flash.append_block, view)
+        return True
+
+    def _open_journal(self) -> None:
+        self.recorder.open_journal(self.engine.state_bytes(), self._now_s, self._now_ms)
+        self._store(self.flash.start_journal, self.recorder.take_journal())
+
+    def _store(self, write, view) -> None:  # noqa: ANN001 - a method of flash_log, a buffer
+        try:
+            write(view)
+        except OSError as error:
+            if error.args[0] != _ENOSPC:
+                raise
+            self.is_full = True
+            raise MemoryFull from None
+
+    # --- room ---------------------------------------------------------------------------------
+
+    def check_room(self) -> bool:
+        """Make room for the next block if need be; False when the run must stop."""
+        return self._make_room(RESERVE_BYTES)
+
+    def has_last_words(self) -> bool:
+        """Tell whether a gap and a stop event can still be sealed."""
+        return self.flash.free_bytes() >= _LAST_WORDS_BYTES
+
+    def _make_room(self, wanted_bytes: int) -> bool:
+        while self.flash.free_bytes() < wanted_bytes:
+            if self._drop_confirmed_run():
+                continue
+            if self._full_policy != layout.FULL_OVERWRITE or not self._drop_segment():
+                return False
+        return True
+
+    def _drop_confirmed_run(self) -> bool:
+        """Give up the oldest earlier run, if a host has confirmed that it holds all of it."""
+        for run in self.flash.runs():
+            state = self.flash.read_state(run)
+            if run == self.recorder.run or state is None or not state.closed:
+                continue
+            entries = [self.flash.entry(*key) for key in self.flash.entries() if key[0] == run]
+            if all(entry[2] & layout.ENTRY_CONFIRMED for entry in entries):
+                self.flash.remove_run(run)
+                return True
+        return False
+
+    def _drop_segment(self) -> bool:
+        """Give up the oldest segment of this run but the first, which says what the run is."""
+        segments = self.flash.segments(self.recorder.run)
+        if len(segments) < 3:  # noqa: PLR2004 - the first and the one being written stay
+            return False
+        samples = self.flash.remove_segment(segments[1])
+        length_ms = samples * self.recorder.interval_ms
+        self.emit(
+            layout.KIND_GAP,
+            (
+                layout.STREAM_SAMPLES,
+                layout.GAP_OVERWRITTEN,
+                length_ms % 1000,
+                length_ms // 1000,
+                samples,
+            ),
+        )
+        return True
+
+    # --- what the server asks -----------------------------------------------------------------
+
+    def list_count(self) -> int:
+        """Return how many files a host may read."""
+        return len(self.flash.entries())
+
+    def list_entry(self, index: int) -> tuple:
+        """Return the LIST_ENTRY values of the index-th file. Raises IndexError."""
+        return self.flash.entry(*self.flash.entries()[index])
+
+    def open(self, run: int, file: int, etag: int):  # noqa: ANN201 - flash_log.StoredFile
+        """Open a stored file. Raises KeyError when there is none, ValueError when changed."""
+        return self.flash.open_stored(run, file, etag)
+
+    def head(self) -> tuple:
+        """Return (blocks, chain value) of the open run."""
+        return self.recorder.blocks, self.recorder.chain
+
+    def confirm(self, run: int, blocks: int, chain: bytes, utc_s: int) -> bool:
+        """Take a host's word that it holds `blocks` blocks, if it names the right chain value."""
+        state = self.flash.read_state(run)
+        if state is None or self.flash.chain_after(run, blocks) != bytes(chain):
+            return False
+        if blocks > state.confirmed_blocks:
+            state.confirmed_blocks = blocks
+            self.flash.write_state(run, state)
+        if run == self.recorder.run and not state.closed:
+            self.emit(layout.KIND_PULL, (blocks - 1, utc_s))
+            self.commit()
+        return True

@@ -1,0 +1,332 @@
+"""Samples and events become journal records at once and sealed blocks in time.
+
+Takes samples and events from logbook, gives it bytes to store; does no I/O of its own. One block
+is open: its columns are encoded page by page as samples come, so that RAM holds the compressed
+planes and one page, never the raw block. Format: protocol/SPEC.md sections 4 to 6.
+
+Contract: main loop only, never an interrupt. `sample` and `event` allocate nothing that lives on;
+`seal` may allocate a SHA-256 object.
+"""
+
+import struct
+
+from dewarlog_wire import block, journal, layout
+from dewarlog_wire.column import ColumnEncoder
+
+# 3072 samples of 10 s are 8.5 h: the fixed 84 bytes of header and seal are then 1.3 % of a block,
+# and power loss costs nothing because the journal holds every sample (protocol/DESIGN.md).
+BLOCK_SAMPLES = 3072
+_PAGES = BLOCK_SAMPLES // layout.COLUMN_PAGE
+# The compressed planes of all columns together; at 1.1 bytes a value (4 noisy channels) a block
+# of BLOCK_SAMPLES needs 13.5 KB, and a block that needs more is sealed early.
+_COLUMNS_BYTES = 18432
+_EVENTS_BYTES = 2048
+_EVENT_MAX_BYTES = layout.EVENT_HEAD.size + 255
+_JOURNAL_BYTES = 2048
+_RUNS_MAX = 48
+_RUN_BODY_BYTES = 2048
+_LATENESS_MAX_MS = 30000
+
+
+class Recorder:
+    """The open block of one run: columns, probe states, raw sets and events.
+
+    `channels`: numbers of the fitted probes. `has_extremes`: each has min and max columns too.
+    `encode_page`: the page encoder to use, ColumnEncoder's own when None.
+    """
+
+    def __init__(self, channels: tuple, has_extremes: bool, encode_page=None) -> None:  # noqa: ANN001
+        quantities = (layout.QUANTITY_READING,)
+        if has_extremes:
+            quantities += (layout.QUANTITY_MIN, layout.QUANTITY_MAX)
+        keys = []
+        for channel in channels:
+            for quantity in quantities:
+                keys.append((channel, quantity))
+        keys.append((layout.CHANNEL_COMMON, layout.QUANTITY_COLD_JUNCTION))
+        self._keys = tuple(keys)
+        self.columns = len(keys)
+        capacity_bytes = _COLUMNS_BYTES // (self.columns + 1)
+        self._encoders = [ColumnEncoder(capacity_bytes, _PAGES) for _ in range(self.columns + 1)]
+        if encode_page is not None:
+            for encoder in self._encoders:
+                encoder.encode_page = encode_page
+        self._lateness = self._encoders[-1]
+        self._has_lateness = False
+        self._last_valid = [0] * self.columns
+        # Probe state runs of this block: channel, state, first index, count.
+        self._runs = [[0, 0, 0, 0] for _ in range(_RUNS_MAX)]
+        self._run_count = 0
+        self._raw = bytearray(layout.RAW_SET.size * len(channels))
+        self._raw_bytes = 0
+        self._events = bytearray(_EVENTS_BYTES)
+        self._events_bytes = 0
+        self._event_count = 0
+        self.buffer = bytearray(_COLUMNS_BYTES + _EVENTS_BYTES + _RUN_BODY_BYTES)
+        self.journal_buffer = bytearray(_JOURNAL_BYTES)
+        self._journal_view = memoryview(self.journal_buffer)
+        self._journal_bytes = 0
+        self._journal_crc = 0
+        self.run = 0
+        self.boot = 0
+        self.blocks = 0
+        self.chain = layout.CHAIN_START
+        self.first_sample = 0
+        self.first_event = 0
+        self.count = 0
+        self.interval_ms = 0
+        self.uptime_s = 0
+        self.uptime_ms = 0
+
+    # --- where the run stands -----------------------------------------------------------------
+
+    def resume(
+        self, run: int, boot: int, blocks: int, chain: bytes, next_sample: int, next_event: int
+    ) -> None:
+        """Continue a run (or begin it, with zeros) with an empty open block."""
+        self.run = run
+        self.boot = boot
+        self.blocks = blocks
+        self.chain = chain
+        self.first_sample = next_sample
+        self.first_event = next_event
+        self._clear()
+
+    @property
+    def next_sample(self) -> int:
+        """Return the number the next sample will have in the run."""
+        return self.first_sample + self.count
+
+    @property
+    def next_event(self) -> int:
+        """Return the number the next event will have in the run."""
+        return self.first_event + self._event_count
+
+    @property
+    def is_empty(self) -> bool:
+        """Tell whether there is nothing to seal."""
+        return not self.count and not self._event_count
+
+    def has_room(self) -> bool:
+        """Tell whether another sample and its events are sure to fit into the open block."""
+        if self.count >= BLOCK_SAMPLES or self._run_count > _RUNS_MAX - self.columns:
+            return False
+        if self._events_bytes + 4 * _EVENT_MAX_BYTES > _EVENTS_BYTES:
+            return False
+        for encoder in self._encoders:
+            if not encoder.has_room():
+                return False
+        return True
+
+    # --- samples and events -------------------------------------------------------------------
+
+    def begin_span(self, interval_ms: int, uptime_s: int, uptime_ms: int) -> None:
+        """Say when the first sample of the open block was due and how far apart they stand."""
+        self.interval_ms = interval_ms
+        self.uptime_s = uptime_s
+        self.uptime_ms = uptime_ms
+        body = struct.pack(layout.JOURNAL_SPAN_BODY.format, interval_ms, uptime_ms, uptime_s)
+        self._journal(layout.JOURNAL_SPAN, body)
+
+    def lateness_of(self, uptime_s: int, uptime_ms: int) -> int:
+        """Return how late (ms, may be negative) a sample at this uptime is for the next slot."""
+        nominal_ms = self.count * self.interval_ms
+        return (uptime_s - self.uptime_s) * 1000 + (uptime_ms - self.uptime_ms) - nominal_ms
+
+    def sample(self, lateness_ms: int, codes: list) -> None:
+        """Add one sample: a reading code for each column. Call `has_room` first.
+
+        Raises ValueError when the lateness does not fit: that is a gap, not a late sample.
+        """
+        if not -_LATENESS_MAX_MS <= lateness_ms <= _LATENESS_MAX_MS:
+            raise ValueError("lateness %d ms" % lateness_ms)
+        self._journal_sample(lateness_ms, codes)
+        if lateness_ms:
+            self._has_lateness = True
+        self._lateness.push(lateness_ms)
+        index = self.count
+        for column in range(self.columns):
+            code = codes[column]
+            if code >= layout.READING_MIN:
+                self._last_valid[column] = code
+            else:
+                channel, quantity = self._keys[column]
+                if quantity in (layout.QUANTITY_READING, layout.QUANTITY_COLD_JUNCTION):
+                    self._extend_run(channel, layout.state_of(code), index)
+            self._encoders[column].push(self._last_valid[column])
+        self.count = index + 1
+
+    def _extend_run(self, channel: int, state: int, index: int) -> None:
+        for number in range(self._run_count - 1, -1, -1):
+            run = self._runs[number]
+            if run[0] == channel:
+                if run[1] == state and run[2] + run[3] == index:
+                    run[3] += 1
+                    return
+                break
+        run = self._runs[self._run_count]
+        run[0], run[1], run[2], run[3] = channel, state, index, 1
+        self._run_count += 1
+
+    def raw_set(self, channel: int, fault: int, voltage_raw: int, cold_junction_raw: int) -> None:
+        """Keep what the converter said for the newest sample; once a block for each channel."""
+        if self._raw_bytes >= len(self._raw):
+            return
+        start = self._raw_bytes
+        struct.pack_into(
+            layout.RAW_SET.format,
+            self._raw,
+            start,
+            channel,
+            fault,
+            self.count - 1,
+            voltage_raw,
+            cold_junction_raw,
+        )
+        self._raw_bytes = start + layout.RAW_SET.size
+        self._journal(layout.JOURNAL_RAW, self._raw[start : self._raw_bytes])
+
+    @property
+    def wants_raw(self) -> bool:
+        """Tell whether the open block still lacks its raw sets."""
+        return not self._raw_bytes
+
+    def event(self, kind: int, body: bytes, uptime_s: int, uptime_ms: int) -> None:
+        """Add one event to the open block and the journal."""
+        start = self._events_bytes
+        end = start + layout.EVENT_HEAD.size + len(body)
+        struct.pack_into(
+            layout.EVENT_HEAD.format, self._events, start, kind, len(body), uptime_ms, uptime_s
+        )
+        self._events[start + layout.EVENT_HEAD.size : end] = body
+        self._events_bytes = end
+        self._event_count += 1
+        self._journal(layout.JOURNAL_EVENT, self._events[start:end])
+
+    # --- journal ------------------------------------------------------------------------------
+
+    def open_journal(self, state: bytes, uptime_s: int, uptime_ms: int) -> None:
+        """Start the journal anew: its head and the board's own state; `take_journal` has it."""
+        self._journal_crc = journal.pack_head_into(
+            self.journal_buffer,
+            0,
+            self.columns,
+            self.boot,
+            self.run,
+            self.blocks,
+            self.first_sample,
+            self.first_event,
+            uptime_ms,
+            uptime_s,
+        )
+        self._journal_bytes = layout.JOURNAL_HEAD.size
+        self._journal(layout.JOURNAL_STATE, state)
+
+    def take_journal(self) -> memoryview:
+        """Return the records made since the last call; valid until the next record is made."""
+        view = self._journal_view[: self._journal_bytes]
+        self._journal_bytes = 0
+        return view
+
+    def _journal(self, kind: int, body: bytes) -> None:
+        self._journal_bytes, self._journal_crc = journal.pack_record_into(
+            self.journal_buffer, self._journal_bytes, kind, body, self._journal_crc
+        )
+
+    def _journal_sample(self, lateness_ms: int, codes: list) -> None:
+        self._journal_bytes, self._journal_crc = journal.pack_sample_into(
+            self.journal_buffer, self._journal_bytes, lateness_ms, codes, self._journal_crc
+        )
+
+    # --- blocks -------------------------------------------------------------------------------
+
+    def seal(self) -> memoryview:
+        """Close the open block and return its bytes; valid until the next block is built."""
+        kind = layout.BLOCK_SAMPLES if self.count else layout.BLOCK_EVENTS
+        if self.count:
+            uptime_s, uptime_ms = self.uptime_s, self.uptime_ms
+        else:
+            head = struct.unpack_from(layout.EVENT_HEAD.format, self._events, 0)
+            uptime_ms, uptime_s = head[2], head[3]
+        offset = self._begin(kind, uptime_s, uptime_ms)
+        if self.count:
+            offset = self._put_samples(offset)
+        if self._event_count:
+            offset = self._put_events(offset)
+        view = self._finish(offset)
+        self.first_sample += self.count
+        self.first_event += self._event_count
+        self._clear()
+        return view
+
+    def run_block(self, sections: list, uptime_s: int, uptime_ms: int) -> memoryview:
+        """Build block 0 of a run from (section kind, body) pairs."""
+        offset = self._begin(layout.BLOCK_RUN, uptime_s, uptime_ms)
+        for kind, body in sections:
+            offset = block.put_section(self.buffer, offset, kind, body)
+        return self._finish(offset)
+
+    def shock_block(self, head: tuple, columns: tuple, uptime_s: int, uptime_ms: int) -> memoryview:
+        """Build the block of one shock window: SHOCK_HEAD values, then x, y and z counts.
+
+        Borrows the first column encoder's working memory only while nothing is in it; otherwise
+        a small encoder of its own is made for the time of the call.
+        """
+        offset = self._begin(layout.BLOCK_SHOCK, uptime_s, uptime_ms)
+        body = struct.pack(layout.SHOCK_HEAD.format, *head)
+        offset = block.put_section(self.buffer, offset, layout.SECTION_SHOCK_HEAD, body)
+        count = head[1]
+        pages = (count + layout.COLUMN_PAGE - 1) // layout.COLUMN_PAGE
+        # Acceleration counts are 12 bits: 3 bytes a value is beyond what coding can need.
+        encoder = ColumnEncoder(count * 3 + 1024, pages + 1)
+        encoder.encode_page = self._encoders[0].encode_page
+        for axis in range(3):
+            encoder.begin(axis, layout.QUANTITY_ACCELERATION)
+            for index in range(count):
+                encoder.push(columns[axis][index])
+            offset = encoder.finish_into(self.buffer, offset)
+        return self._finish(offset)
+
+    def _begin(self, kind: int, uptime_s: int, uptime_ms: int) -> int:
+        return block.begin_block(
+            self.buffer, kind, self.run, self.blocks, self.boot, uptime_s, uptime_ms
+        )
+
+    def _finish(self, offset: int) -> memoryview:
+        length, self.chain = block.seal_block(self.buffer, offset, self.chain)
+        self.blocks += 1
+        return memoryview(self.buffer)[:length]
+
+    def _put_samples(self, offset: int) -> int:
+        span = struct.pack(layout.SPAN.format, self.first_sample, self.count, self.interval_ms)
+        offset = block.put_section(self.buffer, offset, layout.SECTION_SPAN, span)
+        for encoder in self._encoders:
+            if encoder is not self._lateness or self._has_lateness:
+                offset = encoder.finish_into(self.buffer, offset)
+        if self._run_count:
+            runs = b"".join(
+                struct.pack(layout.STATE_RUN.format, *run) for run in self._runs[: self._run_count]
+            )
+            offset = block.put_section(self.buffer, offset, layout.SECTION_STATES, runs)
+        if self._raw_bytes:
+            raw = self._raw[: self._raw_bytes]
+            offset = block.put_section(self.buffer, offset, layout.SECTION_RAW, raw)
+        return offset
+
+    def _put_events(self, offset: int) -> int:
+        head = struct.pack(layout.EVENTS_HEAD.format, self.first_event, self._event_count)
+        body = head + self._events[: self._events_bytes]
+        return block.put_section(self.buffer, offset, layout.SECTION_EVENTS, body)
+
+    def _clear(self) -> None:
+        for column in range(self.columns):
+            channel, quantity = self._keys[column]
+            self._encoders[column].begin(channel, quantity)
+            self._last_valid[column] = 0
+        self._lateness.begin(layout.CHANNEL_COMMON, layout.QUANTITY_LATENESS)
+        self._has_lateness = False
+        self._run_count = 0
+        self._raw_bytes = 0
+        self._events_bytes = 0
+        self._event_count = 0
+        self.count = 0
