@@ -1,0 +1,322 @@
+"""Everything that can go wrong on the host, by the decision the caller can take.
+
+The tree, with the exit code a command ends with:
+
+    DewarlogError
+    |- LinkError                  5   nothing useful came through the port
+    |  |- BadDeviceName           2   the name is not usb:PORT, ble:NAME or sim:
+    |  |- PortMissing             5   no such port: plug in, or look again
+    |  |- PortBusy                5   another program holds the port: close it
+    |  |- PortDenied              5   the operating system refuses: get the right
+    |  |- NotOurs                 5   something answers, but it is not a dewarlog board
+    |  |- NoAnswer                5   nothing answers at all
+    |  `- Unplugged               5   the port went away while in use
+    |- PullError                  5   the board answered, and the pull could not be finished
+    |  |- Incomplete              5   cut short; what came is kept, run it again to go on
+    |  |- Changed                 5   the board's file is not the one held a moment ago
+    |  |- DeviceRefused           5   the board answered with an error
+    |  |- PeerViolation           5   the board broke the protocol
+    |  `- HashMismatch            3   received bytes are not the bytes the board stores
+    |- ArchiveError               6   the host's own storage
+    |  |- DiskFull                6   nothing lost; make room and run it again
+    |  |- ArchiveLocked           6   another pull of the same board is writing there
+    |  `- ArchiveDamaged          3   an archived file is not what it was when it was filed
+    `- LogError                   3   a log file
+       |- LogDamaged              3   bytes changed, missing or torn
+       |- UnknownVersion          3   written by a newer board than this program knows
+       `- NotALog                 4   empty, or not a dewarlog log at all
+
+Every class carries its data as attributes, so that a caller never reads the sentence; the
+sentence says what happened, where, and what to do next.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from pathlib import Path
+from typing import ClassVar
+
+
+class ExitCode(IntEnum):
+    """What a command's exit code says; the same in every command."""
+
+    USE = 0
+    """Done. Where a log was judged: it is intact and the verdict is USE."""
+    HOLD = 1
+    """The log is intact and the verdict is HOLD."""
+    USAGE = 2
+    """The command line is wrong; nothing was done."""
+    NOT_INTACT = 3
+    """The log, or a copy of it, is not what the board recorded."""
+    NO_DATA = 4
+    """There is nothing to judge."""
+    DEVICE = 5
+    """The port or the board; what was received is kept."""
+    STORAGE = 6
+    """This computer's storage; what was received is kept."""
+    INTERRUPTED = 130
+    """Stopped by Ctrl-C (128 + SIGINT, as shells count); what was received is kept."""
+
+
+class DewarlogError(Exception):
+    """Root of every error this package raises on purpose."""
+
+    exit_code: ClassVar[ExitCode] = ExitCode.DEVICE
+
+
+# --- the port -----------------------------------------------------------------------------------
+
+
+class LinkError(DewarlogError):
+    """Nothing useful came through the link called `name`."""
+
+    def __init__(self, name: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.name = name
+
+
+class BadDeviceName(LinkError):
+    """The device name is not one this program can open."""
+
+    exit_code = ExitCode.USAGE
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(name, f"{name!r} is not a device name this program can open: {reason}")
+        self.reason = reason
+
+
+class PortMissing(LinkError):
+    """No port of that name exists."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            name,
+            f"{name}: no such port. Check the cable (some carry power only) and the name; "
+            "`dewarlog scan` lists what is there.",
+        )
+
+
+class PortBusy(LinkError):
+    """Another program has the port open."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            name,
+            f"{name}: another program has this port open. Close it (a terminal, mpremote, "
+            "another pull) and run the command again.",
+        )
+
+
+class PortDenied(LinkError):
+    """The operating system does not let this user open the port."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(
+            name,
+            f"{name}: not allowed to open this port ({reason}). On Linux, join the group that "
+            "owns it (often `dialout`) and log in again.",
+        )
+        self.reason = reason
+
+
+class NotOurs(LinkError):
+    """Bytes came, but no frame of ours: another device, or the logger is not running."""
+
+    def __init__(self, name: str, seen: bytes) -> None:
+        super().__init__(
+            name,
+            f"{name}: something is there, but it does not speak dewarlog (it sent {seen[:40]!r}). "
+            "If this is the logger, its program is stopped: reset the board. "
+            "Otherwise choose another port.",
+        )
+        self.seen = seen
+
+
+class NoAnswer(LinkError):
+    """Nothing came back."""
+
+    def __init__(self, name: str, asked: str, waited_s: float) -> None:
+        super().__init__(
+            name,
+            f"{name}: no answer to {asked} in {waited_s:.0f} s. Check that this port is the "
+            "logger and that it has power; if so, reset the board and run the command again.",
+        )
+        self.asked = asked
+        self.waited_s = waited_s
+
+
+class Unplugged(LinkError):
+    """The port disappeared while it was in use."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(
+            name,
+            f"{name}: the port went away ({reason}). Plug the board in again and run the command "
+            "again: what was received is kept.",
+        )
+        self.reason = reason
+
+
+# --- the conversation ---------------------------------------------------------------------------
+
+
+class PullError(DewarlogError):
+    """The board answered, and the pull could not be finished."""
+
+
+class Incomplete(PullError):
+    """The pull stopped early; everything received is kept and the next pull goes on from it."""
+
+    def __init__(self, what: str, held_bytes: int, wanted_bytes: int, reason: str) -> None:
+        super().__init__(
+            f"{what}: only {held_bytes} of {wanted_bytes} bytes came through ({reason}). They are "
+            "kept; run the pull again and it goes on from there."
+        )
+        self.what = what
+        self.held_bytes = held_bytes
+        self.wanted_bytes = wanted_bytes
+        self.reason = reason
+
+
+class Changed(PullError):
+    """The board's file is no longer the one listed, or not the one partly held."""
+
+    def __init__(self, what: str, reason: str) -> None:
+        super().__init__(
+            f"{what}: changed on the board while it was pulled ({reason}). "
+            "Nothing in the archive was replaced; run the pull again."
+        )
+        self.what = what
+        self.reason = reason
+
+
+class DeviceRefused(PullError):
+    """The board answered a request with an error."""
+
+    def __init__(self, request: str, code: int, code_name: str, text: str) -> None:
+        detail = f": {text}" if text else ""
+        super().__init__(f"The board refused {request}: {code_name} (code {code}){detail}.")
+        self.request = request
+        self.code = code
+        self.code_name = code_name
+        self.text = text
+
+
+class PeerViolation(PullError):
+    """The board said something the protocol does not allow; the fault is on its side."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(
+            f"The board broke the protocol: {what}. Nothing was filed from this answer. "
+            "Update the board's firmware or this program, and report it if that does not help."
+        )
+        self.what = what
+
+
+class HashMismatch(PullError):
+    """What was received is not what the board stores, although every frame was sound."""
+
+    exit_code = ExitCode.NOT_INTACT
+
+    def __init__(self, what: str, ours: bytes, theirs: bytes) -> None:
+        super().__init__(
+            f"{what}: the board's SHA-256 is {theirs.hex()[:16]}..., that of the bytes received "
+            f"is {ours.hex()[:16]}.... They were put aside, not filed; run the pull again."
+        )
+        self.what = what
+        self.ours = ours
+        self.theirs = theirs
+
+
+# --- this computer's storage --------------------------------------------------------------------
+
+
+class ArchiveError(DewarlogError):
+    """The archive at `path` could not be read or written."""
+
+    exit_code = ExitCode.STORAGE
+
+    def __init__(self, path: Path, sentence: str) -> None:
+        super().__init__(sentence)
+        self.path = path
+
+
+class DiskFull(ArchiveError):
+    """No room to write; what was received before is kept."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(
+            path,
+            f"{path}: no room to write ({reason}). Nothing is lost, on the board or here: make "
+            "room, or choose another folder with --archive, and run the pull again.",
+        )
+        self.reason = reason
+
+
+class ArchiveLocked(ArchiveError):
+    """Another pull of the same board is writing into the same archive."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            path,
+            f"{path}: another pull of this board is writing here. Wait for it to end.",
+        )
+
+
+class ArchiveDamaged(ArchiveError):
+    """A file of the archive is not what it was when it was filed."""
+
+    exit_code = ExitCode.NOT_INTACT
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(
+            path,
+            f"{path}: this archived file is not what was filed ({reason}). It is left as it is, "
+            "as evidence. To pull a fresh copy, name an empty folder with --archive.",
+        )
+        self.reason = reason
+
+
+# --- a log file ---------------------------------------------------------------------------------
+
+
+class LogError(DewarlogError):
+    """The log file at `path` cannot be used as it is; `offset` says where."""
+
+    exit_code = ExitCode.NOT_INTACT
+
+    def __init__(self, path: Path | None, offset: int, sentence: str) -> None:
+        super().__init__(sentence if path is None else f"{path}: {sentence}")
+        self.path = path
+        self.offset = offset
+
+
+class LogDamaged(LogError):
+    """Bytes of the log changed, are missing, or are torn."""
+
+    def __init__(self, path: Path | None, offset: int, reason: str) -> None:
+        super().__init__(path, offset, f"damaged at byte {offset}: {reason}.")
+        self.reason = reason
+
+
+class UnknownVersion(LogError):
+    """The log was written in a format newer than this program knows."""
+
+    def __init__(self, path: Path | None, offset: int, version: int) -> None:
+        super().__init__(
+            path,
+            offset,
+            f"the block at byte {offset} has format version {version}, which this program does "
+            "not know. Install a newer dewarlog.",
+        )
+        self.version = version
+
+
+class NotALog(LogError):
+    """The file is empty, or no dewarlog log at all."""
+
+    exit_code = ExitCode.NO_DATA
+
+    def __init__(self, path: Path | None, reason: str) -> None:
+        super().__init__(path, 0, f"not a dewarlog log: {reason}.")
+        self.reason = reason
