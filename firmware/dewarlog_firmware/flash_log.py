@@ -5,7 +5,7 @@ Never rewrites a sealed block: segments only grow, and a torn tail is cut by cop
 before it. `flush()` is the commit on littlefs. Format: protocol/SPEC.md section 7. Reasoning:
 protocol/DESIGN.md "Recovery". Files below `root`:
 
-    next_run                     the next run's number, so that a number never comes back
+    counter                      the next run's number, so that a number never comes back
     <run, 8 hex>/<segment, 4 hex>.seg
     <run, 8 hex>/journal         records not yet sealed
     <run, 8 hex>/state           log id, open or closed, blocks a host has confirmed
@@ -14,9 +14,11 @@ protocol/DESIGN.md "Recovery". Files below `root`:
 import os
 import struct
 
-from dewarlog_wire import block, layout
+from dewarlog_wire import block, journal, layout
 from dewarlog_wire.crc import crc32
-from dewarlog_wire.errors import BlockError
+from dewarlog_wire.errors import BlockError, JournalError
+
+TORN = -1  # stands for a record kind: what follows in a journal cannot be read
 
 # log id, run closed, crc of the configuration, blocks confirmed by a host, crc32. Board-private.
 _STATE_FORMAT = "<8sBIII"
@@ -110,7 +112,7 @@ class FlashLog:
         """Open a new run and return its number, which no run before it has had."""
         runs = self.runs()
         number = max(runs[-1] + 1 if runs else 1, self._next_run())
-        self._replace(self.root + "/next_run", b"%d" % (number + 1))
+        self._replace(self.root + "/counter", b"%d" % (number + 1))
         _make_folder(self._folder(number))
         self.write_state(number, RunState(log_id, closed=False, config_crc=config_crc, confirmed_blocks=0))
         self.run = number
@@ -134,7 +136,7 @@ class FlashLog:
 
     def close_run(self) -> None:
         """Mark the open run as closed; its log never grows again."""
-        self._close_journal()
+        self.release()
         state = self.read_state(self.run)
         if state is not None:
             state.closed = True
@@ -177,7 +179,7 @@ class FlashLog:
 
     def start_journal(self, view: memoryview) -> None:
         """Replace the journal by a new one that begins with `view`, in one step."""
-        self._close_journal()
+        self.release()
         path = self._folder(self.run) + "/journal"
         self._replace(path, view)
         self.generation += 1
@@ -189,7 +191,8 @@ class FlashLog:
         self._journal.flush()
         self.generation += 1
 
-    def _close_journal(self) -> None:
+    def release(self) -> None:
+        """Close the journal's file handle; the run stays open and can be resumed."""
         if self._journal is not None:
             self._journal.close()
             self._journal = None
@@ -331,6 +334,43 @@ class FlashLog:
                 left -= count
         os.rename(self.root + "/cut", path)
 
+    def read_journal(self) -> tuple:
+        """Return (head fields from `columns` on, generator of (kind, body)) of the open journal.
+
+        The generator ends with (TORN, bytes not readable) when a torn tail follows.
+        Raises OSError when there is no journal, JournalError when its head is unreadable.
+        """
+        file = open(self._folder(self.run) + "/journal", "rb")
+        try:
+            head = journal.read_head(file.read(layout.JOURNAL_HEAD.size))
+        except JournalError:
+            file.close()
+            raise
+        return head, self._journal_records(file, head[-1])
+
+    @staticmethod
+    def _journal_records(file, crc: int):  # noqa: ANN001, ANN205 - yields (kind, body)
+        head_bytes = layout.JOURNAL_RECORD.size
+        start = file.tell()
+        size = file.seek(0, 2)
+        file.seek(start)
+        while start < size:
+            data = file.read(head_bytes)
+            if len(data) == head_bytes:
+                kind, length = struct.unpack(layout.JOURNAL_RECORD.format, data)
+                data += file.read(length + journal.RECORD_CRC_BYTES)
+            body_end = len(data) - journal.RECORD_CRC_BYTES
+            if body_end < head_bytes or body_end < head_bytes + length:
+                break
+            crc = crc32(memoryview(data)[:body_end], crc)
+            if crc != struct.unpack_from("<I", data, body_end)[0]:
+                break
+            yield kind, data[head_bytes:body_end]
+            start += len(data)
+        file.close()
+        if start < size:
+            yield TORN, size - start
+
     # --- space --------------------------------------------------------------------------------
 
     def free_bytes(self) -> int:
@@ -434,13 +474,9 @@ class FlashLog:
             return self._folder(run) + "/journal"
         return self._segment_path(run, file)
 
-    def journal_path(self) -> str:
-        """Return where the open run's journal lies."""
-        return self._folder(self.run) + "/journal"
-
     def _next_run(self) -> int:
         try:
-            with open(self.root + "/next_run", "rb") as file:
+            with open(self.root + "/counter", "rb") as file:
                 return int(file.read(12))
         except (OSError, ValueError):
             return 1

@@ -12,8 +12,10 @@ Order of writing, so that a power cut at any point loses at most the sample bein
 
 import struct
 
-from dewarlog_wire import journal, layout
+from dewarlog_wire import layout
 from dewarlog_wire.errors import JournalError
+
+from dewarlog_firmware.flash_log import TORN
 
 _ENOSPC = 28
 # Room kept for one full journal, one full block and the last words when memory runs out.
@@ -90,24 +92,24 @@ class Logbook:
     def _replay(self) -> tuple:
         """Put the journal's records back into the recorder and the engine."""
         recorder = self.recorder
-        with open(self.flash.journal_path(), "rb") as file:
-            reader = journal.JournalReader(file.read)
-            head = reader.head
-            recorder.resume(
-                recorder.run, head.boot, recorder.blocks, recorder.chain,
-                head.first_sample, head.first_event,
-            )
-            recovery = Recovery(0, 0, head.boot)
-            for kind, body in reader.records():
+        head, records = self.flash.read_journal()
+        boot, _, block_seq, first_sample, first_event = head[1:6]
+        recorder.resume(
+            recorder.run, boot, recorder.blocks, recorder.chain, first_sample, first_event
+        )
+        recovery = Recovery(0, 0, boot)
+        for kind, body in records:
+            if kind == TORN:
+                recovery.dropped_bytes = body
+            else:
                 self._replay_record(kind, body, recovery)
                 recorder.take_journal()
-            recovery.dropped_bytes = reader.torn_bytes
         recovery.recovered_samples = recorder.count
         if recorder.count:
             nominal_ms = recorder.uptime_ms + (recorder.count - 1) * recorder.interval_ms
             recovery.last_uptime_s = recorder.uptime_s + nominal_ms // 1000
         recovery.interval_ms = recorder.interval_ms
-        return recovery, head.block_seq
+        return recovery, block_seq
 
     def _replay_record(self, kind: int, body: bytes, recovery: Recovery) -> None:
         recorder = self.recorder

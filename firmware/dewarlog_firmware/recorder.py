@@ -10,7 +10,7 @@ Contract: main loop only, never an interrupt. `sample` and `event` allocate noth
 
 import struct
 
-from dewarlog_wire import block, journal, layout
+from dewarlog_wire import block, column, journal, layout
 from dewarlog_wire.column import ColumnEncoder
 
 # 3072 samples of 10 s are 8.5 h: the fixed 84 bytes of header and seal are then 1.3 % of a block,
@@ -32,10 +32,10 @@ class Recorder:
     """The open block of one run: columns, probe states, raw sets and events.
 
     `channels`: numbers of the fitted probes. `has_extremes`: each has min and max columns too.
-    `encode_page`: the page encoder to use, ColumnEncoder's own when None.
+    `encode_page`: the page encoder to use, column.encode_page or its machine-code twin.
     """
 
-    def __init__(self, channels: tuple, has_extremes: bool, encode_page=None) -> None:  # noqa: ANN001
+    def __init__(self, channels: tuple, has_extremes: bool, encode_page=column.encode_page) -> None:  # noqa: ANN001
         quantities = (layout.QUANTITY_READING,)
         if has_extremes:
             quantities += (layout.QUANTITY_MIN, layout.QUANTITY_MAX)
@@ -47,10 +47,10 @@ class Recorder:
         self._keys = tuple(keys)
         self.columns = len(keys)
         capacity_bytes = _COLUMNS_BYTES // (self.columns + 1)
-        self._encoders = [ColumnEncoder(capacity_bytes, _PAGES) for _ in range(self.columns + 1)]
-        if encode_page is not None:
-            for encoder in self._encoders:
-                encoder.encode_page = encode_page
+        self._encode_page = encode_page
+        self._encoders = [
+            ColumnEncoder(capacity_bytes, _PAGES, encode_page) for _ in range(self.columns + 1)
+        ]
         self._lateness = self._encoders[-1]
         self._has_lateness = False
         self._last_valid = [0] * self.columns
@@ -145,15 +145,15 @@ class Recorder:
             self._has_lateness = True
         self._lateness.push(lateness_ms)
         index = self.count
-        for column in range(self.columns):
-            code = codes[column]
+        for number in range(self.columns):
+            code = codes[number]
             if code >= layout.READING_MIN:
-                self._last_valid[column] = code
+                self._last_valid[number] = code
             else:
-                channel, quantity = self._keys[column]
+                channel, quantity = self._keys[number]
                 if quantity in (layout.QUANTITY_READING, layout.QUANTITY_COLD_JUNCTION):
                     self._extend_run(channel, layout.state_of(code), index)
-            self._encoders[column].push(self._last_valid[column])
+            self._encoders[number].push(self._last_valid[number])
         self.count = index + 1
 
     def _extend_run(self, channel: int, state: int, index: int) -> None:
@@ -207,7 +207,7 @@ class Recorder:
 
     def open_journal(self, state: bytes, uptime_s: int, uptime_ms: int) -> None:
         """Start the journal anew: its head and the board's own state; `take_journal` has it."""
-        self._journal_crc = journal.pack_head_into(
+        self._journal_bytes, self._journal_crc = journal.pack_head_into(
             self.journal_buffer,
             0,
             self.columns,
@@ -219,7 +219,6 @@ class Recorder:
             uptime_ms,
             uptime_s,
         )
-        self._journal_bytes = layout.JOURNAL_HEAD.size
         self._journal(layout.JOURNAL_STATE, state)
 
     def take_journal(self) -> memoryview:
@@ -228,14 +227,21 @@ class Recorder:
         self._journal_bytes = 0
         return view
 
-    def _journal(self, kind: int, body: bytes) -> None:
-        self._journal_bytes, self._journal_crc = journal.pack_record_into(
-            self.journal_buffer, self._journal_bytes, kind, body, self._journal_crc
-        )
+    def _journal(self, kind: int, body) -> None:  # noqa: ANN001 - bytes-like
+        start = self._journal_bytes + layout.JOURNAL_RECORD.size
+        self.journal_buffer[start : start + len(body)] = body
+        self._close_record(kind, len(body))
 
-    def _journal_sample(self, lateness_ms: int, codes: list) -> None:
-        self._journal_bytes, self._journal_crc = journal.pack_sample_into(
-            self.journal_buffer, self._journal_bytes, lateness_ms, codes, self._journal_crc
+    def _journal_sample(self, lateness_ms: int, codes) -> None:  # noqa: ANN001 - ints by index
+        offset = self._journal_bytes + layout.JOURNAL_RECORD.size
+        struct.pack_into("<h", self.journal_buffer, offset, lateness_ms)
+        for number in range(self.columns):
+            struct.pack_into("<h", self.journal_buffer, offset + 2 + 2 * number, codes[number])
+        self._close_record(layout.JOURNAL_SAMPLE, 2 + 2 * self.columns)
+
+    def _close_record(self, kind: int, length: int) -> None:
+        self._journal_bytes, self._journal_crc = journal.pack_record_into(
+            self.journal_buffer, self._journal_bytes, kind, length, self._journal_crc
         )
 
     # --- blocks -------------------------------------------------------------------------------
@@ -269,8 +275,7 @@ class Recorder:
     def shock_block(self, head: tuple, columns: tuple, uptime_s: int, uptime_ms: int) -> memoryview:
         """Build the block of one shock window: SHOCK_HEAD values, then x, y and z counts.
 
-        Borrows the first column encoder's working memory only while nothing is in it; otherwise
-        a small encoder of its own is made for the time of the call.
+        Allocates a column encoder for the time of the call: shocks are rare, RAM is not.
         """
         offset = self._begin(layout.BLOCK_SHOCK, uptime_s, uptime_ms)
         body = struct.pack(layout.SHOCK_HEAD.format, *head)
@@ -278,8 +283,7 @@ class Recorder:
         count = head[1]
         pages = (count + layout.COLUMN_PAGE - 1) // layout.COLUMN_PAGE
         # Acceleration counts are 12 bits: 3 bytes a value is beyond what coding can need.
-        encoder = ColumnEncoder(count * 3 + 1024, pages + 1)
-        encoder.encode_page = self._encoders[0].encode_page
+        encoder = ColumnEncoder(count * 3 + 1024, pages, self._encode_page)
         for axis in range(3):
             encoder.begin(axis, layout.QUANTITY_ACCELERATION)
             for index in range(count):
@@ -319,10 +323,10 @@ class Recorder:
         return block.put_section(self.buffer, offset, layout.SECTION_EVENTS, body)
 
     def _clear(self) -> None:
-        for column in range(self.columns):
-            channel, quantity = self._keys[column]
-            self._encoders[column].begin(channel, quantity)
-            self._last_valid[column] = 0
+        for number in range(self.columns):
+            channel, quantity = self._keys[number]
+            self._encoders[number].begin(channel, quantity)
+            self._last_valid[number] = 0
         self._lateness.begin(layout.CHANNEL_COMMON, layout.QUANTITY_LATENESS)
         self._has_lateness = False
         self._run_count = 0
