@@ -17,14 +17,10 @@ from dewarlog_wire.errors import JournalError
 
 from dewarlog_firmware.flash_log import TORN
 
-_ENOSPC = 28
+ENOSPC = 28  # errno, the same on every port
 # Room kept for one full journal, one full block and the last words when memory runs out.
 RESERVE_BYTES = 112 * 1024
 _LAST_WORDS_BYTES = 16 * 1024
-
-
-class MemoryFull(Exception):  # noqa: N818 - a condition of the flash, told apart from OSError
-    """No room is left and the policy allows none to be made; nothing stored was lost."""
 
 
 class Recovery:
@@ -178,7 +174,10 @@ class Logbook:
         )
 
     def commit(self) -> None:
-        """Make everything added so far durable. Raises MemoryFull."""
+        """Make everything added so far durable.
+
+        Raises OSError (ENOSPC, with `is_full` set) when memory is full; nothing stored is lost.
+        """
         view = self.recorder.take_journal()
         if len(view):
             self._store(self.flash.append_journal, view)
@@ -209,10 +208,8 @@ class Logbook:
         try:
             write(view)
         except OSError as error:
-            if error.args[0] != _ENOSPC:
-                raise
-            self.is_full = True
-            raise MemoryFull from None
+            self.is_full = self.is_full or error.args[0] == ENOSPC
+            raise
 
     # --- room ---------------------------------------------------------------------------------
 
