@@ -1,0 +1,1 @@
+"""What a log proves: each module one question, each answer a finding."""

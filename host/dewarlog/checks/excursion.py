@@ -1,0 +1,460 @@
+"""Every excursion recomputed from the readings, then held against what the board recorded.
+
+Written from the normative text in protocol/SPEC.md on excursions alone; shares no code with the
+board. The board judges sample by sample; this module judges whole spans as arrays and jumps from
+one change of state to the next, so that a quiet log costs two comparisons a block. The answers are
+exact: integers throughout, and a test runs both this and a literal sample-by-sample reading of the
+text over random logs.
+
+The same machine, fed with thresholds drawn in by the uncertainty of each reading, gives the guard
+band: stays near a limit that may have been beyond it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, Protocol
+
+import numpy as np
+from dewarlog_wire import layout
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from dewarlog.records import Rule, SampleSpan
+
+    Ints = NDArray[np.int64]
+    Bools = NDArray[np.bool_]
+
+IDLE: Final = 0
+PENDING: Final = 1
+ACTIVE: Final = 2
+# The history of a rate rule holds this many entries, 1/16 of its window apart at the closest.
+RATE_HISTORY: Final = 32
+RATE_ENTRIES_PER_WINDOW: Final = 16
+I16_MIN: Final = -32768
+I16_MAX: Final = 32767
+
+
+@dataclass(frozen=True, slots=True)
+class Excursion:
+    """One stay beyond a rule's threshold that reached its dwell."""
+
+    rule: int
+    channel: int
+    onset: int
+    begin: int  # the sample at which the dwell was reached
+    begin_value: int
+    extreme: int
+    extreme_sample: int
+    end: int | None  # the first sample back inside; None: still open when the log ends
+    duration_ms: int
+
+
+class _Machine:
+    """IDLE, PENDING, ACTIVE for one rule on one channel, fed the samples it may judge."""
+
+    __slots__ = (
+        "begin",
+        "begin_value",
+        "channel",
+        "dwell_ms",
+        "extreme",
+        "extreme_sample",
+        "onset",
+        "rule",
+        "seeks_low",
+        "state",
+        "stay_ms",
+        "total_ms",
+        "was_beyond",
+    )
+
+    def __init__(self, rule: Rule, channel: int) -> None:
+        self.rule = rule
+        self.channel = channel
+        self.dwell_ms = rule.dwell_s * 1000
+        self.seeks_low = rule.kind == layout.RULE_BELOW
+        self.state = IDLE
+        self.onset = 0
+        self.stay_ms = 0
+        self.total_ms = 0
+        self.extreme = 0
+        self.extreme_sample = 0
+        self.begin = 0
+        self.begin_value = 0
+        self.was_beyond = False
+
+    def run(
+        self, samples: Ints, dt_ms: Ints, beyond: Bools, back: Bools, values: Ints
+    ) -> list[Excursion]:
+        """Judge the samples in order; return the excursions that ended."""
+        count = len(samples)
+        ended: list[Excursion] = []
+        if count == 0:
+            return ended
+        beyond_at: Ints = np.flatnonzero(beyond)
+        inside_at: Ints | None = None
+        back_at: Ints | None = None
+        index = 0
+        while index < count:
+            if self.state == IDLE:
+                place = int(np.searchsorted(beyond_at, index))
+                if place == len(beyond_at):
+                    break
+                index = self._onset(int(beyond_at[place]), samples, values)
+            elif self.state == PENDING:
+                if inside_at is None:
+                    inside_at = np.flatnonzero(~beyond)
+                stop = _next(inside_at, index, count)
+                index = self._pend(index, stop, samples, dt_ms, values, count)
+            else:
+                if back_at is None:
+                    back_at = np.flatnonzero(back)
+                stop = _next(back_at, index, count)
+                self._remain(index, stop, samples, dt_ms, beyond, values)
+                if stop < count:
+                    ended.append(self._ended(int(samples[stop])))
+                    self.state = IDLE
+                index = stop + 1
+        self.was_beyond = bool(beyond[-1])
+        return ended
+
+    def _onset(self, at: int, samples: Ints, values: Ints) -> int:
+        self.onset = int(samples[at])
+        self.stay_ms = 0
+        self.extreme = int(values[at])
+        self.extreme_sample = self.onset
+        self.state = PENDING
+        self._test_dwell(at, samples, values)
+        return at + 1
+
+    def _pend(
+        self, index: int, stop: int, samples: Ints, dt_ms: Ints, values: Ints, count: int
+    ) -> int:
+        """Take the run of samples beyond; return where to go on."""
+        if stop > index:
+            stays = np.cumsum(dt_ms[index:stop])
+            cumulative = self.rule.mode == layout.MODE_CUMULATIVE
+            counted = self.total_ms if cumulative else self.stay_ms
+            reached = np.flatnonzero(stays + counted >= self.dwell_ms)
+            last = index + int(reached[0]) if len(reached) else stop - 1
+            added = int(stays[last - index])
+            self.stay_ms += added
+            self.total_ms += added
+            self._reach(index, last + 1, samples, values)
+            if len(reached):
+                self._test_dwell(last, samples, values)
+                return last + 1
+        if stop < count:
+            self.state = IDLE
+        return stop + 1
+
+    def _remain(
+        self, index: int, stop: int, samples: Ints, dt_ms: Ints, beyond: Bools, values: Ints
+    ) -> None:
+        """Take the samples of an active excursion up to the one that is back inside."""
+        if stop == index:
+            return
+        before = np.empty(stop - index, dtype=np.bool_)
+        before[0] = bool(beyond[index - 1]) if index else self.was_beyond
+        before[1:] = beyond[index : stop - 1]
+        added = int(dt_ms[index:stop][beyond[index:stop] & before].sum())
+        self.stay_ms += added
+        self.total_ms += added
+        self._reach(index, stop, samples, values)
+
+    def _reach(self, index: int, stop: int, samples: Ints, values: Ints) -> None:
+        part = values[index:stop]
+        at = int(part.argmin() if self.seeks_low else part.argmax())
+        value = int(part[at])
+        if value < self.extreme if self.seeks_low else value > self.extreme:
+            self.extreme = value
+            self.extreme_sample = int(samples[index + at])
+
+    def _test_dwell(self, at: int, samples: Ints, values: Ints) -> None:
+        cumulative = self.rule.mode == layout.MODE_CUMULATIVE
+        if (self.total_ms if cumulative else self.stay_ms) >= self.dwell_ms:
+            self.state = ACTIVE
+            self.begin = int(samples[at])
+            self.begin_value = int(values[at])
+
+    def _ended(self, end: int | None) -> Excursion:
+        return Excursion(
+            self.rule.rule,
+            self.channel,
+            self.onset,
+            self.begin,
+            _clamp(self.begin_value),
+            _clamp(self.extreme),
+            self.extreme_sample,
+            end,
+            self.stay_ms,
+        )
+
+    def still_open(self) -> Excursion | None:
+        """Give the excursion that has not ended, if there is one."""
+        return self._ended(None) if self.state == ACTIVE else None
+
+
+def _next(places: Ints, index: int, count: int) -> int:
+    at = int(np.searchsorted(places, index))
+    return int(places[at]) if at < len(places) else count
+
+
+def _clamp(value: int) -> int:
+    return min(max(value, I16_MIN), I16_MAX)
+
+
+class _RateHistory:
+    """Earlier readings of one channel, for the rate of one rule."""
+
+    __slots__ = ("spacing_ms", "times", "values", "window_ms")
+
+    def __init__(self, window_s: int) -> None:
+        self.window_ms = window_s * 1000
+        self.spacing_ms = self.window_ms // RATE_ENTRIES_PER_WINDOW
+        self.clear()
+
+    def clear(self) -> None:
+        self.times: Ints = np.empty(0, dtype=np.int64)
+        self.values: Ints = np.empty(0, dtype=np.int64)
+
+    def rates(self, times: Ints, values: Ints) -> tuple[Ints, Ints]:
+        """Return (indices, rates in K/h) of the samples that have an entry to compare with."""
+        kept = self._kept(times)
+        entry_times = np.concatenate((self.times, times[kept]))
+        entry_values = np.concatenate((self.values, values[kept]))
+        # An entry made at this very sample is added after its rate is computed, so none counts
+        # that is not older; with a window above 0 that follows from the window itself.
+        place = np.searchsorted(entry_times, times - max(self.window_ms, 1), side="right") - 1
+        rated = np.flatnonzero(place >= 0)
+        then = place[rated]
+        elapsed = times[rated] - entry_times[then]
+        rise = (values[rated] - entry_values[then]) * 3_600_000
+        self.times = entry_times[-RATE_HISTORY:]
+        self.values = entry_values[-RATE_HISTORY:]
+        return rated, rise // (layout.TEMPERATURE_PER_DEGC * elapsed)
+
+    def _kept(self, times: Ints) -> list[int]:
+        """Return the indices of the samples that become entries."""
+        count = len(times)
+        if count == 0:
+            return []
+        following: list[int] = np.searchsorted(times, times + self.spacing_ms).tolist()
+        index = 0
+        if len(self.times):
+            index = int(np.searchsorted(times, int(self.times[-1]) + self.spacing_ms))
+        kept: list[int] = []
+        while index < count:
+            kept.append(index)
+            index = max(following[index], index + 1)
+        return kept
+
+
+class Guard(Protocol):
+    """How far a threshold is drawn in, in counts: the expanded uncertainty at the threshold."""
+
+    def most(self, rule: Rule, channel: int) -> int:
+        """Give a bound that no sample passes, so that a quiet block needs no array."""
+        ...
+
+    def counts(self, rule: Rule, channel: int, span: SampleSpan) -> NDArray[np.int64]:
+        """Give the figure for every sample of a span."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """One channel's samples of a span, and which of them are temperatures."""
+
+    times: Ints
+    numbers: Ints
+    values: Ints
+    valid: Bools | None  # None: all
+
+    def dt_ms(self, last_ms: int | None) -> Ints:
+        """Give the time each valid sample adds: 0 behind a state code or a break."""
+        dt = np.empty(len(self.times), dtype=np.int64)
+        dt[1:] = np.diff(self.times)
+        dt[0] = 0 if last_ms is None else self.times[0] - last_ms
+        if self.valid is None:
+            return dt
+        dt[1:][~self.valid[:-1]] = 0
+        return dt[self.valid]
+
+    def runs(self) -> Iterator[tuple[int, int]]:
+        """Yield (first, stop) of every unbroken run of temperatures."""
+        if self.valid is None:
+            yield 0, len(self.times)
+            return
+        edges = np.flatnonzero(np.diff(self.valid.astype(np.int8), prepend=0, append=0)).tolist()
+        yield from zip(edges[::2], edges[1::2], strict=True)
+
+
+class _Level:
+    """A rule on the reading itself."""
+
+    __slots__ = ("guard", "last_ms", "machine")
+
+    def __init__(self, rule: Rule, channel: int, guard: Guard | None) -> None:
+        self.machine = _Machine(rule, channel)
+        self.guard = guard
+        self.last_ms: int | None = None
+
+    def break_time(self) -> None:
+        self.last_ms = None
+
+    def feed(
+        self, judged: _Judged, extremes: tuple[int, int] | None, span: SampleSpan, part: slice
+    ) -> list[Excursion]:
+        last_ms = self.last_ms
+        ends_valid = judged.valid is None or bool(judged.valid[-1])
+        self.last_ms = int(judged.times[-1]) if ends_valid else None
+        machine = self.machine
+        if extremes is None:
+            return []
+        rule = machine.rule
+        above = rule.kind == layout.RULE_ABOVE
+        nearest = rule.threshold
+        if self.guard is not None:
+            most = self.guard.most(rule, machine.channel)
+            nearest += -most if above else most
+        if machine.state == IDLE and (extremes[1] <= nearest if above else extremes[0] >= nearest):
+            machine.was_beyond = False
+            return []
+        values, numbers = judged.values, judged.numbers
+        threshold: Ints | int = rule.threshold
+        if self.guard is not None:
+            nearer = self.guard.counts(rule, machine.channel, span)[part]
+            threshold = threshold - nearer if above else threshold + nearer
+            if judged.valid is not None:
+                threshold = threshold[judged.valid]
+        if judged.valid is not None:
+            values, numbers = values[judged.valid], numbers[judged.valid]
+        if above:
+            beyond, back = values > threshold, values <= threshold - rule.hysteresis
+        else:
+            beyond, back = values < threshold, values >= threshold + rule.hysteresis
+        return machine.run(numbers, judged.dt_ms(last_ms), beyond, back, values)
+
+
+class _Rate:
+    """A rule on the rate of change."""
+
+    __slots__ = ("history", "last_ms", "machine")
+
+    def __init__(self, rule: Rule, channel: int) -> None:
+        self.machine = _Machine(rule, channel)
+        self.history = _RateHistory(rule.rate_window_s)
+        self.last_ms: int | None = None
+
+    def break_time(self) -> None:
+        self.history.clear()
+        self.last_ms = None
+
+    def feed(self, judged: _Judged) -> list[Excursion]:
+        ended: list[Excursion] = []
+        for first, stop in judged.runs():
+            if first > 0:
+                self.break_time()
+            ended += self._feed_run(
+                judged.times[first:stop], judged.numbers[first:stop], judged.values[first:stop]
+            )
+        if judged.valid is not None and not judged.valid[-1]:
+            self.break_time()
+        return ended
+
+    def _feed_run(self, times: Ints, numbers: Ints, values: Ints) -> list[Excursion]:
+        rated, rates = self.history.rates(times, values)
+        if len(rated) == 0:
+            return []
+        last_ms = self.last_ms
+        self.last_ms = int(times[rated[-1]])
+        machine = self.machine
+        rule = machine.rule
+        if rule.kind == layout.RULE_FALLING:
+            rates = -rates
+        beyond = rates > rule.threshold
+        if machine.state == IDLE and not beyond.any():
+            machine.was_beyond = False
+            return []
+        back = rates <= rule.threshold - rule.hysteresis
+        dt_ms = np.diff(times[rated], prepend=times[rated[0]] if last_ms is None else last_ms)
+        return machine.run(numbers[rated], dt_ms, beyond, back, rates)
+
+
+@dataclass(slots=True)
+class ExcursionCheck:
+    """Recomputes all excursions of a run: spans go in in order, breaks between them are told.
+
+    With a guard every level rule is judged with its threshold drawn in, and rate rules are left
+    out: most of a reading's uncertainty is the same a few minutes later.
+    """
+
+    rules: tuple[Rule, ...]
+    guard: Guard | None = None
+    ended: list[Excursion] = field(default_factory=list[Excursion])
+    _levels: dict[int, list[_Level]] = field(default_factory=dict[int, list[_Level]])
+    _rates: dict[int, list[_Rate]] = field(default_factory=dict[int, list[_Rate]])
+
+    def break_time(self) -> None:
+        """Tell that the next sample follows a boot or a gap: time across it does not count."""
+        for levels in self._levels.values():
+            for level in levels:
+                level.break_time()
+        for rates in self._rates.values():
+            for rate in rates:
+                rate.break_time()
+
+    def feed(self, span: SampleSpan, start: int = 0, stop: int | None = None) -> None:
+        """Judge the samples of one span, or those from index `start` to before `stop`."""
+        part = slice(start, span.count if stop is None else stop)
+        times = span.times_ms()[part]
+        if len(times) == 0:
+            return
+        numbers = np.arange(span.first_sample, span.end_sample, dtype=np.int64)[part]
+        for channel, samples in span.channels.items():
+            if channel not in self._levels:
+                self._open_channel(channel)
+            valid: Bools | None = None
+            if samples.states is not None:
+                valid = samples.states[part] == layout.STATE_OK
+                if valid.all():
+                    valid = None
+            values = samples.counts[part].astype(np.int64)
+            judged = _Judged(times, numbers, values, valid)
+            temperatures = values if valid is None else values[valid]
+            extremes = None
+            if len(temperatures):
+                extremes = int(temperatures.min()), int(temperatures.max())
+            for level in self._levels[channel]:
+                self.ended += level.feed(judged, extremes, span, part)
+            for rate in self._rates[channel]:
+                self.ended += rate.feed(judged)
+
+    def _open_channel(self, channel: int) -> None:
+        watching = [rule for rule in self.rules if rule.watches(channel)]
+        self._levels[channel] = [
+            _Level(rule, channel, self.guard) for rule in watching if not rule.is_rate
+        ]
+        self._rates[channel] = [
+            _Rate(rule, channel) for rule in watching if rule.is_rate and self.guard is None
+        ]
+
+    def still_open(self) -> tuple[Excursion, ...]:
+        """Give the excursions that have not ended."""
+        machines = [level.machine for levels in self._levels.values() for level in levels]
+        machines += [rate.machine for rates in self._rates.values() for rate in rates]
+        found = (machine.still_open() for machine in machines)
+        return tuple(sorted((item for item in found if item is not None), key=_by_onset))
+
+    def all_found(self) -> tuple[Excursion, ...]:
+        """Give every excursion so far, by onset."""
+        return tuple(sorted((*self.ended, *self.still_open()), key=_by_onset))
+
+
+def _by_onset(excursion: Excursion) -> tuple[int, int, int]:
+    return (excursion.onset, excursion.rule, excursion.channel)

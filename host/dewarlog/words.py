@@ -1,0 +1,102 @@
+"""Numbers and foreign text as a person reads them: one place, so that every output agrees."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dewarlog.checks.clock import WallTime
+
+_MINUTE_S = 60
+_HOUR_S = 3600
+_DAY_S = 86400
+
+
+def duration(seconds: float) -> str:
+    """Say a duration in its two largest units: `42 min`, `3 h 5 min`, `10 d 2 h`, `12 s`."""
+    if seconds < 10:  # noqa: PLR2004 - below ten seconds a tenth still matters
+        return f"{seconds:.1f} s".replace(".0 s", " s")
+    total = round(seconds)
+    if total < 2 * _MINUTE_S:
+        return f"{total} s"
+    if total < _HOUR_S:
+        return _two(total, _MINUTE_S, "min", 1, "s")
+    if total < 2 * _DAY_S:
+        return _two(round(total / _MINUTE_S) * _MINUTE_S, _HOUR_S, "h", _MINUTE_S, "min")
+    return _two(round(total / _HOUR_S) * _HOUR_S, _DAY_S, "d", _HOUR_S, "h")
+
+
+def _two(total: int, large: int, large_name: str, small: int, small_name: str) -> str:
+    whole, rest = divmod(total, large)
+    return (
+        f"{whole} {large_name} {rest // small} {small_name}"
+        if rest // small
+        else (f"{whole} {large_name}")
+    )
+
+
+def utc(unix_s: float, *, seconds: bool = True) -> str:
+    """Write a moment in UTC, as `2026-03-04 05:06:07 UTC`; a time out of range as a number."""
+    try:
+        moment = datetime.fromtimestamp(math.floor(unix_s + 0.5), UTC)
+    except (OverflowError, OSError, ValueError):
+        return f"{unix_s:.0f} s after 1970"
+    return moment.strftime("%Y-%m-%d %H:%M:%S UTC" if seconds else "%Y-%m-%d %H:%M UTC")
+
+
+def wall(time: WallTime) -> str:
+    """Write a wall time with its error bound."""
+    return f"{utc(time.unix_s)} \u00b1{error_bound(time.error_s)}"
+
+
+def error_bound(seconds: float) -> str:
+    """Write an error bound, rounded up so that it is never understated."""
+    if seconds < 10:  # noqa: PLR2004
+        return f"{math.ceil(seconds * 10) / 10:.1f} s"
+    if seconds < 10 * _MINUTE_S:
+        return f"{math.ceil(seconds)} s"
+    return f"{math.ceil(seconds / _MINUTE_S)} min"
+
+
+def uptime(boot: int, uptime_ms: int) -> str:
+    """Write a moment by the board's own count, where no clock can tell it."""
+    return f"{duration(uptime_ms / 1000)} after start {boot + 1}"
+
+
+def degc(value: float, digits: int = 1) -> str:
+    """Write a temperature with a true minus sign."""
+    return f"{value:.{digits}f} \u00b0C".replace("-", "\u2212")
+
+
+def plural(count: int, one: str, many: str | None = None) -> str:
+    """Write a count with its noun: `1 block`, `3 blocks`."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def plain(text: str) -> str:
+    r"""Make text from a log safe for a terminal: control characters become `\x1b` and the like.
+
+    Covers C0, DEL, C1 and the characters that reorder or hide text (bidirectional controls,
+    zero-width ones, line and paragraph separators).
+    """
+    return "".join(_escape(char) if _is_unsafe(char) else char for char in text)
+
+
+def _is_unsafe(char: str) -> bool:
+    code = ord(char)
+    return (
+        code < 0x20  # noqa: PLR2004 - C0
+        or 0x7F <= code < 0xA0  # noqa: PLR2004 - DEL and C1
+        or 0x200B <= code <= 0x200F  # noqa: PLR2004 - zero-width, direction marks
+        or 0x2028 <= code <= 0x202E  # noqa: PLR2004 - separators, embeddings, overrides
+        or 0x2060 <= code <= 0x206F  # noqa: PLR2004 - joiners, isolates
+        or code == 0xFEFF  # noqa: PLR2004 - byte order mark
+        or 0xD800 <= code <= 0xDFFF  # noqa: PLR2004 - lone surrogates
+    )
+
+
+def _escape(char: str) -> str:
+    code = ord(char)
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"  # noqa: PLR2004
