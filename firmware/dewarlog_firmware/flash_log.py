@@ -135,12 +135,16 @@ class FlashLog:
         return state
 
     def close_run(self) -> None:
-        """Mark the open run as closed; its log never grows again."""
+        """Mark the open run, all of it sealed, as closed; its log never grows again."""
         self.release()
         state = self.read_state(self.run)
         if state is not None:
             state.closed = True
             self.write_state(self.run, state)
+        journal_path = self._folder(self.run) + "/journal"
+        if _exists(journal_path):
+            os.remove(journal_path)
+        self.generation += 1
 
     def read_state(self, run: int) -> "RunState | None":
         """Read what is remembered of a run; None when the file is missing or damaged."""

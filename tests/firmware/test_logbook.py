@@ -1,0 +1,363 @@
+"""The run on flash: what is durable stays, what is torn is cut, what is full says so."""
+
+import struct
+from pathlib import Path
+
+import pytest
+from dewarlog_firmware import logbook as logbook_module
+from dewarlog_firmware.flash_log import FlashLog
+from dewarlog_firmware.logbook import Logbook
+from dewarlog_firmware.recorder import BLOCK_SAMPLES, Recorder
+from dewarlog_wire import block, layout
+from dewarlog_wire.column import decode_column
+from dewarlog_wire.errors import BlockError
+
+INTERVAL_MS = 10_000
+LOG_ID = b"logid123"
+
+
+class CountingEngine:
+    """Stands for the excursion engine: its state is the number of samples it was shown."""
+
+    def __init__(self) -> None:
+        self.seen = 0
+        self.mute = False
+
+    def sample(self, number: int, t_s: int, t_ms: int, codes: tuple[int, ...]) -> None:
+        """Count one sample."""
+        self.seen += 1
+
+    def state_bytes(self) -> bytes:
+        """Return the count."""
+        return struct.pack("<I", self.seen)
+
+    def restore(self, data: bytes) -> None:
+        """Take a count back."""
+        self.seen = struct.unpack("<I", data)[0]
+
+    def break_time(self) -> None:
+        """Do nothing: counting knows no time."""
+
+
+def codes_of(number: int) -> tuple[int, ...]:
+    """Return the codes of one sample: a slow ramp, probe 2 open in every seventh."""
+    probe_2 = layout.state_code(layout.STATE_OPEN) if number % 7 == 3 else -23_000
+    return (-24_000 + number % 50, -24_100 - number % 9, probe_2, 1_280)
+
+
+def new_book(root: Path, policy: int = layout.FULL_STOP) -> Logbook:
+    """Open the log below `root` as the board does after a boot."""
+    recorder = Recorder((0, 1, 2), has_extremes=False)
+    return Logbook(recorder, FlashLog(str(root), recorder.buffer), CountingEngine(), policy)
+
+
+def begun(root: Path, policy: int = layout.FULL_STOP) -> Logbook:
+    """Begin a run whose block 0 names a dewar."""
+    book = new_book(root, policy)
+    book.at(1, 0)
+    book.begin([(layout.SECTION_TEXT, b"\x02dewar 7")], LOG_ID, 7)
+    return book
+
+
+def write_samples(book: Logbook, first: int, count: int) -> None:
+    """Write samples, durable one by one, sealing when the open block is full."""
+    for number in range(first, first + count):
+        book.at(10 * number, 0)
+        if not book.recorder.has_room():
+            book.seal()
+        if not book.recorder.count:
+            book.recorder.begin_span(INTERVAL_MS, 10 * number, 0)
+        book.judge(0, codes_of(number))
+        book.recorder.sample(0, codes_of(number))
+        if book.recorder.wants_raw:
+            book.recorder.raw_set(0, 0, -9_000, 1_280)
+        book.commit()
+
+
+def segment_files(root: Path) -> list[Path]:
+    """Return the segments below a log root, in order."""
+    return sorted(root.glob("*/*.seg"))
+
+
+def blocks_of(root: Path) -> list[tuple[block.Block, bytes]]:
+    """Return every block of the run and the bytes it stands in, the chain checked on the way."""
+    found = []
+    chain = layout.CHAIN_START
+    for path in segment_files(root):
+        data = path.read_bytes()
+        offset = 0
+        while offset < len(data):
+            one = block.check_block(data, offset, chain)
+            chain = one.chain
+            found.append((one, data))
+            offset += one.length
+    return found
+
+
+def readings_of(root: Path, channel: int) -> list[int]:
+    """Return one channel's sealed readings, state codes put back where a state run covers them."""
+    readings: list[int] = []
+    for one, data in blocks_of(root):
+        count = 0
+        values: list[int] = []
+        for kind, start, end in block.sections(data, one.body_start, one.body_end):
+            payload = data[start:end]
+            if kind == layout.SECTION_SPAN:
+                count = struct.unpack(layout.SPAN.format, payload)[1]
+            elif kind == layout.SECTION_COLUMN and count and payload[:2] == bytes((channel, 0)):
+                values = list(decode_column(payload, count))
+            elif kind == layout.SECTION_STATES:
+                for at in range(0, len(payload), layout.STATE_RUN.size):
+                    number, state, first, length = struct.unpack_from(
+                        layout.STATE_RUN.format, payload, at
+                    )
+                    if number == channel:
+                        values[first : first + length] = [layout.state_code(state)] * length
+        readings += values
+    return readings
+
+
+def test_sealed_samples_read_back_with_their_probe_states(tmp_path: Path) -> None:
+    """What went in comes out of the blocks, states included, over a page boundary."""
+    book = begun(tmp_path)
+    write_samples(book, 0, 600)
+    book.seal()
+
+    for channel in range(3):
+        assert readings_of(tmp_path, channel) == [codes_of(n)[channel] for n in range(600)]
+
+
+def test_a_block_is_sealed_before_its_state_runs_overflow(tmp_path: Path) -> None:
+    """A probe that opens and closes every few samples costs blocks, never samples."""
+    book = begun(tmp_path)
+    write_samples(book, 0, 1_000)
+    book.seal()
+
+    assert len(blocks_of(tmp_path)) > 3
+    assert readings_of(tmp_path, 2) == [codes_of(n)[2] for n in range(1_000)]
+
+
+def test_a_boot_in_mid_run_keeps_every_committed_sample(tmp_path: Path) -> None:
+    """Without any seal the journal alone brings the samples and the engine's state back."""
+    write_samples(begun(tmp_path), 0, 137)
+
+    book = new_book(tmp_path)
+    assert book.flash.open_run() is not None
+    recovery = book.resume()
+
+    assert recovery.recovered_samples == 137
+    assert recovery.last_uptime_s == 1_360
+    assert book.engine.seen == 137
+    assert readings_of(tmp_path, 0) == [codes_of(n)[0] for n in range(137)]
+    assert book.recorder.boot == 1
+
+
+def test_a_torn_journal_tail_is_dropped_and_counted(tmp_path: Path) -> None:
+    """Half a record at the end of the journal costs that record only, and the size is said."""
+    write_samples(begun(tmp_path), 0, 20)
+    path = next(tmp_path.glob("*/journal"))
+    path.write_bytes(path.read_bytes()[:-5])
+
+    book = new_book(tmp_path)
+    book.flash.open_run()
+    recovery = book.resume()
+
+    assert recovery.recovered_samples == 19
+    assert recovery.dropped_bytes == layout.JOURNAL_RECORD.size + 10 + 4 - 5
+
+
+def test_a_journal_already_sealed_is_not_sealed_again(tmp_path: Path) -> None:
+    """A cut between the seal and the new journal leaves both: the samples count once."""
+    book = begun(tmp_path)
+    write_samples(book, 0, 30)
+    journal = next(tmp_path.glob("*/journal"))
+    before = journal.read_bytes()
+    book.seal()
+    book.flash.release()
+    journal.write_bytes(before)
+
+    again = new_book(tmp_path)
+    again.flash.open_run()
+    again.resume()
+
+    assert readings_of(tmp_path, 0) == [codes_of(n)[0] for n in range(30)]
+    assert again.recorder.next_sample == 30
+    assert again.engine.seen == 30
+
+
+def test_a_lost_journal_leaves_the_counters_of_the_blocks(tmp_path: Path) -> None:
+    """Numbers never start anew: they continue behind the last sealed block."""
+    book = begun(tmp_path)
+    write_samples(book, 0, 25)
+    book.emit(layout.KIND_SUPPLY, (3_300, 0))
+    book.seal()
+    book.flash.release()
+    next(tmp_path.glob("*/journal")).unlink()
+
+    again = new_book(tmp_path)
+    again.flash.open_run()
+    again.resume()
+
+    assert again.recorder.next_sample == 25
+    assert again.recorder.next_event == 1
+
+
+def test_a_torn_last_block_is_cut_and_the_run_goes_on(tmp_path: Path) -> None:
+    """The chain continues from the last whole block."""
+    book = begun(tmp_path)
+    write_samples(book, 0, 25)
+    book.seal()
+    book.flash.release()
+    path = segment_files(tmp_path)[-1]
+    whole = path.read_bytes()
+    path.write_bytes(whole + whole[:60])
+
+    again = new_book(tmp_path)
+    again.flash.open_run()
+    recovery = again.resume()
+    write_samples(again, 25, 5)
+    again.seal()
+
+    assert recovery.dropped_bytes == 60
+    assert len(readings_of(tmp_path, 0)) == 30
+
+
+def test_a_damaged_block_in_the_middle_is_never_cut_away(tmp_path: Path) -> None:
+    """Bit rot is for the host to name; the good blocks behind it stay."""
+    book = begun(tmp_path)
+    for part in range(3):
+        write_samples(book, 10 * part, 10)
+        book.seal()
+    book.flash.release()
+    path = segment_files(tmp_path)[-1]
+    data = bytearray(path.read_bytes())
+    first = block.read_header(bytes(data), 0)
+    data[first.length + 40] ^= 1
+    path.write_bytes(data)
+
+    again = new_book(tmp_path)
+    again.flash.open_run()
+    recovery = again.resume()
+
+    assert recovery.dropped_bytes == 0
+    assert path.read_bytes()[: len(data)] == bytes(data)
+    assert again.recorder.blocks == 4
+    with pytest.raises(BlockError):
+        block.check_block(bytes(data), first.length, None)
+
+
+def test_segments_stay_below_their_limit_and_the_chain_runs_through(tmp_path: Path) -> None:
+    """Many blocks fill several segments; one chain holds them all."""
+    book = begun(tmp_path)
+    window = tuple([(37 * n * (axis + 1)) % 3_000 - 1_500 for n in range(900)] for axis in range(3))
+    for shock in range(30):
+        book.write_shock((shock, 900, 100, 3_200, 100, 0), window, shock, 0)
+
+    sizes = [path.stat().st_size for path in segment_files(tmp_path)]
+
+    assert len(sizes) > 1
+    assert max(sizes) <= layout.SEGMENT_MAX_BYTES
+    assert len(blocks_of(tmp_path)) == 31
+
+
+def test_run_numbers_never_come_back(tmp_path: Path) -> None:
+    """After a run's files are gone its number is still spent."""
+    book = begun(tmp_path)
+    book.end()
+    book.flash.remove_run(1)
+
+    assert begun(tmp_path).recorder.run == 2
+
+
+def test_a_closed_run_is_not_resumed(tmp_path: Path) -> None:
+    """A new boot after the end of a run finds no run to continue."""
+    book = begun(tmp_path)
+    write_samples(book, 0, 3)
+    book.end()
+
+    assert new_book(tmp_path).flash.open_run() is None
+    assert len(readings_of(tmp_path, 0)) == 3
+
+
+class SmallFlash(FlashLog):
+    """A flash log that says how much is free as a board of `capacity_bytes` would."""
+
+    capacity_bytes = 300_000
+
+    def free_bytes(self) -> int:
+        """Return what the files below the root leave of the capacity."""
+        used = sum(path.stat().st_size for path in Path(self.root).glob("**/*") if path.is_file())
+        return self.capacity_bytes - used
+
+
+def small_book(root: Path, policy: int) -> Logbook:
+    """Begin a run on a flash with room for little more than the reserve."""
+    recorder = Recorder((0, 1, 2), has_extremes=False)
+    book = Logbook(recorder, SmallFlash(str(root), recorder.buffer), CountingEngine(), policy)
+    book.at(1, 0)
+    book.begin([(layout.SECTION_TEXT, b"\x02dewar 7")], LOG_ID, 7)
+    return book
+
+
+NOISE = tuple([(7_919 * n * (axis + 3)) % 4_001 - 2_000 for n in range(1_200)] for axis in range(3))
+
+
+def test_a_full_flash_refuses_a_shock_window_and_keeps_the_reserve(tmp_path: Path) -> None:
+    """Windows stop before the space for the journal and the last words is gone."""
+    book = small_book(tmp_path, layout.FULL_STOP)
+    written = 0
+    while book.write_shock((written, 1_200, 0, 3_200, 100, 0), NOISE, written, 0):
+        written += 1
+        assert written < 200
+
+    assert written > 5
+    assert book.flash.free_bytes() >= logbook_module.RESERVE_BYTES - 8_192
+    assert book.has_last_words()
+
+
+def test_overwriting_gives_up_the_oldest_segment_but_the_first_and_says_so(tmp_path: Path) -> None:
+    """The gap names how many samples went; block 0 with the run's settings stays."""
+    book = small_book(tmp_path, layout.FULL_OVERWRITE)
+    SmallFlash.capacity_bytes = 300_000
+    number = 0
+    while len(segment_files(tmp_path)) < 3:
+        write_samples(book, number, 40)
+        number += 40
+        book.seal()
+        book.write_shock((0, 1_200, 0, 3_200, 100, 0), NOISE, number, 0)
+    kept_before = {path.name for path in segment_files(tmp_path)}
+    while {path.name for path in segment_files(tmp_path)} >= kept_before:
+        book.write_shock((0, 1_200, 0, 3_200, 100, 0), NOISE, number, 0)
+    book.seal()
+
+    names = [path.name for path in segment_files(tmp_path)]
+    last = segment_files(tmp_path)[-1].read_bytes()
+    assert names[0] == "0000.seg"
+    assert "0001.seg" not in names
+    gap = struct.pack("<BB", layout.STREAM_SAMPLES, layout.GAP_OVERWRITTEN)
+    assert bytes((layout.KIND_GAP, layout.EVENT_GAP.size)) in last
+    assert gap in last
+
+
+def test_an_earlier_run_is_given_up_only_when_a_host_holds_all_of_it(tmp_path: Path) -> None:
+    """A new run never erases an unpulled one; a confirmed one makes room."""
+    book = begun(tmp_path)
+    write_samples(book, 0, 50)
+    book.seal()
+    blocks, chain = book.head()
+    book.end()
+    flash = book.flash
+    second = new_book(tmp_path)
+    second.at(1, 0)
+    second.begin([(layout.SECTION_TEXT, b"\x02dewar 8")], b"logid124", 8)
+
+    assert second._drop_confirmed_run() is False  # noqa: SLF001 - the policy itself is the claim
+    assert second.confirm(1, blocks, bytes(32), 0) is False
+    assert second.confirm(1, blocks, chain, 0) is True
+    assert second._drop_confirmed_run() is True  # noqa: SLF001
+    assert flash.runs() == [2]
+
+
+def test_the_fixed_block_size_is_what_the_format_allows() -> None:
+    """The firmware's block never passes what readers must accept."""
+    assert BLOCK_SAMPLES <= layout.BLOCK_MAX_SAMPLES
