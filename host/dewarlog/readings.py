@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 # Columns are decoded together, one array step a sample: a window wide enough keeps numpy busy, and
 # bounds what is in memory (a window decodes to about 20 times its size).
 WINDOW_BYTES: Final = 1 << 20
+# A flat column of 4096 samples is 20 bytes in the file: what is decoded together is bounded too.
+VALUES_AT_ONCE: Final = 1 << 21
 _MAGICS: Final = (layout.BLOCK_MAGIC, layout.JOURNAL_MAGIC)
 
 
@@ -68,12 +70,16 @@ class LogReader:
         found = False
         lost_from: int | None = None
         drafts: list[Draft] = []
+        values = 0
         position = 0  # within the window
         self._fill(0)
         while True:
-            if not self._at_end and len(self._window) - position < self._needed(position):
+            must_fill = not self._at_end and len(self._window) - position < self._needed(position)
+            if must_fill or values > VALUES_AT_ONCE:
                 yield from contents.decode(drafts)
                 drafts = []
+                values = 0
+            if must_fill:
                 self._fill(position)
                 position = 0
             if position >= len(self._window):
@@ -91,6 +97,8 @@ class LogReader:
             drafts.append(draft)
             found = True
             position += draft.length
+            if isinstance(draft, contents.BlockDraft):
+                values += draft.count * len(draft.columns)
         end = self._base + len(self._window)
         if not found:
             what = "no block of a log is in it (another file?)" if end else "the file is empty"

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 from dewarlog_wire import layout
 
 from dewarlog import words
-from dewarlog.checks.finding import Finding, Severity
+from dewarlog.checks.finding import Finding, Moment, Severity
 from dewarlog.records import (
     BootEvent,
     ClockRead,
@@ -114,13 +114,13 @@ class WallClock:
         """True where at least one host told the time during the run."""
         return bool(self.syncs)
 
-    def at(self, boot: int, uptime_ms: int) -> WallTime | None:
-        """Give the wall time at an uptime of a boot; None where no clock can tell."""
+    def at(self, moment: Moment) -> WallTime | None:
+        """Give the wall time of a moment of the run; None where no clock can tell."""
         best: WallTime | None = None
         for fit in self.fits:
-            if fit.boot != boot:
+            if fit.boot != moment.boot:
                 continue
-            low, high = fit.bounds_ms(uptime_ms)
+            low, high = fit.bounds_ms(moment.uptime_ms)
             shift_low, shift_high = self._chip_error_ms(fit.frame, (low + high) / 2)
             low, high = low - shift_high, high - shift_low
             error_s = (high - low) / 2000
@@ -271,8 +271,7 @@ class ClockCheck:
                 f"The clock chip jumped by {step_s:+.1f} s with nobody setting it; "
                 "wall times after it are less sure.",
                 {"step_s": round(step_s, 3)},
-                boot=event.boot,
-                uptime_ms=event.uptime_ms,
+                start=Moment(event.boot, event.uptime_ms),
             )
         )
 
@@ -318,8 +317,7 @@ class ClockCheck:
                     f"{'fast' if middle > 0 else 'slow'} when a host set it; "
                     "times before that are corrected by as much.",
                     {"offset_s": round(middle, 3)},
-                    boot=event.boot,
-                    uptime_ms=event.uptime_ms,
+                    start=Moment(event.boot, event.uptime_ms),
                 )
             )
 
@@ -334,8 +332,7 @@ class ClockCheck:
                         Severity.WARN,
                         "hosts-disagree",
                         "Two computers that told this board the time disagree with each other.",
-                        boot=event.boot,
-                        uptime_ms=event.uptime_ms,
+                        start=Moment(event.boot, event.uptime_ms),
                     )
                 )
             self._host_fits[event.boot] = _open_fit(
@@ -372,8 +369,7 @@ class ClockCheck:
                     if absent
                     else "The clock chip had stopped since it was last set; "
                     "its time was not used until it was set again.",
-                    boot=event.boot,
-                    uptime_ms=event.uptime_ms,
+                    start=Moment(event.boot, event.uptime_ms),
                 )
             )
         if clock.knows_time and not clock.compared_with_host:
@@ -392,7 +388,7 @@ class ClockCheck:
         findings: list[Finding] = []
         for event in self._custody:
             told = unix_s_of(event.utc_s)
-            ours = clock.at(event.boot, event.uptime_ms)
+            ours = clock.at(Moment(event.boot, event.uptime_ms))
             if told is None or ours is None:
                 continue
             difference_s = told - ours.unix_s
@@ -408,8 +404,7 @@ class ClockCheck:
                         f"{words.duration(abs(difference_s))} "
                         f"{'ahead of' if difference_s > 0 else 'behind'} the log's.",
                         {"difference_s": round(difference_s, 1)},
-                        boot=event.boot,
-                        uptime_ms=event.uptime_ms,
+                        start=Moment(event.boot, event.uptime_ms),
                     )
                 )
         return findings

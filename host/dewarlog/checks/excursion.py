@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Final, Protocol
 import numpy as np
 from dewarlog_wire import layout
 
+from dewarlog.checks.finding import Moment
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -45,27 +47,46 @@ class Excursion:
     rule: int
     channel: int
     onset: int
+    onset_at: Moment
     begin: int  # the sample at which the dwell was reached
     begin_value: int
     extreme: int
     extreme_sample: int
+    extreme_at: Moment
     end: int | None  # the first sample back inside; None: still open when the log ends
+    end_at: Moment | None
     duration_ms: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Series:
+    """The samples one machine may judge, in order, and what they are to its rule."""
+
+    boot: int
+    samples: Ints
+    times: Ints
+    dt_ms: Ints  # time since the sample before, 0 where it does not count
+    values: Ints
+    beyond: Bools
+    back: Bools
+
+    def moment(self, at: int) -> Moment:
+        return Moment(self.boot, int(self.times[at]))
+
+
 class _Machine:
-    """IDLE, PENDING, ACTIVE for one rule on one channel, fed the samples it may judge."""
+    """IDLE, PENDING, ACTIVE for one rule on one channel."""
 
     __slots__ = (
         "begin",
         "begin_value",
         "channel",
-        "dwell_ms",
         "extreme",
+        "extreme_at",
         "extreme_sample",
         "onset",
+        "onset_at",
         "rule",
-        "seeks_low",
         "state",
         "stay_ms",
         "total_ms",
@@ -75,128 +96,125 @@ class _Machine:
     def __init__(self, rule: Rule, channel: int) -> None:
         self.rule = rule
         self.channel = channel
-        self.dwell_ms = rule.dwell_s * 1000
-        self.seeks_low = rule.kind == layout.RULE_BELOW
         self.state = IDLE
         self.onset = 0
+        self.onset_at = Moment(0, 0)
         self.stay_ms = 0
         self.total_ms = 0
         self.extreme = 0
         self.extreme_sample = 0
+        self.extreme_at = self.onset_at
         self.begin = 0
         self.begin_value = 0
         self.was_beyond = False
 
-    def run(
-        self, samples: Ints, dt_ms: Ints, beyond: Bools, back: Bools, values: Ints
-    ) -> list[Excursion]:
+    def run(self, series: _Series) -> list[Excursion]:
         """Judge the samples in order; return the excursions that ended."""
-        count = len(samples)
+        count = len(series.samples)
         ended: list[Excursion] = []
         if count == 0:
             return ended
-        beyond_at: Ints = np.flatnonzero(beyond)
-        inside_at: Ints | None = None
-        back_at: Ints | None = None
+        beyond_at = np.flatnonzero(series.beyond)
+        inside_at = np.flatnonzero(~series.beyond)
+        back_at = np.flatnonzero(series.back)
         index = 0
         while index < count:
             if self.state == IDLE:
-                place = int(np.searchsorted(beyond_at, index))
-                if place == len(beyond_at):
-                    break
-                index = self._onset(int(beyond_at[place]), samples, values)
+                at = _next(beyond_at, index, count)
+                if at < count:
+                    self._onset(at, series)
+                index = at + 1
             elif self.state == PENDING:
-                if inside_at is None:
-                    inside_at = np.flatnonzero(~beyond)
-                stop = _next(inside_at, index, count)
-                index = self._pend(index, stop, samples, dt_ms, values, count)
+                index = self._pend(index, _next(inside_at, index, count), series)
             else:
-                if back_at is None:
-                    back_at = np.flatnonzero(back)
                 stop = _next(back_at, index, count)
-                self._remain(index, stop, samples, dt_ms, beyond, values)
+                self._remain(index, stop, series)
                 if stop < count:
-                    ended.append(self._ended(int(samples[stop])))
+                    ended.append(
+                        self._excursion(int(series.samples[stop]), series.moment(stop))
+                    )
                     self.state = IDLE
                 index = stop + 1
-        self.was_beyond = bool(beyond[-1])
+        self.was_beyond = bool(series.beyond[-1])
         return ended
 
-    def _onset(self, at: int, samples: Ints, values: Ints) -> int:
-        self.onset = int(samples[at])
+    def _onset(self, at: int, series: _Series) -> None:
+        self.onset = self.extreme_sample = int(series.samples[at])
+        self.onset_at = self.extreme_at = series.moment(at)
+        self.extreme = int(series.values[at])
         self.stay_ms = 0
-        self.extreme = int(values[at])
-        self.extreme_sample = self.onset
         self.state = PENDING
-        self._test_dwell(at, samples, values)
-        return at + 1
+        self._test_dwell(at, series)
 
-    def _pend(
-        self, index: int, stop: int, samples: Ints, dt_ms: Ints, values: Ints, count: int
-    ) -> int:
-        """Take the run of samples beyond; return where to go on."""
+    def _pend(self, index: int, stop: int, series: _Series) -> int:
+        """Take the run of samples beyond, up to `stop`; return where to go on."""
         if stop > index:
-            stays = np.cumsum(dt_ms[index:stop])
-            cumulative = self.rule.mode == layout.MODE_CUMULATIVE
-            counted = self.total_ms if cumulative else self.stay_ms
-            reached = np.flatnonzero(stays + counted >= self.dwell_ms)
+            stays = np.cumsum(series.dt_ms[index:stop])
+            reached = np.flatnonzero(stays + self._counted_ms >= self.rule.dwell_s * 1000)
             last = index + int(reached[0]) if len(reached) else stop - 1
-            added = int(stays[last - index])
-            self.stay_ms += added
-            self.total_ms += added
-            self._reach(index, last + 1, samples, values)
+            self._add(int(stays[last - index]))
+            self._reach(index, last + 1, series)
             if len(reached):
-                self._test_dwell(last, samples, values)
+                self._test_dwell(last, series)
                 return last + 1
-        if stop < count:
+        if stop < len(series.samples):
             self.state = IDLE
         return stop + 1
 
-    def _remain(
-        self, index: int, stop: int, samples: Ints, dt_ms: Ints, beyond: Bools, values: Ints
-    ) -> None:
+    def _remain(self, index: int, stop: int, series: _Series) -> None:
         """Take the samples of an active excursion up to the one that is back inside."""
         if stop == index:
             return
-        before = np.empty(stop - index, dtype=np.bool_)
-        before[0] = bool(beyond[index - 1]) if index else self.was_beyond
-        before[1:] = beyond[index : stop - 1]
-        added = int(dt_ms[index:stop][beyond[index:stop] & before].sum())
-        self.stay_ms += added
-        self.total_ms += added
-        self._reach(index, stop, samples, values)
+        beyond = series.beyond[index:stop]
+        before = np.empty_like(beyond)
+        before[0] = series.beyond[index - 1] if index else self.was_beyond
+        before[1:] = beyond[:-1]
+        self._add(int(series.dt_ms[index:stop][beyond & before].sum()))
+        self._reach(index, stop, series)
 
-    def _reach(self, index: int, stop: int, samples: Ints, values: Ints) -> None:
-        part = values[index:stop]
-        at = int(part.argmin() if self.seeks_low else part.argmax())
+    @property
+    def _counted_ms(self) -> int:
+        return self.total_ms if self.rule.mode == layout.MODE_CUMULATIVE else self.stay_ms
+
+    def _add(self, time_ms: int) -> None:
+        self.stay_ms += time_ms
+        self.total_ms += time_ms
+
+    def _reach(self, index: int, stop: int, series: _Series) -> None:
+        part = series.values[index:stop]
+        seeks_low = self.rule.kind == layout.RULE_BELOW
+        at = int(part.argmin() if seeks_low else part.argmax())
         value = int(part[at])
-        if value < self.extreme if self.seeks_low else value > self.extreme:
+        if value < self.extreme if seeks_low else value > self.extreme:
             self.extreme = value
-            self.extreme_sample = int(samples[index + at])
+            self.extreme_sample = int(series.samples[index + at])
+            self.extreme_at = series.moment(index + at)
 
-    def _test_dwell(self, at: int, samples: Ints, values: Ints) -> None:
-        cumulative = self.rule.mode == layout.MODE_CUMULATIVE
-        if (self.total_ms if cumulative else self.stay_ms) >= self.dwell_ms:
+    def _test_dwell(self, at: int, series: _Series) -> None:
+        if self._counted_ms >= self.rule.dwell_s * 1000:
             self.state = ACTIVE
-            self.begin = int(samples[at])
-            self.begin_value = int(values[at])
+            self.begin = int(series.samples[at])
+            self.begin_value = int(series.values[at])
 
-    def _ended(self, end: int | None) -> Excursion:
+    def _excursion(self, end: int | None, end_at: Moment | None) -> Excursion:
         return Excursion(
-            self.rule.rule,
-            self.channel,
-            self.onset,
-            self.begin,
-            _clamp(self.begin_value),
-            _clamp(self.extreme),
-            self.extreme_sample,
-            end,
-            self.stay_ms,
+            rule=self.rule.rule,
+            channel=self.channel,
+            onset=self.onset,
+            onset_at=self.onset_at,
+            begin=self.begin,
+            begin_value=_clamp(self.begin_value),
+            extreme=_clamp(self.extreme),
+            extreme_sample=self.extreme_sample,
+            extreme_at=self.extreme_at,
+            end=end,
+            end_at=end_at,
+            duration_ms=self.stay_ms,
         )
 
     def still_open(self) -> Excursion | None:
         """Give the excursion that has not ended, if there is one."""
-        return self._ended(None) if self.state == ACTIVE else None
+        return self._excursion(None, None) if self.state == ACTIVE else None
 
 
 def _next(places: Ints, index: int, count: int) -> int:
@@ -270,6 +288,7 @@ class Guard(Protocol):
 class _Judged:
     """One channel's samples of a span, and which of them are temperatures."""
 
+    boot: int
     times: Ints
     numbers: Ints
     values: Ints
@@ -325,7 +344,7 @@ class _Level:
         if machine.state == IDLE and (extremes[1] <= nearest if above else extremes[0] >= nearest):
             machine.was_beyond = False
             return []
-        values, numbers = judged.values, judged.numbers
+        values, numbers, times = judged.values, judged.numbers, judged.times
         threshold: Ints | int = rule.threshold
         if self.guard is not None:
             nearer = self.guard.counts(rule, machine.channel, span)[part]
@@ -333,12 +352,18 @@ class _Level:
             if judged.valid is not None:
                 threshold = threshold[judged.valid]
         if judged.valid is not None:
-            values, numbers = values[judged.valid], numbers[judged.valid]
+            values, numbers, times = (
+                values[judged.valid],
+                numbers[judged.valid],
+                times[judged.valid],
+            )
         if above:
             beyond, back = values > threshold, values <= threshold - rule.hysteresis
         else:
             beyond, back = values < threshold, values >= threshold + rule.hysteresis
-        return machine.run(numbers, judged.dt_ms(last_ms), beyond, back, values)
+        return machine.run(
+            _Series(judged.boot, numbers, times, judged.dt_ms(last_ms), values, beyond, back)
+        )
 
 
 class _Rate:
@@ -360,15 +385,14 @@ class _Rate:
         for first, stop in judged.runs():
             if first > 0:
                 self.break_time()
-            ended += self._feed_run(
-                judged.times[first:stop], judged.numbers[first:stop], judged.values[first:stop]
-            )
+            ended += self._feed_run(judged, slice(first, stop))
         if judged.valid is not None and not judged.valid[-1]:
             self.break_time()
         return ended
 
-    def _feed_run(self, times: Ints, numbers: Ints, values: Ints) -> list[Excursion]:
-        rated, rates = self.history.rates(times, values)
+    def _feed_run(self, judged: _Judged, run: slice) -> list[Excursion]:
+        times = judged.times[run]
+        rated, rates = self.history.rates(times, judged.values[run])
         if len(rated) == 0:
             return []
         last_ms = self.last_ms
@@ -383,7 +407,10 @@ class _Rate:
             return []
         back = rates <= rule.threshold - rule.hysteresis
         dt_ms = np.diff(times[rated], prepend=times[rated[0]] if last_ms is None else last_ms)
-        return machine.run(numbers[rated], dt_ms, beyond, back, rates)
+        numbers = judged.numbers[run][rated]
+        return machine.run(
+            _Series(judged.boot, numbers, times[rated], dt_ms, rates, beyond, back)
+        )
 
 
 @dataclass(slots=True)
@@ -425,7 +452,7 @@ class ExcursionCheck:
                 if valid.all():
                     valid = None
             values = samples.counts[part].astype(np.int64)
-            judged = _Judged(times, numbers, values, valid)
+            judged = _Judged(span.boot, times, numbers, values, valid)
             temperatures = values if valid is None else values[valid]
             extremes = None
             if len(temperatures):

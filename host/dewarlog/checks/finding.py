@@ -27,16 +27,27 @@ class Severity(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Moment:
+    """A point of the run by the board's own count."""
+
+    boot: int
+    uptime_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
-    """What one check saw, and where."""
+    """What one check saw, where in the file and when in the run."""
 
     check: str
     severity: Severity
     code: str
     message: str
     evidence: Mapping[str, Evidence] = field(default_factory=dict[str, Evidence])
-    block_seq: int | None = None
     offset: int | None = None
+    block_seq: int | None = None
     sample: int | None = None
-    boot: int | None = None
-    uptime_ms: int | None = None
+    channel: int | None = None
+    start: Moment | None = None
+    end: Moment | None = None
+    duration_s: float | None = None
+    extreme: str | None = None  # the worst value, with its unit, for a person
