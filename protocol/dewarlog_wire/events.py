@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     Writable = bytearray | memoryview
 
 CUSTODY_TEXTS = ("actor", "place", "note")
-# Three texts of at most 80 bytes, their length bytes and EVENT_CUSTODY make 248 bytes: an event's
-# length is one byte.
-CUSTODY_TEXT_MAX_BYTES = 80
+# Three texts of at most 76 bytes, their length bytes and EVENT_CUSTODY make 236 bytes: a MARK
+# request then fits one BLE write, and an event's length its one byte.
+CUSTODY_TEXT_MAX_BYTES = 76
 EVENT_MAX_BYTES = EVENT_HEAD.size + 255
 
 

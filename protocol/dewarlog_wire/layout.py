@@ -547,7 +547,9 @@ FRAME_HEAD = Record(
 FRAME_CRC_BYTES = 4
 FRAME_OVERHEAD_BYTES = 8
 SERIAL_BODY_MAX_BYTES = 4096
+BLE_FRAME_MAX_BYTES = 244  # one notification: ATT MTU 247 less its 3-byte head
 BLE_BODY_MAX_BYTES = 236
+REQUEST_BODY_MAX_BYTES = 236  # on every link, so that a board needs one small buffer
 SERIAL_IN_MARK = b"\x06\x09"  # a host line: this mark, base64 of a frame, LF
 
 MSG_HELLO = 0x01
@@ -566,6 +568,7 @@ MSG_AUTH = 0x0D  # reserved
 MSG_ERASE = 0x0E  # reserved
 MSG_DATA = 0x40
 MSG_END = 0x41
+MSG_DATA_SHORT = 0x42  # DATA where a frame is one packet of the link; no FRAME_HEAD, see 7.3
 MSG_ERROR = 0x7F
 REPLY = 0x80  # a reply has its request's kind with this bit set, and its seq
 
@@ -672,6 +675,15 @@ DATA_HEAD = Record(
     ("flags", U8, 1, ""),
     ("offset", U32, 1, "bytes"),
 )
+# The frame of MSG_DATA_SHORT: this head, the bytes, then the low 16 bits of the CRC-32 of the DATA
+# frame it stands for (7.3).
+DATA_SHORT_HEAD = Record(
+    "data_short_head",
+    ("kind", U8, 1, ""),
+    ("offset_low", U16, 1, "bytes"),  # low 16 bits of the offset
+)
+DATA_SHORT_CRC_BYTES = 2
+DATA_SHORT_OVERHEAD_BYTES = 5
 END = Record(
     "end",
     ("xfer", U8, 1, ""),
