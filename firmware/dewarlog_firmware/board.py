@@ -1,8 +1,8 @@
 """The composition root: the only module that knows pins and `machine` objects.
 
-Everything else takes what it needs as arguments. `open_board()` finds out which board it runs on,
-and the `Board` it returns makes drivers and lines on request; nothing here is global but the frozen
-wiring tables, which firmware/README.md repeats for the person with the soldering iron.
+Everything else takes what it needs as arguments. `open_board()` finds out which board it runs on;
+the `Board` it returns makes drivers and lines on request. Nothing here is global but the wiring
+tables, which firmware/README.md repeats for the person with the soldering iron.
 """
 
 import os
@@ -45,9 +45,9 @@ Wiring = namedtuple(
 )
 
 # SPI and I2C functions of RP2040 and RP2350 pins: RP2040 datasheet, table 2 "GPIO functions"; the
-# same on RP2350. GP23 to GP25 and GP29 belong to the radio of the W boards, GP0 and GP1 are left to
-# a serial console. 45 ms is typical, 400 ms the most a sector erase takes: W25Q16JV data sheet, Rev
-# H, section 9.6, AC electrical characteristics, tSE.
+# same on RP2350. GP23 to GP25 and GP29 belong to the radio of the W boards, GP0 and GP1 are left
+# to a serial console. A sector erase takes 45 ms typically, 400 ms at most: W25Q16JV data sheet,
+# AC electrical characteristics, tSE.
 _RP2 = {
     "spi_probes": (0, 18, 19, 16),
     "probe_cs": (17, 20, 21, 22),
@@ -176,19 +176,22 @@ class Board:
         self.name: str = wiring.name
         self.device_id = (machine.unique_id() + bytes(_DEVICE_ID_BYTES))[:_DEVICE_ID_BYTES]
         self.boot_cause = _boot_cause()  # index into layout.BOOT_CAUSE_NAMES
-        self.ticks_ms: "Callable[[], int]" = time.ticks_ms
-        self.ticks_us: "Callable[[], int]" = time.ticks_us
+        # The stubs keep ticks opaque, to be subtracted by ticks_diff; here they are masked (ring).
+        self.ticks_ms: "Callable[[], int]" = time.ticks_ms  # pyright: ignore[reportAttributeAccessIssue]
+        self.ticks_us: "Callable[[], int]" = time.ticks_us  # pyright: ignore[reportAttributeAccessIssue]
         self.sleep_ms: "Callable[[int], None]" = time.sleep_ms
         self.idle: "Callable[[], None]" = machine.idle
         # Every chip select is high before the first bus moves: a low one would listen in.
         self._probe_cs = [machine.Pin(pin, machine.Pin.OUT, value=1) for pin in wiring.probe_cs]
         self._shock_cs = machine.Pin(wiring.shock_cs, machine.Pin.OUT, value=1)
-        self._spi_probes = _open_spi(wiring.spi_probes, max31856)
-        self._spi_shock = _open_spi(wiring.spi_shock, adxl372)
-        bus, scl, sda = wiring.i2c
-        self._i2c = machine.I2C(
-            bus, scl=machine.Pin(scl), sda=machine.Pin(sda), freq=_I2C_HZ
+        self._spi_probes = _open_spi(
+            wiring.spi_probes, max31856.BAUDRATE, max31856.POLARITY, max31856.PHASE
         )
+        self._spi_shock = _open_spi(
+            wiring.spi_shock, adxl372.BAUDRATE, adxl372.POLARITY, adxl372.PHASE
+        )
+        bus, scl, sda = wiring.i2c
+        self._i2c = machine.I2C(bus, scl=machine.Pin(scl), sda=machine.Pin(sda), freq=_I2C_HZ)
 
     def converter(self, probe: int, gain: int, averaging: int, mains_hz: int) -> MAX31856:
         """Return the driver of the converter of probe 0 to 3, not configured yet."""
@@ -257,17 +260,19 @@ def open_board() -> Board:
     return Board(wiring_of(machine_name()))
 
 
-def _open_spi(pins: "tuple[int, int, int, int]", part: object) -> "machine.SPI":
-    """Open a bus with the clock and mode its part's driver module names."""
+def _open_spi(
+    pins: "tuple[int, int, int, int]", baudrate: int, polarity: int, phase: int
+) -> "machine.SPI":
     bus, sck, mosi, miso = pins
     return machine.SPI(
         bus,
-        baudrate=part.BAUDRATE,
-        polarity=part.POLARITY,
-        phase=part.PHASE,
+        baudrate=baudrate,
+        polarity=polarity,
+        phase=phase,
         sck=machine.Pin(sck),
         mosi=machine.Pin(mosi),
-        miso=machine.Pin(miso),
+        # With the chip gone the line would float: pulled up, it reads as silence.
+        miso=machine.Pin(miso, machine.Pin.IN, machine.Pin.PULL_UP),
     )
 
 

@@ -32,16 +32,22 @@ if TYPE_CHECKING:
     class Timer(Protocol):
         """A periodic interrupt; see board.PeriodicTimer."""
 
-        def start(self, period_ms: int, callback: "Callable[[object], None]") -> object: ...
+        def start(self, period_ms: int, callback: "Callable[[object], None]") -> object:
+            """Call `callback` every `period_ms` from now on."""
 
-        def stop(self) -> object: ...
+        def stop(self) -> object:
+            """Call no more."""
 
     class Line(Protocol):
         """An interrupt input; see board.InterruptLine."""
 
-        def level(self) -> int: ...
+        @property
+        def level(self) -> "Callable[[], int]":
+            """What tells the level, bound once."""
+            ...
 
-        def watch(self, handler: "Callable[[object], None] | None") -> object: ...
+        def watch(self, handler: "Callable[[object], None] | None") -> object:
+            """Call `handler` at every edge; with None, call nothing."""
 
 
 # A slot: ticks_ms of the tick, number of the tick, bit mask of fresh probes, one image a probe.

@@ -142,7 +142,8 @@ class ShockSampler:
     def take(self, counts: "MutableSequence[int]", at: int) -> int:
         """Decode the oldest slot into `counts` from index `at`; return its sets, 0 when none.
 
-        x, y, z follow each other, in counts of 100 mg: at most 3 x burst_sets values. Main loop only; allocates nothing.
+        x, y, z follow each other, in counts of 100 mg: at most 3 x burst_sets values.
+        Main loop only; allocates nothing.
         """
         index = self.ring.peek()
         if index < 0:

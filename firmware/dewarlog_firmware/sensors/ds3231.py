@@ -28,7 +28,9 @@ _CONTROL = const(0x0E)
 _STATUS = const(0x0F)
 _REGISTERS = const(16)  # 0x00 to 0x0F: time, alarms, control and status
 _CONTROL_VALUE = const(0x04)  # p. 13: oscillator on in battery too (EOSC 0), no alarms, INTCN
-_OSF = const(0x80)  # p. 14: the oscillator stopped since this was cleared: time is not to be trusted
+_OSF = const(
+    0x80
+)  # p. 14: the oscillator stopped since this was cleared: time is not to be trusted
 
 _FIRST_YEAR = const(2020)
 _LAST_YEAR = const(2053)  # seconds stay below 2**30
@@ -128,7 +130,15 @@ def _encode(utc_s: int) -> bytes:
         days -= _days_in(month, year)
         month += 1
     rest_s = utc_s % _DAY_S
-    fields = (rest_s % 60, rest_s // 60 % 60, rest_s // 3600, weekday, days + 1, month, year - 2000)
+    fields = (
+        rest_s % 60,
+        rest_s // 60 % 60,
+        rest_s // 3600,
+        weekday,
+        days + 1,
+        month,
+        year - 2000,
+    )
     return bytes([value // 10 << 4 | value % 10 for value in fields])
 
 

@@ -10,7 +10,9 @@ if TYPE_CHECKING:
     class Adc(Protocol):
         """What is asked of `machine.ADC`; esp32's has `read_uv` too, which is calibrated."""
 
-        def read_u16(self) -> int: ...
+        def read_u16(self) -> int:
+            """Return 0 to 65535 for 0 V to the reference."""
+            ...
 
 
 _FULL_SCALE = 65535  # machine.ADC.read_u16 scales every port's converter to 16 bits
@@ -20,9 +22,7 @@ _READINGS = 8
 class Supply:
     """Measures the supply in mV as the mean of eight readings."""
 
-    def __init__(
-        self, adc: "Adc", reference_mv: int, upper_kohm: int, lower_kohm: int
-    ) -> None:
+    def __init__(self, adc: "Adc", reference_mv: int, upper_kohm: int, lower_kohm: int) -> None:
         """`upper_kohm` lies between the supply and the pin, `lower_kohm` from there to ground."""
         self._read_u16 = adc.read_u16
         # esp32 knows the true voltage from its factory calibration; rp2 has no such method.
