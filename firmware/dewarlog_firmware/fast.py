@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 @micropython.viper
-def encode_page(page: ptr16, state: ptr32, remainder: ptr8, unary: ptr8):  # noqa: ANN201, C901
+def encode_page(page: ptr16, state: ptr32, remainder: ptr8, unary: ptr8):  # noqa: ANN201
     """Encode one page of a column; see dewarlog_wire.column. Allocates nothing.
 
     The numbers are that module's: state slots 0 predictor, 1 count, 2 and 3 bits in the planes,

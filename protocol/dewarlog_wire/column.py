@@ -289,6 +289,7 @@ def decode_column(payload: "bytes | bytearray | memoryview", count: int) -> "arr
     remainder_end = at + remainder_bits
     end = 8 * length
     predictor = first << 8
+    k = shift = 0
     for index in range(count):
         if index % COLUMN_PAGE == 0:
             parameter = payload[parameters + index // COLUMN_PAGE]
@@ -300,9 +301,7 @@ def decode_column(payload: "bytes | bytearray | memoryview", count: int) -> "arr
                 unary_at += 1
                 u += 1
             if unary_at >= end:
-                raise BlockError(
-                    "column", f"unary plane ends at value {index} of {count}", length
-                )
+                raise BlockError("column", f"unary plane ends at value {index} of {count}", length)
             unary_at += 1
             for _ in range(k):
                 u = u << 1 | payload[at >> 3] >> (7 - (at & 7)) & 1

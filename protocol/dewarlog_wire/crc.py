@@ -6,7 +6,7 @@ in C (binascii.crc32) and hosts have it in zlib.
 
 What each stored CRC covers (protocol/SPEC.md):
     block    header, body, chain, key index and tag, that is everything before the CRC itself
-    journal  the head up to its CRC; then each record's head and body, continued from the CRC before
+    journal  the head up to its CRC; each record's head and body, continued from the CRC before
     frame    everything before the CRC itself
     transfer the payload bytes of one READ, from its first offset
 """

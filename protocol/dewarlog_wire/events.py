@@ -13,6 +13,7 @@ from dewarlog_wire.layout import EVENT_CUSTODY, EVENT_HEAD, EVENTS, EVENTS_HEAD,
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import Any
 
     Readable = bytes | bytearray | memoryview
     Writable = bytearray | memoryview
@@ -44,7 +45,7 @@ def custody_body(step: int, utc_s: int, texts: "tuple[str, ...]") -> bytes:
     return body
 
 
-def read_custody(body: "Readable") -> "tuple[object, ...]":
+def read_custody(body: "Readable") -> "tuple[Any, ...]":
     """Return (step, utc_s, actor, place, note) of a custody body."""
     if len(body) < EVENT_CUSTODY.size:
         raise BlockError("event", f"custody body of {len(body)} bytes is cut short", len(body))
@@ -57,7 +58,7 @@ def read_custody(body: "Readable") -> "tuple[object, ...]":
         try:
             values.append(str(bytes(body[at + 1 : at + 1 + length]), "utf-8"))
         except UnicodeError:
-            raise BlockError("event", f"custody {name} is not UTF-8", at)  # noqa: B904 - SPEC 5
+            raise BlockError("event", f"custody {name} is not UTF-8", at)
         at += 1 + length
     if at != len(body):
         raise BlockError("event", f"{len(body) - at} bytes stand behind the custody texts", at)
@@ -70,7 +71,7 @@ def pack_event_into(
     kind: int,
     uptime_s: int,
     uptime_ms: int,
-    body: "tuple[object, ...]",
+    body: "tuple[Any, ...]",
 ) -> int:
     """Write one event, head and body, and return the offset behind it.
 
@@ -92,7 +93,7 @@ def pack_event_into(
 
 def read_event(
     data: "Readable", start: int, end: int
-) -> "tuple[int, int, int, tuple[object, ...], int]":
+) -> "tuple[int, int, int, tuple[Any, ...], int]":
     """Read the event at `start`: (kind, uptime_s, uptime_ms, body, offset behind it).
 
     The body of a kind this version does not know is one `bytes` value.
@@ -126,7 +127,7 @@ def read_event(
 
 def read_events(
     data: "Readable", start: int, end: int
-) -> "Iterator[tuple[int, int, int, int, tuple[object, ...]]]":
+) -> "Iterator[tuple[int, int, int, int, tuple[Any, ...]]]":
     """Yield (number, kind, uptime_s, uptime_ms, body) of each event of an EVENTS section."""
     if end - start < EVENTS_HEAD.size:
         raise BlockError(

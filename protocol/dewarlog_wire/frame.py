@@ -4,7 +4,7 @@ Place in the line: layout, crc, cobs -> frame -> (link_usb | link). A frame is F
 and the CRC-32 of both. Only how it is set apart from other bytes differs by link:
 
     serial, board to host   00 COBS(frame) 00, between whatever else the console prints
-    serial, host to board   06 09 base64(frame) LF: no byte a REPL would act on, so that Ctrl-C works
+    serial, host to board   06 09 base64(frame) LF: no byte a REPL acts on, so that Ctrl-C works
     BLE                     one frame, one notification or write
 
 Format: protocol/SPEC.md section 7. Reasons: protocol/DESIGN.md "Wire".
@@ -97,10 +97,8 @@ def _short_check(head: "Writable", seq: int, xfer: int, offset: int, data: "Read
 
 
 def encode_short_data(seq: int, xfer: int, offset: int, data: "Readable") -> bytes:
-    """Return the DATA_SHORT frame that stands for DATA (seq, xfer, flags 0, offset) with `data`."""
-    check = _short_check(
-        bytearray(FRAME_HEAD.size + DATA_HEAD.size), seq, xfer, offset, data
-    )
+    """Return the DATA_SHORT frame that stands for a DATA frame with flags 0."""
+    check = _short_check(bytearray(FRAME_HEAD.size + DATA_HEAD.size), seq, xfer, offset, data)
     return (
         struct.pack(DATA_SHORT_HEAD.format, MSG_DATA_SHORT, offset & 0xFFFF)
         + bytes(data)
@@ -172,7 +170,7 @@ class FrameReader:
 
     def feed(self, data: bytes) -> "list[Frame]":
         """Take the next bytes from the port; return the sound frames they complete."""
-        frames = []
+        frames: "list[Frame]" = []
         pieces = data.split(b"\0")
         last = len(pieces) - 1
         for number, piece in enumerate(pieces):
@@ -212,7 +210,7 @@ def encode_serial_in(kind: int, seq: int, body: "Readable") -> bytes:
     if len(body) > REQUEST_BODY_MAX_BYTES:
         raise FrameError(
             "length",
-            f"request body of {len(body)} bytes is over the {REQUEST_BODY_MAX_BYTES} a board takes",
+            f"request body of {len(body)} bytes; a board takes {REQUEST_BODY_MAX_BYTES}",
         )
     return SERIAL_IN_MARK + b2a_base64(encode_frame(kind, seq, body))
 

@@ -84,9 +84,7 @@ def read_head(data: "Readable", offset: int = 0) -> "tuple[Any, ...]":
     return values[2:]
 
 
-def read_records(
-    data: "Readable", offset: int, crc: int
-) -> "Iterator[tuple[int, int, int]]":
+def read_records(data: "Readable", offset: int, crc: int) -> "Iterator[tuple[int, int, int]]":
     """Yield (kind, start, end) of each record's body from `offset` on; stop at the torn tail.
 
     `crc` is the head's. The last `end` + 4 is where the readable bytes end.

@@ -16,12 +16,12 @@ I32 = "i"
 _SIZES = {"B": 1, "b": 1, "H": 2, "h": 2, "I": 4, "i": 4}
 
 
-def BYTES(count):  # noqa: N802 - reads as a type beside U8 and U16 in the tables below
+def BYTES(count: int) -> str:  # noqa: N802 - reads as a type beside U8 and U16 below
     """Name the wire type of a byte string `count` bytes long."""
     return "%ds" % count
 
 
-def _size_of(code):
+def _size_of(code: str) -> int:
     return int(code[:-1]) if code[-1] == "s" else _SIZES[code]
 
 
@@ -31,13 +31,13 @@ class Record:
     `format` feeds `struct`, `size` is in bytes. Frozen by convention: nothing writes to it.
     """
 
-    def __init__(self, name, *fields):
+    def __init__(self, name: str, *fields: "tuple[str, str, float, str]") -> None:
         self.name = name
         self.fields = fields
         self.format = "<" + "".join(code for _, code, _, _ in fields)
         self.size = sum(_size_of(code) for _, code, _, _ in fields)
 
-    def offset_of(self, field_name):
+    def offset_of(self, field_name: str) -> int:
         """Return the byte offset of one field; KeyError when there is no such field."""
         offset = 0
         for name, code, _, _ in self.fields:
@@ -80,12 +80,12 @@ STATE_NAMES = (
 )
 
 
-def state_code(state):
+def state_code(state: int) -> int:
     """Return the i16 that stands for a probe state other than ok."""
     return -32768 + state
 
 
-def state_of(code):
+def state_of(code: int) -> int:
     """Return the probe state an i16 reading code stands for; STATE_OK for a temperature."""
     return STATE_OK if code >= READING_MIN else code + 32768
 
