@@ -123,7 +123,7 @@ COEFFICIENTS: Final[dict[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
 # Type K from 0 degC up adds a0 * exp(a1 * (t - a2)**2), in mV.
 K_EXPONENTIAL: Final = ("0.118597600000E+00", "-0.118343200000E-03", "0.126968600000E+03")
 
-_HEAD: Final = '''"""ITS-90 reference functions of thermocouple types T, K and E, in nanovolts at 1 K steps.
+_HEAD: Final = '''"""ITS-90 reference functions of types T, K and E, in nanovolts at 1 K steps.
 
 Place in the line: below thermocouple, which interpolates in it; imports nothing.
 Made by tools/make_its90_tables.py; do not edit. Source: NIST Monograph 175 (SRD 60).

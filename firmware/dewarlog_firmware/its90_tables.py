@@ -1,4 +1,4 @@
-"""ITS-90 reference functions of thermocouple types T, K and E, in nanovolts at 1 K steps.
+"""ITS-90 reference functions of types T, K and E, in nanovolts at 1 K steps.
 
 Place in the line: below thermocouple, which interpolates in it; imports nothing.
 Made by tools/make_its90_tables.py; do not edit. Source: NIST Monograph 175 (SRD 60).

@@ -29,20 +29,19 @@ Contract: main loop, not an interrupt. Integers only and every intermediate valu
 that nothing is put on the heap of a 32-bit board.
 """
 
-from dewarlog_wire.layout import (
-    STATE_ABOVE_TABLE,
-    STATE_BELOW_TABLE,
-    STATE_COLD_JUNCTION,
-    TEMPERATURE_PER_DEGC,
-    state_code,
-)
-
 from dewarlog_firmware.its90_tables import (
     EMF_NV_E,
     EMF_NV_K,
     EMF_NV_T,
     HIGHEST_DEGC,
     LOWEST_DEGC,
+)
+from dewarlog_wire.layout import (
+    STATE_ABOVE_TABLE,
+    STATE_BELOW_TABLE,
+    STATE_COLD_JUNCTION,
+    TEMPERATURE_PER_DEGC,
+    state_code,
 )
 
 GAINS = (8, 32)
@@ -63,7 +62,7 @@ def voltage_nv_from_raw(raw: int, gain: int) -> int:
     code is 9765625 / 2**14 nV = 596 + 761 / 2**14 nV, with gain 32 a quarter: taken apart like
     that no product passes 2**18 * 761 < 2**28.
     """
-    if gain == 32:  # noqa: PLR2004 - the chip's two voltage gains
+    if gain == 32:
         return raw * 149 + ((raw * 761 + 32768) >> 16)
     return raw * 596 + ((raw * 761 + 8192) >> 14)
 
@@ -72,7 +71,7 @@ def _entry_nv(table: bytes, index: int) -> int:
     """Return one table entry; no slice, no struct: nothing is allocated."""
     at = index << 2
     high = table[at + 3]
-    if high >= 128:  # noqa: PLR2004 - sign bit of the top byte
+    if high >= 128:
         high -= 256
     return table[at] | table[at + 1] << 8 | table[at + 2] << 16 | high << 24
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import thermocouple_its90
+
 from dewarlog_firmware import its90_tables
 from dewarlog_firmware.thermocouple import (
     GAINS,
