@@ -1,0 +1,361 @@
+"""Answers one host's requests from the flash log, one frame at a time.
+
+Place in the line: after flash_log, before link_usb. No I/O of its own: `handle` takes one sound
+frame and queues its answer, `poll` gives at most one frame to the link, so that sampling always
+comes first. Message bytes and rules: protocol/SPEC.md, frames and messages.
+
+Rules kept here:
+- Silent until HELLO; from then on every request gets a reply or an error, never silence.
+- The host grants bytes (credit); never more than that is on its way. Acks are cumulative.
+- A request sent again (same kind, seq and body) gets the reply it got the first time.
+- One job at a time: a new READ or HASH ends the one before (transfer.py).
+- Buffers are made once; only requests, which are small and rare, allocate.
+"""
+
+import struct
+from binascii import crc32
+
+from micropython import const
+
+from dewarlog_firmware import transfer
+from dewarlog_wire import FORMAT_VERSION, PROTOCOL_VERSION, layout
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Protocol
+
+    class Store(Protocol):
+        """What the server needs of the log."""
+
+        def list_count(self) -> int:
+            """Return how many files there are to read."""
+            ...
+
+        def list_entry(self, index: int) -> "tuple[int, int, int, int, int, bytes]":
+            """Return (run, file, flags, etag, size, log_id) of one file."""
+            ...
+
+        def open(self, run: int, file: int, etag: int) -> transfer.Reader:
+            """Open a file; KeyError when there is none, ValueError when its etag is another."""
+            ...
+
+        def seal(self) -> "tuple[int, bytes]":
+            """Seal what the journal holds; return the blocks of the run and their chain value."""
+            ...
+
+        def confirm(self, run: int, blocks: int, chain: bytes, utc_s: int) -> bool:
+            """Note that a host holds `blocks` blocks; False when the chain value is another."""
+            ...
+
+    class Device(Protocol):
+        """What the server needs of the rest of the board."""
+
+        def status(self) -> "tuple[int, ...]":
+            """Return the values of STATUS_REPLY, in order."""
+            ...
+
+        def set_time(self, utc_s: int, utc_ms: int, error_ms: int) -> "tuple[int, int]":
+            """Set the clock; return what it said before, and its state then."""
+            ...
+
+        def mark(self, custody: bytes) -> None:
+            """Record a custody event; ValueError when the body is none."""
+            ...
+
+        def stop(self) -> None:
+            """End the run."""
+            ...
+
+    class Out(Protocol):
+        """A link's sending side."""
+
+        def send(self, frame: bytearray, length: int) -> bool:
+            """Send `frame[:length]` whole; False: not now, offer it again."""
+            ...
+
+
+# A reply never needs more: 22 list entries. A longer list is asked for in parts.
+REPLY_BODY_MAX_BYTES = const(512)
+# STATUS_REPLY and an error's words fit; no link we know carries less.
+BODY_MIN_BYTES = const(80)
+_BODY_AT = const(4)  # FRAME_HEAD.size
+_ENOSPC = const(28)  # errno, the same on every port
+_LATER = const(-1)  # a handler's answer: the reply comes when the slices are done
+_NO_KEY = (-1, 0, 0)
+
+
+class Refused(Exception):
+    """A request this board does not carry out; `code` is one of layout.ERROR_NAMES."""
+
+    def __init__(self, code: int, text: str) -> None:
+        """Keep the code and the words for the host's user."""
+        super().__init__(text)
+        self.code = code
+        self.text = text
+
+
+class Server:
+    """One conversation with one host at a time; a new HELLO ends the one before.
+
+    `body_max` is the largest body the link carries; `random_bytes(n)` makes the nonces.
+    """
+
+    def __init__(
+        self,
+        store: "Store",
+        device: "Device",
+        device_id: bytes,
+        random_bytes: "Callable[[int], bytes]",
+        body_max: int = layout.SERIAL_BODY_MAX_BYTES,
+    ) -> None:
+        self._store = store
+        self._device = device
+        self._device_id = device_id
+        self._random_bytes = random_bytes
+        self._body_max = body_max
+        self._session_body_max = body_max
+        self._transfer = transfer.Transfer(body_max)
+        self._reply = bytearray(REPLY_BODY_MAX_BYTES + layout.FRAME_OVERHEAD_BYTES)
+        self._reply_view = memoryview(self._reply)
+        self._handlers = {
+            layout.MSG_HELLO: self._hello,
+            layout.MSG_STATUS: self._status,
+            layout.MSG_TIME: self._time,
+            layout.MSG_LIST: self._list,
+            layout.MSG_READ: self._read,
+            layout.MSG_ABORT: self._abort,
+            layout.MSG_HASH: self._hash,
+            layout.MSG_SEAL: self._seal,
+            layout.MSG_MARK: self._mark,
+            layout.MSG_CONFIRM: self._confirm,
+            layout.MSG_STOP: self._stop,
+        }
+        self.drop()
+
+    # --- what the link calls ------------------------------------------------------------------
+
+    @property
+    def ready(self) -> bool:
+        """False while an answer waits to be sent: the link takes no further request then."""
+        return not self._reply_due
+
+    def drop(self) -> None:
+        """Forget the host: the link was lost. Silent again until HELLO."""
+        self._transfer.end()
+        self._open = False
+        self._reply_due = False
+        self._reply_length = 0
+        self._reply_key = _NO_KEY  # (kind, seq, CRC of the body) of the request last answered
+        self._job_key = _NO_KEY  # the same of a request that is answered later
+        self._seq = 0
+
+    def handle(self, kind: int, seq: int, body: "bytes | memoryview") -> None:
+        """Take one sound frame from the host and queue the answer, if it gets one."""
+        if not self._open and kind != layout.MSG_HELLO:
+            return
+        if kind >= layout.MSG_ERROR:
+            return  # an answer is never answered: two ends could go on for ever
+        if kind == layout.MSG_ACK:
+            if len(body) == layout.ACK.size:
+                self._transfer.ack(*struct.unpack(layout.ACK.format, body))
+            return
+        key = (kind, seq, crc32(body))
+        if key == self._reply_key:
+            self._reply_due = True
+            return
+        if key == self._job_key:
+            return  # its reply is still being worked on
+        try:
+            handler = self._handlers.get(kind)
+            if handler is None:
+                raise Refused(layout.ERROR_UNKNOWN, "this board knows no request 0x%02x" % kind)
+            self._seq = seq
+            length = handler(body)
+            if length == _LATER:
+                self._job_key = key
+            else:
+                self._queue(key, kind | layout.REPLY, length)
+        except Refused as refusal:
+            self._refuse(key, refusal.code, refusal.text)
+        except (KeyError, IndexError):
+            self._refuse(key, layout.ERROR_CHANGED, "a file went away; list again")
+        except (OSError, MemoryError) as error:
+            full = isinstance(error, OSError) and error.errno == _ENOSPC
+            self._refuse(key, layout.ERROR_MEMORY_FULL if full else layout.ERROR_BUSY, str(error))
+
+    def poll(self, out: "Out") -> bool:
+        """Do one slice of work and send at most one frame; True while more could be done now."""
+        if self._reply_due:
+            if out.send(self._reply, self._reply_length):
+                self._reply_due = False
+            return True
+        job = self._transfer
+        result = transfer.FRAME if job.length else job.step()
+        if result == transfer.FRAME:
+            if out.send(job.frame, job.length):
+                job.length = 0
+            return True
+        if result > transfer.FRAME:
+            self._answer_job(result)
+        return result != transfer.IDLE
+
+    def _answer_job(self, result: int) -> None:
+        """Queue the reply to a READ or HASH whose slices are done."""
+        key = self._job_key
+        self._job_key = _NO_KEY
+        job = self._transfer
+        if result == transfer.HASHED:
+            length = self._put(layout.HASH_REPLY, job.sha256.digest())
+            self._queue(key, key[0] | layout.REPLY, length)
+        elif result == transfer.PREFIX_HELD:
+            self._queue(key, key[0] | layout.REPLY, self._put_read_reply())
+        elif result == transfer.PREFIX_WRONG:
+            self._refuse(key, layout.ERROR_CHANGED, "the bytes you hold are not this file's")
+        else:
+            self._refuse(key, job.status, "the file could not be read to its end")
+
+    # --- replies ------------------------------------------------------------------------------
+
+    def _put(self, record: layout.Record, *values: "int | bytes") -> int:
+        """Write one record as the reply's body; return its length."""
+        struct.pack_into(record.format, self._reply, _BODY_AT, *values)
+        return record.size
+
+    def _put_read_reply(self) -> int:
+        return self._put(layout.READ_REPLY, self._transfer.xfer, self._transfer.total)
+
+    def _queue(self, key: "tuple[int, int, int]", kind: int, length: int) -> None:
+        """Make a frame of the body that stands in the reply buffer, and queue it."""
+        struct.pack_into(layout.FRAME_HEAD.format, self._reply, 0, kind, key[1], length)
+        end = _BODY_AT + length
+        struct.pack_into("<I", self._reply, end, crc32(self._reply_view[:end]))
+        self._reply_key = key
+        self._reply_length = length + layout.FRAME_OVERHEAD_BYTES
+        self._reply_due = True
+
+    def _refuse(self, key: "tuple[int, int, int]", code: int, text: str) -> None:
+        """Queue an error; its words are cut to what every link carries."""
+        words = text.encode()[: BODY_MIN_BYTES - layout.ERROR.size]
+        self._reply[_BODY_AT] = code
+        end = _BODY_AT + layout.ERROR.size + len(words)
+        self._reply[end - len(words) : end] = words
+        self._queue(key, layout.MSG_ERROR, end - _BODY_AT)
+
+    # --- requests: each takes a body and returns the length of its reply's ---------------------
+
+    def _hello(self, body: "bytes | memoryview") -> int:
+        protocol, _reserved, body_max, _nonce = _fields(layout.HELLO, body)
+        if protocol != PROTOCOL_VERSION:
+            raise Refused(layout.ERROR_VERSION, "this board speaks version %d" % PROTOCOL_VERSION)
+        if body_max < BODY_MIN_BYTES:
+            raise Refused(layout.ERROR_RANGE, "body_max is below %d" % BODY_MIN_BYTES)
+        self.drop()
+        self._open = True
+        self._session_body_max = min(body_max, self._body_max)
+        self._transfer.set_body_max(self._session_body_max)
+        return self._put(
+            layout.HELLO_REPLY,
+            PROTOCOL_VERSION,
+            FORMAT_VERSION,
+            self._body_max,
+            0,
+            self._device_id,
+            self._random_bytes(8),
+        )
+
+    def _status(self, body: "bytes | memoryview") -> int:
+        _expect_empty(body)
+        return self._put(layout.STATUS_REPLY, *self._device.status())
+
+    def _time(self, body: "bytes | memoryview") -> int:
+        utc_s, utc_ms, error_ms = _fields(layout.TIME, body)
+        if utc_ms > 999 or utc_s == layout.UTC_UNKNOWN:
+            raise Refused(layout.ERROR_RANGE, "there is no such time")
+        return self._put(layout.TIME_REPLY, *self._device.set_time(utc_s, utc_ms, error_ms))
+
+    def _list(self, body: "bytes | memoryview") -> int:
+        first, most = _fields(layout.LIST, body)
+        total = self._store.list_count()
+        room = min(self._session_body_max, REPLY_BODY_MAX_BYTES) - layout.LIST_REPLY.size
+        count = max(0, min(most, total - first, room // layout.LIST_ENTRY.size))
+        length = self._put(layout.LIST_REPLY, total, first, count)
+        for index in range(first, first + count):
+            entry = self._store.list_entry(index)
+            struct.pack_into(layout.LIST_ENTRY.format, self._reply, _BODY_AT + length, *entry)
+            length += layout.LIST_ENTRY.size
+        return length
+
+    def _read(self, body: "bytes | memoryview") -> int:
+        run, file, etag, offset, length, prefix_crc, credit = _fields(layout.READ, body)
+        reader = self._open_file(run, file, etag, offset)
+        if self._transfer.read(reader, self._seq, offset, length, prefix_crc, credit):
+            return self._put_read_reply()
+        return _LATER
+
+    def _hash(self, body: "bytes | memoryview") -> int:
+        run, file, etag, offset, length = _fields(layout.HASH, body)
+        reader = self._open_file(run, file, etag, offset)
+        if length > reader.size - offset:
+            reader.close()
+            raise Refused(layout.ERROR_RANGE, "the file has only %d bytes" % reader.size)
+        self._transfer.hash(reader, offset, length)
+        return _LATER
+
+    def _open_file(self, run: int, file: int, etag: int, offset: int) -> "transfer.Reader":
+        """Open one file of the log; whatever was being sent ends first."""
+        self._end_job()
+        try:
+            reader = self._store.open(run, file, etag)
+        except KeyError:
+            raise Refused(layout.ERROR_NOT_FOUND, "no such file on this board")
+        except ValueError:
+            raise Refused(layout.ERROR_CHANGED, "the file is another since it was listed")
+        if offset > reader.size:
+            reader.close()
+            raise Refused(layout.ERROR_RANGE, "the file has only %d bytes" % reader.size)
+        return reader
+
+    def _end_job(self) -> None:
+        self._transfer.end()
+        self._job_key = _NO_KEY
+
+    def _abort(self, body: "bytes | memoryview") -> int:
+        _expect_empty(body)
+        self._end_job()
+        return 0
+
+    def _seal(self, body: "bytes | memoryview") -> int:
+        _expect_empty(body)
+        blocks, chain = self._store.seal()
+        return self._put(layout.SEAL_REPLY, blocks, chain)
+
+    def _mark(self, body: "bytes | memoryview") -> int:
+        try:
+            self._device.mark(bytes(body))
+        except ValueError as error:
+            raise Refused(layout.ERROR_MALFORMED, str(error))
+        return 0
+
+    def _confirm(self, body: "bytes | memoryview") -> int:
+        run, blocks, chain, utc_s = _fields(layout.CONFIRM, body)
+        if not self._store.confirm(run, blocks, chain, utc_s):
+            raise Refused(layout.ERROR_NOT_ALLOWED, "that is not the chain of this run")
+        return 0
+
+    def _stop(self, body: "bytes | memoryview") -> int:
+        _expect_empty(body)
+        self._device.stop()
+        return 0
+
+
+def _fields(record: layout.Record, body: "bytes | memoryview") -> "tuple":
+    """Read a request's body; one that is shorter or longer is refused."""
+    if len(body) != record.size:
+        raise Refused(layout.ERROR_MALFORMED, "%s has %d bytes" % (record.name, record.size))
+    return struct.unpack(record.format, body)
+
+
+def _expect_empty(body: "bytes | memoryview") -> None:
+    if len(body):
+        raise Refused(layout.ERROR_MALFORMED, "this request has no body")
