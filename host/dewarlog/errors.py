@@ -33,8 +33,10 @@ sentence says what happened, where, and what to do next.
 from __future__ import annotations
 
 from enum import IntEnum
-from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 class ExitCode(IntEnum):

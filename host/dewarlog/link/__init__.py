@@ -39,7 +39,7 @@ class Link(Protocol):
 
     @property
     def stray(self) -> bytes:
-        """The first bytes received that belonged to no sound frame; empty when there were none."""
+        """The last bytes received that belonged to no sound frame; empty when there were none."""
         ...
 
     def open(self) -> None:

@@ -1,0 +1,317 @@
+"""Logs as the boards wrote them, byte for byte, in folders; nothing filed is ever changed.
+
+In the line: pull -> archive -> parse. One folder a board, one a run:
+
+    <root>/<device id>/<run>-<log id>/
+        <run>-<log id>.dwl      the log: its segments in order, then the journal if it was pulled
+        manifest.json           size, SHA-256 and chain of the log, and what it superseded
+        segments/0000.seg       one file of the board, sealed and verified: read-only
+        segments/0001.seg.part  one that may still grow, or is not all here yet
+        segments/0001.json      what is known of it (held.py)
+        aside/                  bytes that turned out not to be the board's, kept all the same
+
+A log that grew replaces the one filed before only when it begins with the same bytes; otherwise
+both are kept, the older one under the first digits of its hash. A board that gives other bytes
+for a segment it had sealed is filed in a second folder, `<run>-<log id>-2`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NamedTuple, cast
+
+import platformdirs
+
+from dewarlog.durable import locked, put_in_place, storage, write_whole
+from dewarlog.errors import ArchiveDamaged
+from dewarlog.held import HeldFile, Verified, chunks, verified_files
+from dewarlog.pull import FiledLog
+from dewarlog_wire import layout
+from dewarlog_wire.block import check_block
+from dewarlog_wire.errors import BlockError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from contextlib import AbstractContextManager
+
+    from dewarlog.session import StoredFile
+
+MANIFEST_NAME: Final = "manifest.json"
+MANIFEST_FORMAT: Final = 1
+
+
+def default_root() -> Path:
+    """Return the folder the archive stands in unless another is named."""
+    return platformdirs.user_data_path("dewarlog", appauthor=False) / "archive"
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Archive:
+    """Every log this computer holds, below one folder. A `pull.Sink`."""
+
+    def __init__(self, root: Path | None = None, now: Callable[[], datetime] = _now) -> None:
+        """Use `root`, made when it is first written to; `now` dates the manifests."""
+        self.root = root or default_root()
+        self._now = now
+
+    def lock(self, device_id: bytes) -> AbstractContextManager[None]:
+        """Keep other pulls of the same board out."""
+        return locked(self.root / device_id.hex() / ".lock")
+
+    def log(self, device_id: bytes, run: int, log_id: bytes) -> ArchivedLog:
+        """Open the newest version of one run's log, new or already there."""
+        return self._version(device_id, run, log_id, apart=False)
+
+    def log_apart(self, device_id: bytes, run: int, log_id: bytes) -> ArchivedLog:
+        """Open an empty log of the same run beside those that are there."""
+        return self._version(device_id, run, log_id, apart=True)
+
+    def filed(self) -> Iterator[FiledLog]:
+        """Yield every log filed, board by board and run by run.
+
+        Raises:
+            ArchiveDamaged: a manifest is not one.
+        """
+        for path in sorted(self.root.glob(f"*/*/{MANIFEST_NAME}")):
+            yield _read_manifest(path)
+
+    def _version(self, device_id: bytes, run: int, log_id: bytes, *, apart: bool) -> ArchivedLog:
+        stem = f"{run:08x}-{log_id.hex()}"
+        parent = self.root / device_id.hex()
+        number, folder = 1, parent / stem
+        while (following := parent / f"{stem}-{number + 1}").exists():
+            number, folder = number + 1, following
+        if apart:
+            folder = following
+        return ArchivedLog(folder, (device_id, run, log_id), self._now)
+
+
+class _Survey(NamedTuple):
+    """What one reading of all the verified bytes of a log finds."""
+
+    size_bytes: int
+    sha256: bytes
+    old_prefix_sha256: bytes
+    """Of as many bytes as the log filed before has."""
+    blocks: int
+    chain: bytes
+    problem: str | None
+
+
+class ArchivedLog:
+    """One run's log in its folder. A `pull.LogSink`."""
+
+    def __init__(
+        self, folder: Path, identity: tuple[bytes, int, bytes], now: Callable[[], datetime]
+    ) -> None:
+        """Use `folder` for the log of `identity`: device id, run and log id."""
+        self.folder = folder
+        self._device_id, self._run, self._log_id = identity
+        self._stem = f"{self._run:08x}-{self._log_id.hex()}"
+        self._now = now
+
+    @property
+    def path(self) -> Path:
+        """Where the log is filed."""
+        return self.folder / f"{self._stem}.dwl"
+
+    def part(self, file: StoredFile) -> HeldFile:
+        """Open what is held of one file."""
+        return HeldFile(self.folder / "segments", file)
+
+    def file_log(self, files: Sequence[StoredFile]) -> FiledLog:
+        """Make the log of everything verified, its journal included if `files` names it.
+
+        Raises:
+            ArchiveDamaged: something filed before is not what it was.
+            DiskFull: no room for the log; its parts are kept.
+        """
+        with storage(self.folder):
+            old = self._filed_before()
+            with_journal = any(file.is_journal for file in files)
+            parts = [
+                part
+                for part in verified_files(self.folder / "segments")
+                if part.segment is not None or with_journal
+            ]
+            survey = _survey(parts, old.size_bytes if old else 0)
+            if old is not None and (survey.size_bytes, survey.sha256) == (
+                old.size_bytes,
+                old.sha256,
+            ):
+                return old
+            superseded = old.superseded if old else ()
+            new_bytes = survey.size_bytes
+            if old is not None:
+                if survey.old_prefix_sha256 == old.sha256:
+                    new_bytes -= old.size_bytes
+                else:
+                    superseded = (*superseded, self._keep(old))
+            self._write(parts, survey.sha256)
+            filed = FiledLog(
+                path=self.path,
+                device_id=self._device_id,
+                run=self._run,
+                log_id=self._log_id,
+                size_bytes=survey.size_bytes,
+                new_bytes=new_bytes,
+                sha256=survey.sha256,
+                blocks=survey.blocks,
+                chain=survey.chain,
+                problem=survey.problem,
+                superseded=superseded,
+            )
+            _write_manifest(self.folder / MANIFEST_NAME, filed, self._now())
+            return filed
+
+    def _filed_before(self) -> FiledLog | None:
+        """Return the log filed before, once sure that it is still what was filed."""
+        manifest = self.folder / MANIFEST_NAME
+        if not manifest.exists():
+            return None
+        old = _read_manifest(manifest)
+        if not old.path.exists():
+            raise ArchiveDamaged(old.path, "the manifest names it, but it is gone")
+        # A pull cut between filing a log and its manifest leaves one that only begins so, or one
+        # whose forerunner is already kept beside it.
+        for path in (old.path, self._kept_path(old)):
+            if path.exists() and _hash_of(path, old.size_bytes) == old.sha256:
+                return old
+        raise ArchiveDamaged(old.path, f"its SHA-256 is no longer {old.sha256.hex()[:16]}...")
+
+    def _kept_path(self, old: FiledLog) -> Path:
+        return self.folder / f"{self._stem}.{old.sha256.hex()[:16]}.dwl"
+
+    def _keep(self, old: FiledLog) -> Path:
+        """Copy the log filed before to a name of its own."""
+        kept = self._kept_path(old)
+        if not kept.exists():
+            whole = Verified("", old.path, old.size_bytes, old.sha256.hex())
+            self._write([whole], old.sha256, kept)
+        return kept
+
+    def _write(self, parts: Sequence[Verified], sha256: bytes, target: Path | None = None) -> None:
+        """Write the parts one behind the other, and put the file in place when it is whole."""
+        target = target or self.path
+        temporary = target.with_name(target.name + ".new")
+        written = hashlib.sha256()
+        with temporary.open("wb") as file:
+            for part in parts:
+                with part.path.open("rb") as source:
+                    for chunk in chunks(source, part.size):
+                        written.update(chunk)
+                        file.write(chunk)
+            file.flush()
+            os.fsync(file.fileno())
+        if written.digest() != sha256:
+            raise ArchiveDamaged(self.folder, "its files changed while they were read")
+        put_in_place(temporary, target)
+
+
+def _survey(parts: Sequence[Verified], old_bytes: int) -> _Survey:
+    """Read every verified byte once: hash it all, and follow the chain from block to block."""
+    whole = hashlib.sha256()
+    prefix = hashlib.sha256()
+    size_bytes = 0
+    walk = _ChainWalk()
+    for part in parts:
+        with part.path.open("rb") as file:
+            data = b"".join(chunks(file, part.size))
+        if hashlib.sha256(data).hexdigest() != part.sha256:
+            raise ArchiveDamaged(part.path, f"its SHA-256 is no longer {part.sha256[:16]}...")
+        whole.update(data)
+        prefix.update(data[: max(0, old_bytes - size_bytes)])
+        size_bytes += len(data)
+        if part.segment is not None:
+            walk.segment(part.segment, data)
+    return _Survey(
+        size_bytes, whole.digest(), prefix.digest(), walk.blocks, walk.chain, walk.problem
+    )
+
+
+class _ChainWalk:
+    """Follows the hash chain through segments; notes the first place where it does not hold.
+
+    Where the board gave up segments to make room, the chain begins anew behind the hole: the
+    log's own gap event says so, and `check` judges it.
+    """
+
+    def __init__(self) -> None:
+        self.blocks = 0
+        self.chain: bytes = layout.CHAIN_START
+        self.problem: str | None = None
+        self._next_segment = 0
+
+    def segment(self, number: int, data: bytes) -> None:
+        previous = self.chain if number == self._next_segment else None
+        self._next_segment = number + 1
+        offset = 0
+        while offset < len(data):
+            try:
+                block = check_block(data, offset, previous)
+            except BlockError as error:
+                self.problem = self.problem or f"segment {number}: {error}"
+                return
+            self.blocks, self.chain = block.block_seq + 1, block.chain
+            previous = self.chain
+            offset += block.length
+
+
+def _hash_of(path: Path, length: int) -> bytes:
+    """Return the SHA-256 of the first `length` bytes of a file."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        for chunk in chunks(file, length):
+            digest.update(chunk)
+    return digest.digest()
+
+
+# --- the manifest -------------------------------------------------------------------------------
+def _write_manifest(path: Path, log: FiledLog, now: datetime) -> None:
+    fields = {
+        "format": MANIFEST_FORMAT,
+        "device": log.device_id.hex(),
+        "run": log.run,
+        "log_id": log.log_id.hex(),
+        "file": log.path.name,
+        "bytes": log.size_bytes,
+        "sha256": log.sha256.hex(),
+        "blocks": log.blocks,
+        "chain": log.chain.hex(),
+        "problem": log.problem,
+        "superseded": [path.name for path in log.superseded],
+        "filed_utc": now.isoformat(timespec="seconds"),
+    }
+    write_whole(path, json.dumps(fields, indent=2).encode() + b"\n")
+
+
+def _read_manifest(path: Path) -> FiledLog:
+    """Read what is filed in a folder; its new_bytes are 0.
+
+    Raises:
+        ArchiveDamaged: the file is no manifest.
+    """
+    try:
+        fields = cast("dict[str, str]", json.loads(path.read_bytes()))
+        return FiledLog(
+            path=path.parent / Path(fields["file"]).name,
+            device_id=bytes.fromhex(fields["device"]),
+            run=int(fields["run"]),
+            log_id=bytes.fromhex(fields["log_id"]),
+            size_bytes=int(fields["bytes"]),
+            new_bytes=0,
+            sha256=bytes.fromhex(fields["sha256"]),
+            blocks=int(fields["blocks"]),
+            chain=bytes.fromhex(fields["chain"]),
+            problem=fields["problem"],
+            superseded=tuple(path.parent / Path(name).name for name in fields["superseded"]),
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        raise ArchiveDamaged(path, f"it is no manifest: {error!r}") from error

@@ -1,0 +1,250 @@
+"""Bring one file of a board here: within credit, through gaps and silences, never a byte twice.
+
+The part of pull that drives a transfer. Message bytes and rules: protocol/SPEC.md.
+
+A gap in the offsets is read anew at once, from the first missing byte. When no new byte comes,
+the steps of _STEPS follow: the last ack again, the rest read anew, the link opened anew; after
+RECONNECTS of those without one new byte between them, the file is Incomplete.
+"""
+
+from __future__ import annotations
+
+import struct
+import time
+import zlib
+from typing import TYPE_CHECKING, Protocol
+
+from dewarlog.errors import Changed, DeviceRefused, Incomplete, NoAnswer, PeerViolation
+from dewarlog.session import read_record
+from dewarlog_wire import layout
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dewarlog.link import Frame
+    from dewarlog.session import Board, Session, StoredFile
+
+STALL_S = 3.0
+READ_AGAIN_S = 5.0
+GIVE_UP_S = 10.0
+RECONNECTS = 2
+# Frames without a new byte in them, between two that have one. More than any window holds.
+USELESS_FRAMES = 1024
+_DATA_HEAD_BYTES = layout.DATA_HEAD.size
+_WAIT, _ACK_AGAIN, _READ_AGAIN = range(3)
+_STEPS = ((STALL_S, _ACK_AGAIN), (READ_AGAIN_S, _READ_AGAIN), (GIVE_UP_S, _WAIT))
+
+
+class Part(Protocol):
+    """One file of a log on this computer, as far as it is held."""
+
+    @property
+    def size(self) -> int:
+        """Bytes held."""
+        ...
+
+    @property
+    def crc32(self) -> int:
+        """CRC-32 of the bytes held."""
+        ...
+
+    @property
+    def etag(self) -> int:
+        """The board's name for this version of the file."""
+        ...
+
+    @property
+    def complete(self) -> bool:
+        """True when it is filed for good: sealed on the board and verified here."""
+        ...
+
+    def sha256(self) -> bytes:
+        """Return the SHA-256 of the bytes held."""
+        ...
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Add bytes at the end."""
+        ...
+
+    def verified(self, *, sealed: bool) -> None:
+        """Take note that the board's hash of these bytes is ours; `sealed`: it never grows."""
+        ...
+
+    def set_aside(self) -> None:
+        """Keep the bytes held under another name and begin again with none."""
+        ...
+
+    def close(self) -> None:
+        """Keep what is held, so that the next pull goes on from there."""
+        ...
+
+
+class _Stalled(Exception):
+    """No new byte came in GIVE_UP_S."""
+
+
+class _Patience:
+    """What to do next when no new byte comes: the steps of _STEPS, each once, then _Stalled."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self.renew()
+
+    def renew(self) -> None:
+        """A new byte came."""
+        self._since_s = self._clock()
+        self._taken = 0
+
+    def left_s(self) -> float:
+        """Return how long to wait for a frame before the next step."""
+        return max(0.0, self._since_s + _STEPS[self._taken][0] - self._clock())
+
+    def step(self) -> int:
+        """Return the step that is due, or _WAIT."""
+        due_s, action = _STEPS[self._taken]
+        if self._clock() - self._since_s < due_s:
+            return _WAIT
+        self._taken += 1
+        if self._taken == len(_STEPS):
+            raise _Stalled
+        return action
+
+
+class Fetch:
+    """Fetches files over one session; `on_bytes` is told of every new byte."""
+
+    def __init__(
+        self,
+        session: Session,
+        board: Board,
+        on_bytes: Callable[[int], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Use `session`, which is open to `board`."""
+        self._session = session
+        self._link = session.link
+        self._board = board
+        self._on_bytes = on_bytes
+        self._clock = clock
+
+    def sha256(self, file: StoredFile, length: int) -> bytes:
+        """Ask the board for the SHA-256 of the first `length` bytes of a file."""
+        try:
+            return self._session.sha256(file, length)
+        except DeviceRefused as refusal:
+            raise _changed(file, refusal) from refusal
+
+    def fetch(self, part: Part, file: StoredFile) -> None:
+        """Bring the missing bytes, through stalls and gaps, opening the link anew if need be."""
+        silences = 0
+        while part.size < file.size:
+            held_bytes = part.size
+            patience = _Patience(self._clock)
+            try:
+                while part.size < file.size:
+                    self._transfer(part, file, patience)
+            except (_Stalled, NoAnswer) as error:
+                silences = 1 if part.size > held_bytes else silences + 1
+                if silences > RECONNECTS:
+                    raise Incomplete(
+                        file.name, part.size, file.size, "the board fell silent"
+                    ) from error
+                self._reconnect(part, file)
+
+    def _reconnect(self, part: Part, file: StoredFile) -> None:
+        self._link.close()
+        self._link.open()
+        try:
+            now = self._session.hello()
+        except NoAnswer as error:
+            raise Incomplete(file.name, part.size, file.size, "the board fell silent") from error
+        if now.device_id != self._board.device_id:
+            raise PeerViolation(
+                f"board {self._board.name} became board {now.name} during the pull"
+            )
+
+    def _transfer(self, part: Part, file: StoredFile, patience: _Patience) -> None:
+        """One READ: until its END, or until something is missing and it must be asked anew."""
+        credit_bytes = self._link.credit_bytes
+        try:
+            xfer, _ = self._session.read(file, part.size, part.crc32, credit_bytes)
+        except DeviceRefused as refusal:
+            self._read_refused(part, file, refusal)
+            return
+        acked = part.size
+        transfer_crc = 0
+        useless_frames = 0
+        while useless_frames <= USELESS_FRAMES:
+            frame = self._link.receive(patience.left_s())
+            step = patience.step()
+            if step == _ACK_AGAIN:
+                self._session.ack(xfer, part.size, credit_bytes)
+            elif step == _READ_AGAIN:
+                return
+            if frame is None:
+                continue
+            if frame.kind == layout.MSG_DATA:
+                offset, payload = _data(frame, xfer, file)
+                if offset > part.size:
+                    return  # frames were lost
+                if offset < part.size or not payload:
+                    useless_frames += 1
+                    continue
+                part.write(payload)
+                transfer_crc = zlib.crc32(payload, transfer_crc)
+                self._on_bytes(len(payload))
+                patience.renew()
+                useless_frames = 0
+                if part.size - acked >= credit_bytes // 2 and part.size < file.size:
+                    acked = part.size
+                    self._session.ack(xfer, acked, credit_bytes)
+            elif frame.kind == layout.MSG_END and self._ended(
+                part, file, frame, (xfer, transfer_crc)
+            ):
+                return
+        raise PeerViolation(f"it keeps sending parts of {file.name} that it has already sent")
+
+    def _ended(
+        self, part: Part, file: StoredFile, frame: Frame, expected: tuple[int, int]
+    ) -> bool:
+        """Judge an END; True when the transfer is over (or must be asked anew)."""
+        xfer, status, offset, crc = read_record(layout.END, bytes(frame.body))
+        if xfer != expected[0]:
+            return False
+        if status:
+            name = layout.ERROR_NAMES.get(status, f"status {status}")
+            raise Changed(file.name, f"the board ended it at byte {offset}: {name}")
+        if offset == part.size == file.size and crc != expected[1]:
+            part.set_aside()
+            raise PeerViolation(f"the CRC-32 it gives for {file.name} is not that of its bytes")
+        return True
+
+    def _read_refused(self, part: Part, file: StoredFile, refusal: DeviceRefused) -> None:
+        """Find out why: the file is another (Changed), or only the bytes held are not its own."""
+        if refusal.code != layout.ERROR_CHANGED or not part.size:
+            raise _changed(file, refusal) from refusal
+        if self.sha256(file, part.size) == part.sha256():
+            raise PeerViolation(f"it denies bytes of {file.name} that its own hash confirms")
+        part.set_aside()
+
+
+def _data(frame: Frame, xfer: int, file: StoredFile) -> tuple[int, memoryview]:
+    """Return offset and bytes of a DATA frame; of another transfer's, nothing at offset 0."""
+    body = memoryview(frame.body)
+    if len(body) < _DATA_HEAD_BYTES:
+        raise PeerViolation(f"a DATA frame of {len(body)} bytes has no head")
+    frame_xfer, _flags, offset = struct.unpack_from(layout.DATA_HEAD.format, body)
+    if frame_xfer != xfer:
+        return 0, body[:0]
+    payload = body[_DATA_HEAD_BYTES:]
+    if offset + len(payload) > file.size:
+        raise PeerViolation(
+            f"it sends {file.name} up to byte {offset + len(payload)} of {file.size}"
+        )
+    return offset, payload
+
+
+def _changed(file: StoredFile, refusal: DeviceRefused) -> Changed | DeviceRefused:
+    if refusal.code in (layout.ERROR_CHANGED, layout.ERROR_NOT_FOUND, layout.ERROR_RANGE):
+        return Changed(file.name, refusal.text or refusal.code_name)
+    return refusal

@@ -1,0 +1,329 @@
+"""Bring a board's log to this computer: only what is missing, checked, and never a byte twice.
+
+In the line: link -> pull -> archive. Files are written by the `Sink` it is given, which is the
+archive in every command and something else in tests; memory stays flat whatever the log's size.
+fetch.py brings one file.
+
+What a pull does, in order:
+  1. HELLO; TIME if asked; SEAL, so that the open journal's samples stand in a block
+  2. LIST, and for each file: READ from where the sink ends, with the CRC of what it holds
+  3. HASH of each file on the board against that of the bytes held here
+  4. the sink files the log; if its chain is whole, CONFIRM tells the board so
+
+A run whose files changed under the pull is listed anew. Whatever stops a pull, the next one goes
+on where it stopped.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from dewarlog.errors import Changed, DeviceRefused, HashMismatch
+from dewarlog.fetch import Fetch
+from dewarlog.session import Session
+from dewarlog_wire import layout
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    from dewarlog.fetch import Part
+    from dewarlog.link import Link
+    from dewarlog.session import Board, StoredFile
+
+# A file may change under a pull when the board seals; listing again finds the new state.
+LISTINGS = 3
+PROGRESS_EVERY_S = 0.1
+
+
+# --- what a pull needs of the archive -----------------------------------------------------------
+class LogSink(Protocol):
+    """One run's log on this computer."""
+
+    def part(self, file: StoredFile) -> Part:
+        """Open what is held of one file."""
+        ...
+
+    def file_log(self, files: Sequence[StoredFile]) -> FiledLog:
+        """Make the log of everything verified, its journal included if `files` names it."""
+        ...
+
+
+class Sink(Protocol):
+    """Where pulled logs go."""
+
+    def lock(self, device_id: bytes) -> AbstractContextManager[None]:
+        """Keep other pulls of the same board out."""
+        ...
+
+    def log(self, device_id: bytes, run: int, log_id: bytes) -> LogSink:
+        """Open the log of one run, new or already there."""
+        ...
+
+    def log_apart(self, device_id: bytes, run: int, log_id: bytes) -> LogSink:
+        """Open an empty log of the same run beside the one that is there."""
+        ...
+
+
+# --- what a pull says ---------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True)
+class FiledLog:
+    """One log as it stands in the archive after a pull."""
+
+    path: Path
+    device_id: bytes
+    run: int
+    log_id: bytes
+    size_bytes: int
+    new_bytes: int
+    sha256: bytes
+    blocks: int
+    """Number of the last block plus one."""
+    chain: bytes
+    """Chain value after the last block."""
+    problem: str | None
+    """Why the chain is not whole, in words; None when it is."""
+    superseded: tuple[Path, ...]
+    """Logs filed before and kept, because what followed did not begin with them; newest last."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a pull is."""
+
+    done_bytes: int
+    total_bytes: int
+    held_bytes: int
+    rate_bytes_s: float
+    left_s: float | None
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class PullOptions:
+    """What a pull does beside fetching."""
+
+    seal: bool = True
+    confirm: bool = True
+    only_run: int | None = None
+    set_time: Callable[[], tuple[int, int, int]] | None = None
+    """Returns (utc_s, utc_ms, error_ms) when the board's clock is to be set."""
+    utc_s: Callable[[], int] = lambda: int(time.time()) - layout.UTC_EPOCH_UNIX_S
+
+
+@dataclass(frozen=True, slots=True)
+class PullResult:
+    """What came of a pull."""
+
+    board: Board
+    logs: tuple[FiledLog, ...]
+    received_bytes: int
+    held_bytes: int
+    seconds: float
+    not_sealed: str | None
+    """Why the board did not seal its journal, when it was asked to and refused."""
+    not_confirmed: str | None
+    """Why the board did not take note that its log is held here, when it was told and refused."""
+
+
+class _Meter:
+    """Counts received bytes and calls back, at most every PROGRESS_EVERY_S."""
+
+    def __init__(
+        self, clock: Callable[[], float], report: Callable[[Progress], None] | None
+    ) -> None:
+        self._clock = clock
+        self._report = report
+        self._began_s = self._told_s = clock()
+        self._told_bytes = 0
+        self._rate_bytes_s = 0.0
+        self.what = ""
+        self.done_bytes = 0
+        self.total_bytes = 0
+        self.held_bytes = 0
+
+    def add(self, count: int) -> None:
+        self.done_bytes += count
+        if self._report is not None:
+            now = self._clock()
+            if now - self._told_s >= PROGRESS_EVERY_S:
+                self.tell(now)
+
+    def tell(self, now: float | None = None) -> None:
+        if self._report is None:
+            return
+        now = self._clock() if now is None else now
+        span_s = now - self._told_s
+        if span_s > 0:
+            rate = (self.done_bytes - self._told_bytes) / span_s
+            # Half old, half new: steady to read, and a stall shows within a second.
+            self._rate_bytes_s = (self._rate_bytes_s + rate) / 2 if self._rate_bytes_s else rate
+        self._told_s, self._told_bytes = now, self.done_bytes
+        left_bytes = max(0, self.total_bytes - self.done_bytes)
+        left_s = left_bytes / self._rate_bytes_s if self._rate_bytes_s > 0 else None
+        self._report(
+            Progress(
+                self.done_bytes,
+                self.total_bytes,
+                self.held_bytes,
+                self._rate_bytes_s,
+                left_s,
+                self.what,
+            )
+        )
+
+
+def pull(
+    link: Link,
+    sink: Sink,
+    options: PullOptions | None = None,
+    *,
+    progress: Callable[[Progress], None] | None = None,
+    clock: Callable[[], float] = time.monotonic,
+) -> PullResult:
+    """Pull everything the board holds and the sink does not; return what is filed.
+
+    `link` is open and stays open. Whatever goes wrong, bytes received before are kept.
+
+    Raises:
+        LinkError: the port; Unplugged when it went away.
+        PullError: the board; Incomplete when it fell silent.
+        ArchiveError: this computer's storage; DiskFull when there is no room.
+    """
+    return _Pull(link, sink, options or PullOptions(), progress, clock).run()
+
+
+class _Pull:
+    """One pull from HELLO to CONFIRM."""
+
+    def __init__(
+        self,
+        link: Link,
+        sink: Sink,
+        options: PullOptions,
+        progress: Callable[[Progress], None] | None,
+        clock: Callable[[], float],
+    ) -> None:
+        self._clock = clock
+        self._began_s = clock()
+        self._sink = sink
+        self._options = options
+        self._meter = _Meter(clock, progress)
+        self._session = Session(link, clock=clock)
+        self._board = self._session.hello()
+        self._fetch = Fetch(self._session, self._board, self._meter.add, clock)
+        self._not_sealed: str | None = None
+        self._not_confirmed: str | None = None
+
+    def run(self) -> PullResult:
+        with self._sink.lock(self._board.device_id):
+            if self._options.set_time is not None:
+                self._session.set_time(*self._options.set_time())
+            if self._options.seal:
+                self._seal()
+            logs = self._all_runs()
+        self._meter.tell()
+        return PullResult(
+            board=self._board,
+            logs=logs,
+            received_bytes=self._meter.done_bytes,
+            held_bytes=self._meter.held_bytes,
+            seconds=self._clock() - self._began_s,
+            not_sealed=self._not_sealed,
+            not_confirmed=self._not_confirmed,
+        )
+
+    def _seal(self) -> None:
+        try:
+            self._session.seal()
+        except DeviceRefused as refusal:
+            # Its memory may be full: the journal is pulled as it is.
+            self._not_sealed = str(refusal)
+
+    def _all_runs(self) -> tuple[FiledLog, ...]:
+        """File every run; where a file changed under the pull, list again and go on."""
+        changes = 0
+        while True:
+            runs = self._list_runs()
+            self._count(runs)
+            try:
+                return tuple(self._one_run(*key, files) for key, files in runs.items())
+            except Changed:
+                changes += 1
+                if changes == LISTINGS:
+                    raise
+
+    def _list_runs(self) -> dict[tuple[int, bytes], list[StoredFile]]:
+        """List what is to be pulled, by run, each run's files in the order of its log."""
+        files = self._session.list_files()
+        newest = max((file.run for file in files), default=0)
+        sealed = self._options.seal and self._not_sealed is None
+        runs: dict[tuple[int, bytes], list[StoredFile]] = {}
+        for file in sorted(files, key=lambda file: (file.run, file.file)):
+            if self._options.only_run not in (None, file.run):
+                continue
+            if file.is_journal and sealed and file.run == newest:
+                continue  # everything it held stands in a block now
+            runs.setdefault((file.run, file.log_id), []).append(file)
+        return runs
+
+    def _count(self, runs: dict[tuple[int, bytes], list[StoredFile]]) -> None:
+        """Find out how much is held and how much will come."""
+        held_bytes = wanted_bytes = 0
+        for (run, log_id), files in runs.items():
+            log = self._sink.log(self._board.device_id, run, log_id)
+            for file in files:
+                part = log.part(file)
+                held_bytes += min(part.size, file.size)
+                wanted_bytes += max(0, file.size - part.size)
+                part.close()
+        self._meter.held_bytes = held_bytes
+        self._meter.total_bytes = self._meter.done_bytes + wanted_bytes
+        self._meter.tell()
+
+    def _one_run(self, run: int, log_id: bytes, files: list[StoredFile]) -> FiledLog:
+        log = self._sink.log(self._board.device_id, run, log_id)
+        if any(self._contradicts(log, file) for file in files):
+            # Evidence is never replaced: the board's version is filed beside the archive's.
+            log = self._sink.log_apart(self._board.device_id, run, log_id)
+        for file in files:
+            self._one_file(log, file)
+        filed = log.file_log(files)
+        if self._options.confirm and filed.problem is None and filed.blocks:
+            self._confirm(filed)
+        return filed
+
+    def _confirm(self, filed: FiledLog) -> None:
+        try:
+            self._session.confirm(filed.run, filed.blocks, filed.chain, self._options.utc_s())
+        except DeviceRefused as refusal:
+            # The log is filed and whole; only the board does not know it.
+            self._not_confirmed = str(refusal)
+
+    def _contradicts(self, log: LogSink, file: StoredFile) -> bool:
+        """Tell whether the board's file is another than the one filed here for good."""
+        with contextlib.closing(log.part(file)) as part:
+            if not part.complete or (file.size, file.etag) == (part.size, part.etag):
+                return False
+            return file.size != part.size or self._fetch.sha256(file, part.size) != part.sha256()
+
+    # --- one file ---------------------------------------------------------------------------
+
+    def _one_file(self, log: LogSink, file: StoredFile) -> None:
+        with contextlib.closing(log.part(file)) as part:
+            if part.complete:
+                return
+            if part.size > file.size:
+                part.set_aside()
+            self._meter.what = file.name
+            self._fetch.fetch(part, file)
+            theirs = self._fetch.sha256(file, file.size)
+            ours = part.sha256()
+            if ours != theirs:
+                part.set_aside()
+                raise HashMismatch(file.name, ours, theirs)
+            part.verified(sealed=file.sealed)

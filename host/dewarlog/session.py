@@ -1,0 +1,353 @@
+"""One conversation with a board: requests and their replies as typed data.
+
+Between link and pull. Knows when to ask again and when to give up; knows nothing of files on this
+computer. Message bytes and rules: protocol/SPEC.md, frames and messages.
+
+A request is repeated with the same number until it is answered; the board answers a repeat with
+the reply it gave the first time, so that nothing is done twice.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from dewarlog.errors import DeviceRefused, NoAnswer, NotOurs, PeerViolation
+from dewarlog_wire import PROTOCOL_VERSION, layout
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dewarlog.link import Frame, Link
+
+REQUEST_AGAIN_S = 1.0
+# A board that erases flash while it seals answers late: 300 ms a sector, a few sectors.
+REQUEST_GIVE_UP_S = 10.0
+HELLO_AGAIN_S = 0.5
+HELLO_GIVE_UP_S = 5.0
+
+LIST_MOST = 255
+# 64 KiB each: 256 MiB, a hundred times the largest board's file system.
+LIST_MAX_FILES = 4096
+# A journal is sealed long before one block's worth of samples outgrows this.
+JOURNAL_MAX_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """What a board says of itself in HELLO."""
+
+    device_id: bytes
+    format_version: int
+    body_max_bytes: int
+    features: int
+
+    @property
+    def name(self) -> str:
+        """The device id as it is written everywhere: 16 hex digits."""
+        return self.device_id.hex()
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The board's state now; fields as in layout.STATUS_REPLY, a test holds the two together."""
+
+    state: int
+    run: int
+    boot: int
+    uptime_ms: int
+    uptime_s: int
+    utc_s: int
+    clock_state: int
+    interval_ms: int
+    samples: int
+    events: int
+    blocks: int
+    backlog_bytes: int
+    free_bytes: int
+    supply_mv: int
+    reading_0: int
+    reading_1: int
+    reading_2: int
+    reading_3: int
+    cold_junction: int
+    ring_high_water: int
+    ring_dropped: int
+    rules_active: int
+
+    @property
+    def recording(self) -> bool:
+        """True while a run is being recorded."""
+        return bool(self.state & layout.STATUS_RECORDING)
+
+    @property
+    def readings(self) -> tuple[int, int, int, int]:
+        """The latest reading code of each channel; see layout.state_of."""
+        return (self.reading_0, self.reading_1, self.reading_2, self.reading_3)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """One file on the board as it was listed: a segment of a run's log, or its open journal."""
+
+    run: int
+    file: int
+    flags: int
+    etag: int
+    size: int
+    log_id: bytes
+
+    @property
+    def sealed(self) -> bool:
+        """True when it will never grow."""
+        return bool(self.flags & layout.ENTRY_SEALED)
+
+    @property
+    def is_journal(self) -> bool:
+        """True for the open journal, False for a segment."""
+        return self.file == layout.FILE_JOURNAL
+
+    @property
+    def name(self) -> str:
+        """What to call it in a message."""
+        part = "journal" if self.is_journal else f"segment {self.file}"
+        return f"run {self.run} {part}"
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """What SEAL answers: blocks of the open run, and the chain value after the last of them."""
+
+    blocks: int
+    chain: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ClockBefore:
+    """What the board's clock said before it was set."""
+
+    utc_s: int
+    state: int
+
+
+class Session:
+    """Requests over one open link. Every method raises what `request` raises."""
+
+    def __init__(
+        self,
+        link: Link,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        random_bytes: Callable[[int], bytes] = os.urandom,
+    ) -> None:
+        """Use `link`, which is open; `clock` counts seconds, for timeouts only."""
+        self.link = link
+        self.clock = clock
+        self._random_bytes = random_bytes
+        # A random start, so that a board does not take this program's first request for a repeat
+        # of the last program's.
+        self._seq = random_bytes(1)[0]
+
+    # --- the rule of asking -----------------------------------------------------------------
+
+    def request(
+        self,
+        kind: int,
+        body: bytes,
+        what: str,
+        *,
+        again_s: float = REQUEST_AGAIN_S,
+        give_up_s: float = REQUEST_GIVE_UP_S,
+    ) -> bytes:
+        """Ask until answered; return the reply's body. `what` names the request in messages.
+
+        Raises:
+            NoAnswer: nothing came in `give_up_s`.
+            DeviceRefused: the board answered with an error.
+            Unplugged: the link went away.
+        """
+        seq = self._next_seq()
+        now = self.clock()
+        deadline = now + give_up_s
+        while now < deadline:
+            self.link.send(kind, seq, body)
+            again = min(now + again_s, deadline)
+            while now < again:
+                frame = self.link.receive(again - now)
+                now = self.clock()
+                if frame is None:
+                    break
+                if frame.seq != seq:
+                    continue
+                if frame.kind == kind | layout.REPLY:
+                    return bytes(frame.body)
+                if frame.kind == layout.MSG_ERROR:
+                    raise _refusal(what, frame)
+            now = self.clock()
+        raise NoAnswer(self.link.name, what, give_up_s)
+
+    def send(self, kind: int, body: bytes) -> None:
+        """Send what has no reply (an ack)."""
+        self.link.send(kind, self._next_seq(), body)
+
+    def _next_seq(self) -> int:
+        self._seq = (self._seq + 1) % 256
+        return self._seq
+
+    # --- requests ---------------------------------------------------------------------------
+
+    def hello(self) -> Board:
+        """Open the conversation, ending any other the board was in.
+
+        Raises:
+            NotOurs: bytes came, but no frame.
+            PeerViolation: the reply is not one.
+        """
+        nonce = self._random_bytes(8)
+        body = struct.pack(
+            layout.HELLO.format, PROTOCOL_VERSION, 0, self.link.body_max_bytes, nonce
+        )
+        try:
+            reply = self.request(
+                layout.MSG_HELLO,
+                body,
+                "HELLO",
+                again_s=HELLO_AGAIN_S,
+                give_up_s=HELLO_GIVE_UP_S,
+            )
+        except NoAnswer:
+            if self.link.stray:
+                raise NotOurs(self.link.name, self.link.stray) from None
+            raise
+        fields = read_record(layout.HELLO_REPLY, reply)
+        protocol, format_version, body_max_bytes, features, device_id, _nonce = fields
+        if protocol != PROTOCOL_VERSION:
+            raise PeerViolation(f"it answered HELLO in protocol version {protocol}")
+        return Board(device_id, format_version, body_max_bytes, features)
+
+    def status(self) -> Status:
+        """Ask how the board is."""
+        return Status(*read_record(layout.STATUS_REPLY, self._ask(layout.MSG_STATUS, "STATUS")))
+
+    def set_time(self, utc_s: int, utc_ms: int, error_ms: int) -> ClockBefore:
+        """Tell the board the time (seconds since layout.UTC_EPOCH_UNIX_S) and its error bound."""
+        body = struct.pack(layout.TIME.format, utc_s, utc_ms, error_ms)
+        reply = self.request(layout.MSG_TIME, body, "TIME")
+        return ClockBefore(*read_record(layout.TIME_REPLY, reply))
+
+    def seal(self) -> Sealed:
+        """Have the board seal what its journal holds, so that a pull gets everything."""
+        return Sealed(*read_record(layout.SEAL_REPLY, self._ask(layout.MSG_SEAL, "SEAL")))
+
+    def list_files(self) -> list[StoredFile]:
+        """List every file the board offers.
+
+        Raises:
+            PeerViolation: the list contradicts itself or is beyond every bound.
+        """
+        files: list[StoredFile] = []
+        total = 1
+        while len(files) < total:
+            body = struct.pack(layout.LIST.format, len(files), LIST_MOST)
+            reply = self.request(layout.MSG_LIST, body, "LIST")
+            head = layout.LIST_REPLY.size
+            if len(reply) < head:
+                raise PeerViolation("its list has no head")
+            total, first, count = struct.unpack_from(layout.LIST_REPLY.format, reply)
+            if total > LIST_MAX_FILES:
+                raise PeerViolation(f"it lists {total} files; no board holds {LIST_MAX_FILES}")
+            if first != len(files) or first + count > total:
+                raise PeerViolation(
+                    f"asked for its list from {len(files)}, it answered with {count} from {first}"
+                )
+            if count == 0 and len(files) < total:
+                raise PeerViolation(f"its list ends at {len(files)} of {total} files")
+            if len(reply) != head + count * layout.LIST_ENTRY.size:
+                raise PeerViolation(f"{len(reply)} bytes cannot hold {count} list entries")
+            entries = struct.iter_unpack(layout.LIST_ENTRY.format, reply[head:])
+            files.extend(StoredFile(*entry) for entry in entries)
+        _check_list(files)
+        return files
+
+    def read(
+        self, file: StoredFile, offset: int, prefix_crc32: int, credit_bytes: int
+    ) -> tuple[int, int]:
+        """Ask for the rest of a file; return (transfer number, bytes that will come)."""
+        length = file.size - offset
+        body = struct.pack(
+            layout.READ.format,
+            file.run,
+            file.file,
+            file.etag,
+            offset,
+            length,
+            prefix_crc32,
+            credit_bytes,
+        )
+        reply = self.request(layout.MSG_READ, body, f"READ of {file.name}")
+        xfer, will_come = read_record(layout.READ_REPLY, reply)
+        if will_come != length:
+            raise PeerViolation(f"asked for {length} bytes of {file.name}, it offers {will_come}")
+        return xfer, will_come
+
+    def ack(self, xfer: int, next_offset: int, credit_bytes: int) -> None:
+        """Say that everything before `next_offset` is held, and grant more bytes."""
+        self.send(layout.MSG_ACK, struct.pack(layout.ACK.format, xfer, next_offset, credit_bytes))
+
+    def abort(self) -> None:
+        """End the transfer in hand."""
+        self._ask(layout.MSG_ABORT, "ABORT")
+
+    def sha256(self, file: StoredFile, length: int) -> bytes:
+        """Ask for the SHA-256 of the first `length` bytes of a file."""
+        body = struct.pack(layout.HASH.format, file.run, file.file, file.etag, 0, length)
+        reply = self.request(layout.MSG_HASH, body, f"HASH of {file.name}")
+        return read_record(layout.HASH_REPLY, reply)[0]
+
+    def confirm(self, run: int, blocks: int, chain: bytes, utc_s: int) -> None:
+        """Tell the board that this computer holds `blocks` blocks of a run, ending in `chain`."""
+        body = struct.pack(layout.CONFIRM.format, run, blocks, chain, utc_s)
+        self.request(layout.MSG_CONFIRM, body, f"CONFIRM of run {run}")
+
+    def mark(self, custody: bytes) -> None:
+        """Have the board record a custody event: EVENT_CUSTODY's fields and its three texts."""
+        self.request(layout.MSG_MARK, custody, "MARK")
+
+    def stop(self) -> None:
+        """End the run."""
+        self._ask(layout.MSG_STOP, "STOP")
+
+    def _ask(self, kind: int, what: str) -> bytes:
+        return self.request(kind, b"", what)
+
+
+def read_record(record: layout.Record, body: bytes) -> tuple[Any, ...]:
+    """Read a reply's body, or raise PeerViolation when it has another length."""
+    if len(body) != record.size:
+        raise PeerViolation(f"its {record.name} has {len(body)} bytes where {record.size} are due")
+    return struct.unpack(record.format, body)
+
+
+def _refusal(what: str, frame: Frame) -> DeviceRefused:
+    body = bytes(frame.body)
+    code = body[0] if body else 0
+    text = "".join(
+        letter for letter in body[1:].decode("utf-8", "replace") if letter.isprintable()
+    )
+    return DeviceRefused(what, code, layout.ERROR_NAMES.get(code, "unknown error"), text)
+
+
+def _check_list(files: list[StoredFile]) -> None:
+    """Refuse sizes no board can hold and files listed twice: nothing is written for a liar."""
+    seen: set[tuple[int, int, bytes]] = set()
+    for file in files:
+        most = JOURNAL_MAX_BYTES if file.is_journal else layout.SEGMENT_MAX_BYTES
+        if file.size > most:
+            raise PeerViolation(f"{file.name} is said to have {file.size} bytes, over {most}")
+        key = (file.run, file.file, file.log_id)
+        if key in seen:
+            raise PeerViolation(f"{file.name} is listed twice")
+        seen.add(key)
