@@ -25,13 +25,12 @@ from dewarlog.records import (
     ClockRead,
     ClockSync,
     CustodyEvent,
+    Event,
     unix_s_of,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from dewarlog.records import Event
 
 # A board's crystal: 30 ppm at room temperature (RP2040 hardware design guide), more in the cold.
 UPTIME_RATE_LIMIT: Final = 200e-6

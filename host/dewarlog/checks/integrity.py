@@ -1,0 +1,446 @@
+"""Is the log whole and unchanged? Bytes, chain and numbering, with the place of every fault.
+
+The reader has already checked each CRC and each chain value; this module judges what they mean
+together. Three words are kept apart: *corrupt* (bytes are there and wrong), *incomplete* (the file
+stops inside a record, or blocks are missing) and *gap* (the board itself says that it did not
+record; see coverage.py). `in_line` tells which blocks continue the log, so that a doubled file or
+a stray block is named once and never counted twice.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from dewarlog_wire import layout
+
+from dewarlog import words
+from dewarlog.checks.finding import Finding, Severity
+from dewarlog.records import Block, GapEvent, JournalTail, Lost, StopEvent, UnknownEvent
+
+if TYPE_CHECKING:
+    from dewarlog.records import Event
+
+_FEW = 5  # findings of one kind before the rest are only counted
+
+
+@dataclass(frozen=True, slots=True)
+class Integrity:
+    """What the bytes prove."""
+
+    intact: bool
+    blocks: int
+    lost_bytes: int
+    sealed_bytes: int
+    journal_samples: int
+    last_chain: bytes
+    first_bad: Finding | None
+    stopped: bool  # the log ends with the board's own stop
+
+
+@dataclass(frozen=True, slots=True)
+class _Jump:
+    """A place where block numbers jump although no byte is damaged."""
+
+    offset: int
+    first_seq: int
+    last_seq: int
+    samples: int
+    number: int  # of the finding it may become
+
+
+@dataclass(slots=True)
+class IntegrityCheck:
+    """Takes every item of a log in file order."""
+
+    _findings: list[Finding] = field(default_factory=list[Finding])
+    _counts: dict[str, int] = field(default_factory=dict[str, int])
+    _last: Block | None = None
+    _first_chain: bytes | None = None
+    _run: int | None = None
+    _next_seq: int = 0
+    _next_sample: int = 0
+    _next_event: int = 0
+    _lost: Lost | None = None
+    _lost_bytes: int = 0
+    _sealed_bytes: int = 0
+    _blocks: int = 0
+    _journal: JournalTail | None = None
+    _overwritten: int = 0
+    _jumps: list[_Jump] = field(default_factory=list[_Jump])
+    _stopped: bool = False
+    _unsealed: bool = False
+    _unknown: dict[str, int] = field(default_factory=dict[str, int])
+
+    # --- feeding ------------------------------------------------------------------------------
+
+    def feed(self, item: Block | Lost | JournalTail) -> bool:
+        """Take the next item; True where its content continues the log and may be counted."""
+        if isinstance(item, Lost):
+            self._lost_bytes += item.length
+            if self._lost is not None:
+                self._close_lost(None)
+            self._lost = item
+            return False
+        if isinstance(item, Block):
+            return self._block(item)
+        return self._journal_tail(item)
+
+    def _block(self, block: Block) -> bool:
+        if not self._continues(block):
+            return False
+        self._blocks += 1
+        self._sealed_bytes += block.length
+        self._run = block.run
+        if block.block_seq == 0:
+            self._first_chain = block.chain
+        after_loss = self._lost is not None
+        if after_loss:
+            self._close_lost(block)
+        elif block.block_seq != self._next_seq:
+            self._jump(block)
+        elif block.chain_holds is False:
+            self._add(
+                Severity.BROKEN,
+                "chain",
+                f"Block {block.block_seq} does not follow the block before it: "
+                "a block was replaced or changed.",
+                block,
+            )
+        self._numbers(block, after_loss=after_loss or block.block_seq != self._next_seq)
+        for problem in block.problems:
+            self._add(
+                Severity.BROKEN,
+                "malformed",
+                f"Block {problem.block_seq} has a good CRC but breaks the format: "
+                f"{words.plain(problem.message)}.",
+                block,
+            )
+        for section in block.unknown_sections:
+            self._note_unknown(f"section kind {section}")
+        if block.key_index == 0:
+            self._unsealed = True
+        self._events(block.events)
+        self._next_seq = block.block_seq + 1
+        self._last = block
+        return True
+
+    def _continues(self, block: Block) -> bool:
+        """Say whether a block belongs behind the last one; name it where it does not."""
+        if self._run is None:
+            return True
+        if block.run != self._run:
+            self._add(
+                Severity.BROKEN,
+                "foreign-run",
+                f"A block of another run (run {block.run}) stands in the log of run {self._run}.",
+                block,
+            )
+            return False
+        if block.block_seq < self._next_seq:
+            again = block.block_seq == 0 and block.chain == self._first_chain
+            self._add(
+                Severity.BROKEN,
+                "doubled",
+                "The file holds the same log a second time from here on; it was counted once."
+                if again
+                else f"Block {block.block_seq} stands in the file a second time.",
+                block,
+            )
+            return False
+        return True
+
+    def _close_lost(self, block: Block | None) -> None:
+        """Name the stretch that was lost, now that it is known what follows it."""
+        lost = self._lost
+        self._lost = None
+        if lost is None:
+            return
+        where = f"bytes {lost.offset:,} to {lost.offset + lost.length:,}"
+        evidence: dict[str, int | float | str | bool | None] = {
+            "first_byte": lost.offset,
+            "end_byte": lost.offset + lost.length,
+            "first_block": self._next_seq,
+        }
+        if lost.why == "incomplete":
+            self._findings.append(
+                Finding(
+                    "integrity",
+                    Severity.BROKEN,
+                    "incomplete",
+                    f"The log is incomplete: the file ends inside block {self._next_seq} "
+                    f"({where}). Pull it again.",
+                    evidence,
+                    offset=lost.offset,
+                    block_seq=self._next_seq,
+                )
+            )
+            return
+        text = f"The log is damaged at {where}"
+        if block is None:
+            text += f": block {self._next_seq} and anything after it cannot be read"
+        elif block.block_seq > self._next_seq:
+            last = block.block_seq - 1
+            evidence["last_block"] = last
+            text += (
+                f": block {last} is lost"
+                if last == self._next_seq
+                else (f": blocks {self._next_seq} to {last} are lost")
+            )
+            if block.span is not None and block.span.first_sample > self._next_sample:
+                evidence["first_sample"] = self._next_sample
+                evidence["last_sample"] = block.span.first_sample - 1
+                text += (
+                    f", with samples {self._next_sample:,} to {block.span.first_sample - 1:,}"
+                )
+        else:
+            text += ", between two blocks that follow each other"
+        self._findings.append(
+            Finding(
+                "integrity",
+                Severity.BROKEN,
+                "corrupt",
+                f"{text}.",
+                evidence,
+                offset=lost.offset,
+                block_seq=self._next_seq,
+            )
+        )
+
+    def _jump(self, block: Block) -> None:
+        last = block.block_seq - 1
+        missing = f"Block {last} is" if last == self._next_seq else (
+            f"Blocks {self._next_seq} to {last} are"
+        )
+        samples = 0
+        if block.span is not None:
+            samples = max(0, block.span.first_sample - self._next_sample)
+        start = "The beginning of the log is missing. " if self._last is None else ""
+        self._jumps.append(
+            _Jump(block.offset, self._next_seq, last, samples, len(self._findings))
+        )
+        self._findings.append(
+            Finding(
+                "integrity",
+                Severity.BROKEN,
+                "blocks-missing",
+                f"{start}{missing} not in the file.",
+                {"first_block": self._next_seq, "last_block": last, "samples": samples},
+                offset=block.offset,
+                block_seq=self._next_seq,
+            )
+        )
+
+    def _numbers(self, block: Block, *, after_loss: bool) -> None:
+        """Hold sample and event numbers against those before; a loss has been named already."""
+        span = block.span
+        if span is not None:
+            if span.first_sample != self._next_sample and not after_loss:
+                self._add(
+                    Severity.BROKEN,
+                    "sample-sequence",
+                    f"Block {block.block_seq} begins with sample {span.first_sample:,} where "
+                    f"sample {self._next_sample:,} should stand.",
+                    block,
+                )
+            self._next_sample = span.end_sample
+        if block.first_event is not None:
+            # A block that was lost or overwritten may have held events and no samples.
+            if block.first_event != self._next_event and not after_loss and not self._lost_any:
+                self._add(
+                    Severity.BROKEN,
+                    "event-sequence",
+                    f"Block {block.block_seq} begins with event {block.first_event:,} where "
+                    f"event {self._next_event:,} should stand.",
+                    block,
+                )
+            self._next_event = block.first_event + len(block.events)
+
+    @property
+    def _lost_any(self) -> bool:
+        return bool(self._jumps) or self._lost_bytes > 0
+
+    def _events(self, events: tuple[Event, ...]) -> None:
+        for event in events:
+            if isinstance(event, GapEvent) and event.cause == layout.GAP_OVERWRITTEN:
+                self._overwritten += event.missed
+            elif isinstance(event, UnknownEvent):
+                self._note_unknown(f"event kind {event.kind}")
+            self._stopped = isinstance(event, StopEvent)
+
+    def _note_unknown(self, what: str) -> None:
+        self._unknown[what] = self._unknown.get(what, 0) + 1
+
+    def _journal_tail(self, tail: JournalTail) -> bool:
+        if self._lost is not None:
+            self._close_lost(None)
+        if tail.torn_bytes:
+            self._findings.append(
+                Finding(
+                    "integrity",
+                    Severity.BROKEN,
+                    "journal-torn",
+                    f"The log is incomplete: its newest {words.plural(tail.torn_bytes, 'byte')}, "
+                    "in the part not yet sealed, cannot be read. Pull it again.",
+                    {"torn_bytes": tail.torn_bytes},
+                    offset=tail.offset + tail.length - tail.torn_bytes,
+                    block_seq=tail.block_seq,
+                )
+            )
+        if tail.problem is not None:
+            self._findings.append(
+                Finding(
+                    "integrity",
+                    Severity.BROKEN,
+                    "journal-malformed",
+                    f"The part not yet sealed breaks the format: {words.plain(tail.problem)}.",
+                    offset=tail.offset,
+                    block_seq=tail.block_seq,
+                )
+            )
+        if self._run is not None and tail.run != self._run:
+            self._findings.append(
+                Finding(
+                    "integrity",
+                    Severity.BROKEN,
+                    "foreign-run",
+                    f"The journal of another run (run {tail.run}) stands in this log.",
+                    offset=tail.offset,
+                )
+            )
+            return False
+        if tail.block_seq < self._next_seq or self._journal is not None:
+            return False  # sealed since it was written: the blocks already say what it says
+        if tail.block_seq > self._next_seq and self._blocks:
+            self._findings.append(
+                Finding(
+                    "integrity",
+                    Severity.BROKEN,
+                    "blocks-missing",
+                    f"Blocks {self._next_seq} to {tail.block_seq - 1} are not in the file.",
+                    {"first_block": self._next_seq, "last_block": tail.block_seq - 1},
+                    offset=tail.offset,
+                    block_seq=self._next_seq,
+                )
+            )
+        self._journal = tail
+        self._events(tail.events)
+        return True
+
+    def _add(self, severity: Severity, code: str, message: str, block: Block) -> None:
+        """Add a finding; of one kind only the first few are kept, the rest are counted."""
+        count = self._counts[code] = self._counts.get(code, 0) + 1
+        if count <= _FEW:
+            self._findings.append(
+                Finding(
+                    "integrity",
+                    severity,
+                    code,
+                    message,
+                    offset=block.offset,
+                    block_seq=block.block_seq,
+                )
+            )
+
+    # --- the end ------------------------------------------------------------------------------
+
+    def finish(self) -> tuple[Integrity, tuple[Finding, ...]]:
+        """Give what the bytes prove, and every finding."""
+        if self._lost is not None:
+            self._close_lost(None)
+        self._settle_overwritten()
+        findings = self._findings
+        for code, count in self._counts.items():
+            if count > _FEW:
+                findings.append(
+                    Finding(
+                        "integrity",
+                        Severity.BROKEN,
+                        code,
+                        f"{count - _FEW} more of the same kind as '{code}'.",
+                        {"count": count},
+                    )
+                )
+        broken = [item for item in findings if item.severity is Severity.BROKEN]
+        journal_samples = 0
+        if self._journal is not None and self._journal.span is not None:
+            journal_samples = self._journal.span.count
+        integrity = Integrity(
+            intact=not broken,
+            blocks=self._blocks,
+            lost_bytes=self._lost_bytes,
+            sealed_bytes=self._sealed_bytes,
+            journal_samples=journal_samples,
+            last_chain=layout.CHAIN_START if self._last is None else self._last.chain,
+            first_bad=min(broken, key=_place) if broken else None,
+            stopped=self._stopped,
+        )
+        return integrity, (*findings, *self._notes(integrity))
+
+    def _settle_overwritten(self) -> None:
+        """Where the board says it overwrote its oldest samples, a jump is a known loss."""
+        missing = sum(jump.samples for jump in self._jumps)
+        if not self._jumps or not self._overwritten or missing > self._overwritten:
+            return
+        for jump in self._jumps:
+            old = self._findings[jump.number]
+            self._findings[jump.number] = Finding(
+                "integrity",
+                Severity.HOLD,
+                "overwritten",
+                f"The board's memory was full: it gave up blocks {jump.first_seq} to "
+                f"{jump.last_seq} to go on recording.",
+                old.evidence,
+                offset=jump.offset,
+                block_seq=jump.first_seq,
+            )
+
+    def _notes(self, integrity: Integrity) -> list[Finding]:
+        notes: list[Finding] = []
+        for what, count in sorted(self._unknown.items()):
+            notes.append(
+                Finding(
+                    "integrity",
+                    Severity.INFO,
+                    "unknown",
+                    f"{what[0].upper()}{what[1:]} ({words.plural(count, 'time')}) is not known to "
+                    "this program: not read. A newer one may say more.",
+                    {"count": count},
+                )
+            )
+        if integrity.journal_samples:
+            notes.append(
+                Finding(
+                    "integrity",
+                    Severity.INFO,
+                    "not-yet-sealed",
+                    f"The newest {words.plural(integrity.journal_samples, 'sample')} were not yet "
+                    "sealed when the log was pulled: their CRCs hold, the chain does not cover "
+                    "them.",
+                    {"samples": integrity.journal_samples},
+                )
+            )
+        if not integrity.stopped:
+            notes.append(
+                Finding(
+                    "integrity",
+                    Severity.INFO,
+                    "still-recording",
+                    "The log was pulled while the run went on: it does not end with a stop.",
+                )
+            )
+        if self._unsealed and self._blocks:
+            notes.append(
+                Finding(
+                    "integrity",
+                    Severity.INFO,
+                    "no-sealing-key",
+                    "No sealing key was in use: the checks show that nothing was changed by "
+                    "accident, not who wrote it.",
+                )
+            )
+        return notes
+
+
+def _place(finding: Finding) -> int:
+    return finding.offset if finding.offset is not None else 1 << 62
