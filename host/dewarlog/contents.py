@@ -12,11 +12,6 @@ import struct
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from dewarlog_wire import block as wire_block
-from dewarlog_wire import events as wire_events
-from dewarlog_wire import layout
-from dewarlog_wire.errors import BlockError
-
 from dewarlog import records
 from dewarlog.records import (
     Block,
@@ -31,6 +26,10 @@ from dewarlog.records import (
     ShockWindow,
     unix_s_of,
 )
+from dewarlog_wire import block as wire_block
+from dewarlog_wire import events as wire_events
+from dewarlog_wire import layout
+from dewarlog_wire.errors import BlockError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -72,7 +71,7 @@ class BlockDraft:
 
 
 def read_block(
-    window: bytes, head: wire_block.Block, offset: int, chain_holds: bool | None
+    window: bytes, head: wire_block.Block, offset: int, *, chain_holds: bool | None
 ) -> BlockDraft:
     """Read every section of a block whose CRC holds; `offset` is its place in the file."""
     found = _Sections(head.boot)
@@ -239,7 +238,7 @@ _RUN_RECORDS: Final = {
 
 def _channel(values: tuple[Any, ...]) -> records.Channel:
     number, probe_type, placement, offset_count, u_count, calibrated, due, serial = values
-    names = layout.PLACEMENT_NAMES
+    names: tuple[str, ...] = layout.PLACEMENT_NAMES
     return records.Channel(
         channel=number,
         probe_type=chr(probe_type),

@@ -157,7 +157,7 @@ def temperature_degc(probe_type: str, emf: float) -> float:
         after = guess - step
         if not low <= after <= high:
             after = (low + high) / 2
-        if abs(after - guess) < 1e-9:  # noqa: PLR2004 - 1e-9 K, far below any count
+        if abs(after - guess) < 1e-9:
             return after
         guess = after
     return guess

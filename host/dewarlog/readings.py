@@ -13,15 +13,14 @@ import hashlib
 import struct
 from typing import IO, TYPE_CHECKING, Final
 
+from dewarlog import contents
+from dewarlog.errors import NotALog, UnknownVersion
+from dewarlog.records import Block, JournalTail, Lost
 from dewarlog_wire import block as wire_block
 from dewarlog_wire import journal as wire_journal
 from dewarlog_wire import layout
 from dewarlog_wire.crc import crc32
 from dewarlog_wire.errors import BlockError, JournalError
-
-from dewarlog import contents
-from dewarlog.errors import NotALog, UnknownVersion
-from dewarlog.records import Block, JournalTail, Lost
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -181,7 +180,7 @@ class LogReader:
             digest.update(memoryview(window)[position : head.body_end])
             chain_holds = digest.digest() == head.chain
         self._chain = head.chain
-        draft = contents.read_block(window, head, self._base + position, chain_holds)
+        draft = contents.read_block(window, head, self._base + position, chain_holds=chain_holds)
         columns = contents.journal_columns(draft)
         if columns:
             self._columns = columns

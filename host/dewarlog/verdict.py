@@ -84,10 +84,9 @@ def judge(review: Review) -> Verdict:
         _reason(review, item) for item in sorted(noted, key=lambda item: item.severity != "warn")
     )
     contact = None if review.run is None else review.run.text("contact")
+    word = Word.HOLD if reasons else Word.USE
     if not review.has_readings:
         word = Word.NO_DATA
-    else:
-        word = Word.HOLD if reasons else Word.USE
     return Verdict(
         word=word,
         sentence=_sentence(review, word, reasons),

@@ -16,7 +16,7 @@ _DAY_S = 86400
 
 def duration(seconds: float) -> str:
     """Say a duration in its two largest units: `42 min`, `3 h 5 min`, `10 d 2 h`, `12 s`."""
-    if seconds < 10:  # noqa: PLR2004 - below ten seconds a tenth still matters
+    if seconds < 10:
         return f"{seconds:.1f} s".replace(".0 s", " s")
     total = round(seconds)
     if total < 2 * _MINUTE_S:
@@ -53,7 +53,7 @@ def wall(time: WallTime) -> str:
 
 def error_bound(seconds: float) -> str:
     """Write an error bound, rounded up so that it is never understated."""
-    if seconds < 10:  # noqa: PLR2004
+    if seconds < 10:
         return f"{math.ceil(seconds * 10) / 10:.1f} s"
     if seconds < 10 * _MINUTE_S:
         return f"{math.ceil(seconds)} s"
@@ -87,16 +87,16 @@ def plain(text: str) -> str:
 def _is_unsafe(char: str) -> bool:
     code = ord(char)
     return (
-        code < 0x20  # noqa: PLR2004 - C0
-        or 0x7F <= code < 0xA0  # noqa: PLR2004 - DEL and C1
-        or 0x200B <= code <= 0x200F  # noqa: PLR2004 - zero-width, direction marks
-        or 0x2028 <= code <= 0x202E  # noqa: PLR2004 - separators, embeddings, overrides
-        or 0x2060 <= code <= 0x206F  # noqa: PLR2004 - joiners, isolates
-        or code == 0xFEFF  # noqa: PLR2004 - byte order mark
-        or 0xD800 <= code <= 0xDFFF  # noqa: PLR2004 - lone surrogates
+        code < 0x20
+        or 0x7F <= code < 0xA0
+        or 0x200B <= code <= 0x200F
+        or 0x2028 <= code <= 0x202E
+        or 0x2060 <= code <= 0x206F
+        or code == 0xFEFF
+        or 0xD800 <= code <= 0xDFFF
     )
 
 
 def _escape(char: str) -> str:
     code = ord(char)
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"  # noqa: PLR2004
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from dewarlog.checks.excursion import Excursion, ExcursionCheck
 from dewarlog.records import ChannelSamples, Rule, SampleSpan
 from dewarlog_wire import layout
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 OPEN = layout.state_code(layout.STATE_OPEN)
 Found = tuple[int, int, int, int, int, int, int | None, int]
@@ -205,8 +206,7 @@ def _logs(draw: st.DrawFn) -> tuple[list[SampleSpan], set[int]]:
         interval_ms = draw(st.sampled_from([1000, 10_000, 60_000]))
         codes = draw(st.lists(_CODES, min_size=1, max_size=40))
         lateness = draw(
-            st.none()
-            | st.lists(st.integers(0, 400), min_size=len(codes), max_size=len(codes))
+            st.none() | st.lists(st.integers(0, 400), min_size=len(codes), max_size=len(codes))
         )
         spans.append(_span(number, now, interval_ms, codes, lateness))
         if draw(st.booleans()):

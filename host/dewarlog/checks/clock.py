@@ -16,8 +16,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from dewarlog_wire import layout
-
 from dewarlog import words
 from dewarlog.checks.finding import Finding, Moment, Severity
 from dewarlog.records import (
@@ -28,6 +26,7 @@ from dewarlog.records import (
     Event,
     unix_s_of,
 )
+from dewarlog_wire import layout
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

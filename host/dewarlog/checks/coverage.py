@@ -10,11 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from dewarlog_wire import layout
-
 from dewarlog import words
 from dewarlog.checks.finding import Finding, Moment, Severity
 from dewarlog.records import BootEvent, CustodyEvent, GapEvent, SampleSpan, StopEvent
+from dewarlog_wire import layout
 
 if TYPE_CHECKING:
     from dewarlog.checks.clock import WallClock

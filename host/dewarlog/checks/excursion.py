@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
 
 import numpy as np
-from dewarlog_wire import layout
 
 from dewarlog.checks.finding import Moment
+from dewarlog_wire import layout
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -130,9 +130,7 @@ class _Machine:
                 stop = _next(back_at, index, count)
                 self._remain(index, stop, series)
                 if stop < count:
-                    ended.append(
-                        self._excursion(int(series.samples[stop]), series.moment(stop))
-                    )
+                    ended.append(self._excursion(int(series.samples[stop]), series.moment(stop)))
                     self.state = IDLE
                 index = stop + 1
         self.was_beyond = bool(series.beyond[-1])
@@ -408,9 +406,7 @@ class _Rate:
         back = rates <= rule.threshold - rule.hysteresis
         dt_ms = np.diff(times[rated], prepend=times[rated[0]] if last_ms is None else last_ms)
         numbers = judged.numbers[run][rated]
-        return machine.run(
-            _Series(judged.boot, numbers, times[rated], dt_ms, rates, beyond, back)
-        )
+        return machine.run(_Series(judged.boot, numbers, times[rated], dt_ms, rates, beyond, back))
 
 
 @dataclass(slots=True)
@@ -448,9 +444,8 @@ class ExcursionCheck:
                 self._open_channel(channel)
             valid: Bools | None = None
             if samples.states is not None:
-                valid = samples.states[part] == layout.STATE_OK
-                if valid.all():
-                    valid = None
+                good = samples.states[part] == layout.STATE_OK
+                valid = None if good.all() else good
             values = samples.counts[part].astype(np.int64)
             judged = _Judged(span.boot, times, numbers, values, valid)
             temperatures = values if valid is None else values[valid]

@@ -12,11 +12,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from dewarlog_wire import layout
-
 from dewarlog import words
 from dewarlog.checks.finding import Finding, Severity
 from dewarlog.records import Block, GapEvent, JournalTail, Lost, StopEvent, UnknownEvent
+from dewarlog_wire import layout
 
 if TYPE_CHECKING:
     from dewarlog.records import Event
@@ -190,9 +189,7 @@ class IntegrityCheck:
             if block.span is not None and block.span.first_sample > self._next_sample:
                 evidence["first_sample"] = self._next_sample
                 evidence["last_sample"] = block.span.first_sample - 1
-                text += (
-                    f", with samples {self._next_sample:,} to {block.span.first_sample - 1:,}"
-                )
+                text += f", with samples {self._next_sample:,} to {block.span.first_sample - 1:,}"
         else:
             text += ", between two blocks that follow each other"
         self._findings.append(
@@ -209,16 +206,16 @@ class IntegrityCheck:
 
     def _jump(self, block: Block) -> None:
         last = block.block_seq - 1
-        missing = f"Block {last} is" if last == self._next_seq else (
-            f"Blocks {self._next_seq} to {last} are"
+        missing = (
+            f"Block {last} is"
+            if last == self._next_seq
+            else (f"Blocks {self._next_seq} to {last} are")
         )
         samples = 0
         if block.span is not None:
             samples = max(0, block.span.first_sample - self._next_sample)
         start = "The beginning of the log is missing. " if self._last is None else ""
-        self._jumps.append(
-            _Jump(block.offset, self._next_seq, last, samples, len(self._findings))
-        )
+        self._jumps.append(_Jump(block.offset, self._next_seq, last, samples, len(self._findings)))
         self._findings.append(
             Finding(
                 "integrity",

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from dewarlog_wire import layout
 
 from dewarlog import its90, words
 from dewarlog.checks.finding import Finding, Severity
 from dewarlog.uncertainty import budget
+from dewarlog_wire import layout
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -10,10 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from dewarlog_wire import layout
-
 from dewarlog import its90
 from dewarlog.checks.finding import Finding, Moment, Severity
+from dewarlog_wire import layout
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -36,9 +35,7 @@ class Linearisation:
     worst_counts: float
 
 
-def recomputed_counts(
-    probe_type: str, raw: RawSet, gain: int, offset_count: int
-) -> float:
+def recomputed_counts(probe_type: str, raw: RawSet, gain: int, offset_count: int) -> float:
     """Give the reading a raw set stands for, in counts of 1/128 degC.
 
     Raises:

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
-from dewarlog_wire import layout
 
 from dewarlog import words
 from dewarlog.checks.finding import Finding, Moment, Severity
 from dewarlog.records import ProbeStateEvent
+from dewarlog_wire import layout
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -78,7 +78,7 @@ def state_name(state: int) -> str:
 
 
 def blind_limit_s(run: Run | None) -> float | None:
-    """Give how long nothing may be seen before a HOLD could be missed; None without such a rule."""
+    """Give how long nothing may be seen before a HOLD could be missed; None: no such rule."""
     if run is None:
         return None
     dwells = [rule.dwell_s for rule in run.rules if rule.holds and not rule.is_rate]

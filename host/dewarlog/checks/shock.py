@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from dewarlog_wire import layout
 
 from dewarlog.checks.finding import Finding, Moment, Severity
 from dewarlog.records import ShockEvent
+from dewarlog_wire import layout
 
 if TYPE_CHECKING:
     from dewarlog.records import Event, Run, ShockSettings, ShockWindow
@@ -215,7 +215,7 @@ def _severe(shocks: tuple[Shock, ...], settings: ShockSettings | None) -> list[F
     """Name the shocks in the upper bands; the lowest band is what any parcel meets."""
     findings: list[Finding] = []
     for shock in shocks:
-        if not shock.holds and shock.band < 2:  # noqa: PLR2004 - band 1: ordinary handling
+        if not shock.holds and shock.band < 2:
             continue
         at_least = "at least " if shock.clipped else ""
         text = (

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from dewarlog_wire import layout
-
 from dewarlog.checks.finding import Finding, Moment, Severity
 from dewarlog.records import SensorEvent, SupplyEvent
+from dewarlog_wire import layout
 
 if TYPE_CHECKING:
     from dewarlog.records import Event

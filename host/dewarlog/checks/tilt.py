@@ -10,11 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from dewarlog_wire import layout
-
 from dewarlog import words
 from dewarlog.checks.finding import Finding, Moment, Severity
 from dewarlog.records import TiltEvent
+from dewarlog_wire import layout
 
 if TYPE_CHECKING:
     from dewarlog.records import Event, TiltSettings
@@ -44,9 +43,9 @@ class Tilt:
     def band_name(self, band: int) -> str:
         """Name a band by its angles."""
         low = (0, *self.edges_deg)[min(band, 3)]
-        return (
-            f"{low}\u2013{self.edges_deg[band]}\u00b0" if band < len(self.edges_deg) else f"above {low}\u00b0"
-        )
+        if band < len(self.edges_deg):
+            return f"{low}\u2013{self.edges_deg[band]}\u00b0"
+        return f"above {low}\u00b0"
 
 
 @dataclass(slots=True)
