@@ -1,0 +1,422 @@
+"""A second reader of every stored and sent byte, in construct, from the same table of records.
+
+Place in the line: between archive and readings, as their referee. Fields come from
+dewarlog_wire.layout; how records nest and where lengths and CRCs apply is written here again, on
+purpose: a mistake in one reader does not hide in the other. Golden vectors (protocol/vectors) and
+tests hold the two together. Slower than dewarlog_wire by far: for tests and for looking closely.
+
+The only importer of construct: its errors become WireError in `_run`, its types stay here.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import zlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, cast
+
+import construct as c
+
+from dewarlog_wire import FORMAT_VERSION, layout
+from dewarlog_wire.errors import BlockError, FrameError, JournalError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from dewarlog_wire.errors import WireError
+
+    Fields = dict[str, Any]
+    Construct = c.Construct[Any, Any]
+
+_INTEGER: Final[Mapping[str, Construct]] = {
+    layout.U8: c.Int8ul,
+    layout.I8: c.Int8sl,
+    layout.U16: c.Int16ul,
+    layout.I16: c.Int16sl,
+    layout.U32: c.Int32ul,
+    layout.I32: c.Int32sl,
+}
+
+
+# --- From the table to construct ----------------------------------------------------------------
+def struct_of(record: layout.Record, *without: str) -> Construct:
+    """Return the construct parser of one record, leaving out the fields named in `without`."""
+    return c.Struct(
+        *(name / _type_of(code) for name, code, _, _ in record.fields if name not in without)
+    )
+
+
+def _type_of(code: str) -> Construct:
+    return c.Bytes(int(code[:-1])) if code.endswith("s") else _INTEGER[code]
+
+
+def _only(construct: Construct) -> Construct:
+    """Say that nothing may stand behind what `construct` parses."""
+    return c.FocusedSeq("it", "it" / construct, c.Terminated)
+
+
+def _many(construct: Construct) -> Construct:
+    return _only(c.GreedyRange(construct))
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever construct returns
+    """Turn construct's containers into dict and list."""
+    if isinstance(value, dict):
+        fields = cast("dict[str, Any]", value)
+        return {name: _plain(held) for name, held in fields.items() if not name.startswith("_")}
+    if isinstance(value, list):
+        return [_plain(held) for held in cast("list[Any]", value)]
+    return value
+
+
+def _run(construct: Construct, data: bytes, error: type[WireError], fault: str, what: str) -> Any:  # noqa: ANN401 - each construct returns its own
+    """Parse, and turn construct's errors into ours: the one place where they meet."""
+    try:
+        return _plain(construct.parse(data))
+    except c.ChecksumError as cause:
+        message = f"{what}: the CRC-32 does not match"
+        raise error("crc", message) from cause
+    except c.ConstructError as cause:
+        reason = str(cause).splitlines()[-1]
+        message = f"{what}: {reason}"
+        raise error(fault, message) from cause
+
+
+# --- Blocks -----------------------------------------------------------------------------------
+_HEADER: Final = struct_of(layout.BLOCK_HEADER)
+_BLOCK_MIN_BYTES: Final = layout.BLOCK_HEADER.size + layout.BLOCK_SEAL.size
+_BLOCK: Final = c.Struct(
+    "covered"
+    / c.RawCopy(
+        c.Struct(
+            "header" / _HEADER,
+            "body" / c.Bytes(c.this.header.length - _BLOCK_MIN_BYTES),
+            "seal" / struct_of(layout.BLOCK_SEAL, "crc32"),
+        )
+    ),
+    "crc32" / c.Checksum(c.Int32ul, zlib.crc32, c.this.covered.data),
+)
+_SECTIONS: Final = _many(
+    c.Struct("kind" / c.Int8ul, "payload" / c.Prefixed(c.Int16ul, c.GreedyBytes))
+)
+_TEXT: Final = c.Struct("which" / c.Int8ul, "text" / c.GreedyString("utf8"))
+_COLUMN: Final = c.Struct(
+    *(name / _type_of(code) for name, code, _, _ in layout.COLUMN_HEAD.fields),
+    "coded" / c.GreedyBytes,
+)
+_CUSTODY: Final = c.Struct(
+    *(name / _type_of(code) for name, code, _, _ in layout.EVENT_CUSTODY.fields),
+    "actor" / c.PascalString(c.Int8ul, "utf8"),
+    "place" / c.PascalString(c.Int8ul, "utf8"),
+    "note" / c.PascalString(c.Int8ul, "utf8"),
+)
+_CUSTODY_TEXT_MAX_BYTES: Final = 76
+_EVENT_BODIES: Final = {
+    kind: _only(_CUSTODY if kind == layout.KIND_CUSTODY else struct_of(record))
+    for kind, record in layout.EVENTS.items()
+}
+_EVENT: Final = c.Struct(
+    "head" / struct_of(layout.EVENT_HEAD),
+    "body"
+    / c.FixedSized(
+        c.this.head.length,
+        c.Switch(c.this.head.kind, _EVENT_BODIES, default=c.Struct("bytes" / c.GreedyBytes)),
+    ),
+)
+_EVENTS: Final = _only(
+    c.Struct("head" / struct_of(layout.EVENTS_HEAD), "events" / c.Array(c.this.head.count, _EVENT))
+)
+_SECTION_BODIES: Final[Mapping[int, Construct]] = {
+    layout.SECTION_SPAN: _only(struct_of(layout.SPAN)),
+    layout.SECTION_COLUMN: _COLUMN,
+    layout.SECTION_STATES: _many(struct_of(layout.STATE_RUN)),
+    layout.SECTION_RAW: _many(struct_of(layout.RAW_SET)),
+    layout.SECTION_EVENTS: _EVENTS,
+    layout.SECTION_IDENTITY: _only(struct_of(layout.IDENTITY)),
+    layout.SECTION_TEXT: _TEXT,
+    layout.SECTION_SAMPLING: _only(struct_of(layout.SAMPLING)),
+    layout.SECTION_CHANNEL: _only(struct_of(layout.CHANNEL)),
+    layout.SECTION_RULE: _only(struct_of(layout.RULE)),
+    layout.SECTION_SHOCK_SETTINGS: _only(struct_of(layout.SHOCK_SETTINGS)),
+    layout.SECTION_TILT_SETTINGS: _only(struct_of(layout.TILT_SETTINGS)),
+    layout.SECTION_SHOCK_HEAD: _only(struct_of(layout.SHOCK_HEAD)),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedSection:
+    """One section: its bytes, and its content as dict or list; None for an unknown kind."""
+
+    kind: int
+    payload: bytes
+    content: Fields | list[Fields] | None
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedBlock:
+    """One block: header and seal as dicts of fields, and its sections in order."""
+
+    header: Fields
+    sections: tuple[ParsedSection, ...]
+    seal: Fields
+
+    @property
+    def sample_count(self) -> int:
+        """Values in each of this block's columns, from its SPAN or SHOCK_HEAD; 0 without."""
+        for section in self.sections:
+            if section.kind in (layout.SECTION_SPAN, layout.SECTION_SHOCK_HEAD):
+                assert isinstance(section.content, dict)  # noqa: S101 - both are one record
+                return int(section.content["count"])
+        return 0
+
+
+def parse_block(data: bytes, previous_chain: bytes | None = None) -> ParsedBlock:
+    """Read the block at the start of `data`; with `previous_chain`, check that it follows.
+
+    Raises:
+        BlockError: fault magic, version, length, crc, chain, section or event.
+    """
+    if len(data) < _BLOCK_MIN_BYTES:
+        message = f"{len(data)} bytes are too few for a block"
+        raise BlockError("length", message)
+    header = _run(_HEADER, data, BlockError, "length", "block header")
+    if header["magic"] != layout.BLOCK_MAGIC:
+        message = f"block begins with {header['magic']!r}"
+        raise BlockError("magic", message)
+    if header["version"] != FORMAT_VERSION:
+        message = f"block has format version {header['version']}"
+        raise BlockError("version", message)
+    if not _BLOCK_MIN_BYTES <= header["length"] <= min(len(data), layout.BLOCK_MAX_BYTES):
+        message = f"block says {header['length']} bytes; {len(data)} are there"
+        raise BlockError("length", message)
+    parsed = _run(_BLOCK, data, BlockError, "length", "block")
+    whole = parsed["covered"]["value"]
+    if previous_chain is not None:
+        sealed = data[: header["length"] - layout.BLOCK_SEAL.size]
+        if hashlib.sha256(previous_chain + sealed).digest() != whole["seal"]["chain"]:
+            message = "the chain value is not that of the block before"
+            raise BlockError("chain", message)
+    seal = {**whole["seal"], "crc32": parsed["crc32"]}
+    return ParsedBlock(header, tuple(_parse_sections(whole["body"])), seal)
+
+
+def _parse_sections(body: bytes) -> Iterable[ParsedSection]:
+    for section in _run(_SECTIONS, body, BlockError, "section", "body"):
+        kind, payload = section["kind"], section["payload"]
+        content = None
+        if kind in _SECTION_BODIES:
+            fault = "event" if kind == layout.SECTION_EVENTS else "section"
+            what = f"section of kind {kind}"
+            content = _run(_SECTION_BODIES[kind], payload, BlockError, fault, what)
+            if kind == layout.SECTION_EVENTS:
+                _check_custody(event["body"] for event in content["events"])
+        yield ParsedSection(kind, payload, content)
+
+
+def _check_custody(bodies: Iterable[Fields]) -> None:
+    for body in bodies:
+        texts = [body.get(name, "") for name in ("actor", "place", "note")]
+        if any(len(text.encode()) > _CUSTODY_TEXT_MAX_BYTES for text in texts):
+            message = f"a custody text is over {_CUSTODY_TEXT_MAX_BYTES} bytes"
+            raise BlockError("event", message)
+
+
+# --- Journal ----------------------------------------------------------------------------------
+_JOURNAL_HEAD: Final = c.Struct(
+    "covered" / c.RawCopy(struct_of(layout.JOURNAL_HEAD, "crc32")),
+    "crc32" / c.Checksum(c.Int32ul, zlib.crc32, c.this.covered.data),
+)
+_JOURNAL_RECORD: Final = c.Struct(
+    "covered"
+    / c.RawCopy(
+        c.Struct("head" / struct_of(layout.JOURNAL_RECORD), "body" / c.Bytes(c.this.head.length))
+    ),
+    "crc32" / c.Int32ul,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedJournal:
+    """A journal up to its torn tail: records are (kind, body)."""
+
+    head: Fields
+    records: tuple[tuple[int, bytes], ...]
+    readable_bytes: int
+
+
+def parse_journal(data: bytes) -> ParsedJournal:
+    """Read the journal at the start of `data`.
+
+    Raises:
+        JournalError: the head cannot be trusted: fault length, magic, version or crc.
+    """
+    if len(data) < layout.JOURNAL_HEAD.size:
+        message = f"{len(data)} bytes are too few for a journal head"
+        raise JournalError("length", message)
+    unchecked = _run(struct_of(layout.JOURNAL_HEAD), data, JournalError, "length", "journal head")
+    if unchecked["magic"] != layout.JOURNAL_MAGIC:
+        message = f"journal begins with {unchecked['magic']!r}"
+        raise JournalError("magic", message)
+    if unchecked["version"] != FORMAT_VERSION:
+        message = f"journal has format version {unchecked['version']}"
+        raise JournalError("version", message)
+    _run(_JOURNAL_HEAD, data, JournalError, "length", "journal head")
+    crc = unchecked["crc32"]
+    at = layout.JOURNAL_HEAD.size
+    records: list[tuple[int, bytes]] = []
+    while True:
+        try:
+            record = _plain(_JOURNAL_RECORD.parse(data[at:]))
+        except c.ConstructError:
+            break
+        covered = record["covered"]
+        crc = zlib.crc32(covered["data"], crc)
+        if crc != record["crc32"]:
+            break
+        records.append((covered["value"]["head"]["kind"], covered["value"]["body"]))
+        at += covered["length"] + layout.FRAME_CRC_BYTES
+    return ParsedJournal(unchecked, tuple(records), at)
+
+
+def parse_event(data: bytes) -> Fields:
+    """Read one event, head and body, as a journal record holds it.
+
+    Raises:
+        BlockError: fault event.
+    """
+    event: Fields = _run(_only(_EVENT), data, BlockError, "event", "event")
+    _check_custody([event["body"]])
+    return event
+
+
+# --- Frames and messages ------------------------------------------------------------------------
+_FRAME: Final = _only(
+    c.Struct(
+        "covered"
+        / c.RawCopy(
+            c.Struct("head" / struct_of(layout.FRAME_HEAD), "body" / c.Bytes(c.this.head.length))
+        ),
+        "crc32" / c.Checksum(c.Int32ul, zlib.crc32, c.this.covered.data),
+    )
+)
+# A group: how far the next zero stands away, then what stands before it.
+_COBS: Final = _many(c.Struct("code" / c.Int8ul, "held" / c.Bytes(c.this.code - 1)))
+_COBS_FULL: Final = 255  # no zero follows: the group is merely at its longest
+_EMPTY: Final = c.Terminated
+_MESSAGES: Final[Mapping[int, Construct]] = {
+    layout.MSG_HELLO: struct_of(layout.HELLO),
+    layout.MSG_HELLO | layout.REPLY: struct_of(layout.HELLO_REPLY),
+    layout.MSG_STATUS: _EMPTY,
+    layout.MSG_STATUS | layout.REPLY: struct_of(layout.STATUS_REPLY),
+    layout.MSG_TIME: struct_of(layout.TIME),
+    layout.MSG_TIME | layout.REPLY: struct_of(layout.TIME_REPLY),
+    layout.MSG_LIST: struct_of(layout.LIST),
+    layout.MSG_LIST | layout.REPLY: c.Struct(
+        "head" / struct_of(layout.LIST_REPLY),
+        "entries" / c.Array(c.this.head.count, struct_of(layout.LIST_ENTRY)),
+    ),
+    layout.MSG_READ: struct_of(layout.READ),
+    layout.MSG_READ | layout.REPLY: struct_of(layout.READ_REPLY),
+    layout.MSG_ACK: struct_of(layout.ACK),
+    layout.MSG_ABORT: _EMPTY,
+    layout.MSG_ABORT | layout.REPLY: _EMPTY,
+    layout.MSG_HASH: struct_of(layout.HASH),
+    layout.MSG_HASH | layout.REPLY: struct_of(layout.HASH_REPLY),
+    layout.MSG_SEAL: _EMPTY,
+    layout.MSG_SEAL | layout.REPLY: struct_of(layout.SEAL_REPLY),
+    layout.MSG_MARK: _CUSTODY,
+    layout.MSG_MARK | layout.REPLY: _EMPTY,
+    layout.MSG_CONFIRM: struct_of(layout.CONFIRM),
+    layout.MSG_CONFIRM | layout.REPLY: _EMPTY,
+    layout.MSG_STOP: _EMPTY,
+    layout.MSG_STOP | layout.REPLY: _EMPTY,
+    layout.MSG_DATA: c.Struct(
+        "head" / struct_of(layout.DATA_HEAD),
+        "bytes" / c.ExprValidator(c.GreedyBytes, lambda held, _: len(held) > 0),
+    ),
+    layout.MSG_END: struct_of(layout.END),
+    layout.MSG_ERROR: c.Struct("head" / struct_of(layout.ERROR), "text" / c.GreedyString("utf8")),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedFrame:
+    """One frame whose CRC was right."""
+
+    kind: int
+    seq: int
+    body: bytes
+
+
+def parse_frame(data: bytes) -> ParsedFrame:
+    """Read one whole frame.
+
+    Raises:
+        FrameError: fault length or crc.
+    """
+    frame = _run(_FRAME, data, FrameError, "length", "frame")
+    whole = frame["covered"]["value"]
+    return ParsedFrame(whole["head"]["kind"], whole["head"]["seq"], whole["body"])
+
+
+def parse_serial_out(data: bytes) -> tuple[list[ParsedFrame], int]:
+    """Find the frames in what a board's port said; return them and the count of other bytes."""
+    frames: list[ParsedFrame] = []
+    junk = 0
+    pieces = data.split(b"\0")
+    for piece in pieces[:-1]:  # no zero has ended the last one
+        try:
+            frames.append(parse_frame(_uncobs(piece)))
+        except FrameError:
+            junk += len(piece)
+    return frames, junk
+
+
+def _uncobs(data: bytes) -> bytes:
+    groups = _run(_COBS, data, FrameError, "cobs", "COBS")
+    ends = [b"" if group["code"] == _COBS_FULL else b"\0" for group in groups[:-1]]
+    return b"".join(group["held"] + end for group, end in zip(groups, [*ends, b""], strict=True))
+
+
+def parse_serial_in(line: bytes) -> ParsedFrame:
+    """Read one line that carries a request.
+
+    Raises:
+        FrameError: fault mark, base64, length or crc.
+    """
+    if len(line) < len(layout.SERIAL_IN_MARK) + 1 or not (
+        line.startswith(layout.SERIAL_IN_MARK) and line.endswith(b"\n")
+    ):
+        message = "the line does not begin with 06 09 and end with LF"
+        raise FrameError("mark", message)
+    text = line[len(layout.SERIAL_IN_MARK) : -1]
+    try:
+        frame = base64.b64decode(text, validate=True)
+    except binascii.Error as cause:
+        message = "not base64"
+        raise FrameError("base64", message) from cause
+    if not frame or base64.b64encode(frame) != text:
+        message = "not the one base64 spelling of these bytes"
+        raise FrameError("base64", message)
+    return parse_frame(frame)
+
+
+def parse_message(kind: int, body: bytes) -> Fields:
+    """Read the body of one message.
+
+    Raises:
+        FrameError: fault message.
+    """
+    if kind not in _MESSAGES:
+        message = f"no message has kind 0x{kind:02x}"
+        raise FrameError("message", message)
+    what = f"message 0x{kind:02x}"
+    fields = _run(_only(_MESSAGES[kind]), body, FrameError, "message", what)
+    if kind == layout.MSG_MARK:
+        try:
+            _check_custody([fields])
+        except BlockError as cause:
+            raise FrameError("message", str(cause)) from cause
+    return fields or {}
