@@ -39,10 +39,11 @@ class Recovery:
 class Logbook:
     """One run being written. `engine`: excursion.Engine; `full_policy`: layout.FULL_*."""
 
-    def __init__(self, recorder, flash, engine, full_policy: int) -> None:  # noqa: ANN001
+    def __init__(self, recorder, flash, engine, full_policy: int, stalls=None) -> None:  # noqa: ANN001
         self.recorder = recorder
         self.flash = flash
         self.engine = engine
+        self.stalls = stalls  # told when interrupts may be off: stall_begins, stall_ends
         self.is_full = False
         self._full_policy = full_policy
         self._now_s = 0
@@ -157,9 +158,20 @@ class Logbook:
         self._now_s = uptime_s
         self._now_ms = uptime_ms
 
-    def emit(self, kind: int, values: tuple, tail: bytes = b"") -> None:
+    def emit(self, kind: int, values: tuple) -> None:
         """Add one event; it is durable after the next `commit`."""
-        body = struct.pack(layout.EVENTS[kind].format, *values) + tail
+        self.record(kind, struct.pack(layout.EVENTS[kind].format, *values))
+
+    def record(self, kind: int, body: bytes) -> None:
+        """Add one event whose body is packed already.
+
+        Room for the events of a sample is made before the sample (Recorder.has_room), so that
+        only other events can meet a full block or a full buffer here.
+        """
+        if not self.recorder.fits_event(len(body)):
+            self.seal()
+        if self.recorder.wants_commit:
+            self.commit()
         self.recorder.event(kind, body, self._now_s, self._now_ms)
 
     def judge(self, lateness_ms: int, codes: tuple) -> None:
@@ -205,11 +217,16 @@ class Logbook:
         self._store(self.flash.start_journal, self.recorder.take_journal())
 
     def _store(self, write, view) -> None:  # noqa: ANN001 - a method of flash_log, a buffer
+        if self.stalls is not None:
+            self.stalls.stall_begins()
         try:
             write(view)
         except OSError as error:
             self.is_full = self.is_full or error.args[0] == ENOSPC
             raise
+        finally:
+            if self.stalls is not None:
+                self.stalls.stall_ends()
 
     # --- room ---------------------------------------------------------------------------------
 
@@ -273,6 +290,16 @@ class Logbook:
     def open(self, run: int, file: int, etag: int):  # noqa: ANN201 - flash_log.StoredFile
         """Open a stored file. Raises KeyError when there is none, ValueError when changed."""
         return self.flash.open_stored(run, file, etag)
+
+    def backlog_bytes(self) -> int:
+        """Return the bytes of the open run that no host has confirmed yet."""
+        total = 0
+        for run, file in self.flash.entries():
+            if run == self.recorder.run:
+                entry = self.flash.entry(run, file)
+                if not entry[2] & layout.ENTRY_CONFIRMED:
+                    total += entry[4]
+        return total
 
     def head(self) -> tuple:
         """Return (blocks, chain value) of the open run."""

@@ -20,12 +20,15 @@ _PAGES = BLOCK_SAMPLES // layout.COLUMN_PAGE
 # The compressed planes of all columns together; at 1.1 bytes a value (4 noisy channels) a block
 # of BLOCK_SAMPLES needs 13.5 KB, and a block that needs more is sealed early.
 _COLUMNS_BYTES = 18432
-_EVENTS_BYTES = 2048
-_EVENT_MAX_BYTES = layout.EVENT_HEAD.size + 255
-_JOURNAL_BYTES = 2048
+_EVENTS_BYTES = 3072
+# One sample may begin or end the excursions of 8 rules on 4 probes: 32 x (20 + 24) bytes, beside
+# its probe states.
+_SAMPLE_EVENTS_BYTES = 1600
+# The excursion engine's state of 8 rules on 4 probes, or a sample with a burst of events.
+_JOURNAL_BYTES = 4096
 _RUNS_MAX = 48
 _RUN_BODY_BYTES = 2048
-_LATENESS_MAX_MS = 30000
+LATENESS_MAX_MS = 30000
 
 
 class Recorder:
@@ -111,12 +114,21 @@ class Recorder:
         """Tell whether another sample and its events are sure to fit into the open block."""
         if self.count >= BLOCK_SAMPLES or self._run_count > _RUNS_MAX - self.columns:
             return False
-        if self._events_bytes + 4 * _EVENT_MAX_BYTES > _EVENTS_BYTES:
+        if not self.fits_event(_SAMPLE_EVENTS_BYTES):
             return False
         for encoder in self._encoders:
             if not encoder.has_room():
                 return False
         return True
+
+    def fits_event(self, body_bytes: int) -> bool:
+        """Tell whether an event with a body of that size still fits into the open block."""
+        return self._events_bytes + layout.EVENT_HEAD.size + body_bytes <= _EVENTS_BYTES
+
+    @property
+    def wants_commit(self) -> bool:
+        """Tell whether the journal records not yet taken are about to fill their buffer."""
+        return self._journal_bytes > _JOURNAL_BYTES // 2
 
     # --- samples and events -------------------------------------------------------------------
 
@@ -138,7 +150,7 @@ class Recorder:
 
         Raises ValueError when the lateness does not fit: that is a gap, not a late sample.
         """
-        if not -_LATENESS_MAX_MS <= lateness_ms <= _LATENESS_MAX_MS:
+        if not -LATENESS_MAX_MS <= lateness_ms <= LATENESS_MAX_MS:
             raise ValueError("lateness %d ms" % lateness_ms)
         self._journal_sample(lateness_ms, codes)
         if lateness_ms:
