@@ -1,6 +1,7 @@
 """The run on flash: what is durable stays, what is torn is cut, what is full says so."""
 
 import struct
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,16 @@ from dewarlog_wire.errors import BlockError
 
 INTERVAL_MS = 10_000
 LOG_ID = b"logid123"
+
+
+OPEN: list[Logbook] = []  # every logbook a test made: its journal is closed when the test ends
+
+
+@pytest.fixture(autouse=True)
+def _release() -> Iterator[None]:
+    yield
+    while OPEN:
+        OPEN.pop().flash.release()
 
 
 class CountingEngine:
@@ -48,7 +59,8 @@ def codes_of(number: int) -> tuple[int, ...]:
 def new_book(root: Path, policy: int = layout.FULL_STOP) -> Logbook:
     """Open the log below `root` as the board does after a boot."""
     recorder = Recorder((0, 1, 2), has_extremes=False)
-    return Logbook(recorder, FlashLog(str(root), recorder.buffer), CountingEngine(), policy)
+    OPEN.append(Logbook(recorder, FlashLog(str(root), recorder.buffer), CountingEngine(), policy))
+    return OPEN[-1]
 
 
 def begun(root: Path, policy: int = layout.FULL_STOP) -> Logbook:
@@ -294,6 +306,7 @@ def small_book(root: Path, policy: int) -> Logbook:
     """Begin a run on a flash with room for little more than the reserve."""
     recorder = Recorder((0, 1, 2), has_extremes=False)
     book = Logbook(recorder, SmallFlash(str(root), recorder.buffer), CountingEngine(), policy)
+    OPEN.append(book)
     book.at(1, 0)
     book.begin([(layout.SECTION_TEXT, b"\x02dewar 7")], LOG_ID, 7)
     return book
