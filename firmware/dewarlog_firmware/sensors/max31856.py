@@ -142,12 +142,12 @@ class MAX31856:
         sample later.
         """
         cs = self._cs
-        write_readinto = self._spi.write_readinto
+        spi = self._spi
         cs(0)
-        write_readinto(self._write_idle, self._unused_pair)
+        spi.write_readinto(self._write_idle, self._unused_pair)
         cs(1)
         cs(0)
-        write_readinto(self._write_start, self._unused_pair)
+        spi.write_readinto(self._write_start, self._unused_pair)
         cs(1)
 
     def read_into(self, image: "Bytes") -> None:

@@ -1,0 +1,58 @@
+"""Stands in for MicroPython's module of this name when device code runs on CPython.
+
+Only what firmware uses. It proves nothing about allocation or interrupts: tests that are about
+those run on a real MicroPython (tests/conftest.py).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_heap_locks = 0
+
+
+def const(value: int) -> int:
+    """Return the value: on a board it would be put in place at compile time."""
+    return value
+
+
+def heap_lock() -> int:
+    """Count a lock as MicroPython does; allocation goes on."""
+    global _heap_locks  # noqa: PLW0603 - one heap, one count, as on a board
+    _heap_locks += 1
+    return _heap_locks
+
+
+def heap_unlock() -> int:
+    """Take one lock away; return how many are left."""
+    global _heap_locks  # noqa: PLW0603 - as above
+    _heap_locks -= 1
+    return _heap_locks
+
+
+def heap_locked() -> int:
+    """Return how many locks are held."""
+    return _heap_locks
+
+
+def schedule(function: Callable[[object], object], argument: object) -> None:
+    """Call at once: there is no interrupt here to leave first."""
+    function(argument)
+
+
+def alloc_emergency_exception_buf(size: int) -> None:
+    """Reserve nothing: CPython can always raise."""
+
+
+def kbd_intr(character: int) -> None:
+    """Change nothing: pytest keeps its Ctrl-C."""
+
+
+def __getattr__(name: str) -> NoReturn:
+    """Refuse machine code as a port without an emitter does: with SyntaxError, at import."""
+    if name in {"native", "viper", "asm_thumb"}:
+        raise SyntaxError("invalid micropython decorator")
+    raise AttributeError(name)

@@ -1,0 +1,375 @@
+"""The composition root over a `machine` module of our own."""
+
+# What was asked of the stand-ins is read back through the objects made of them, private names and
+# all, and those objects are typed by a `machine` that does not exist here.
+# ruff: noqa: ANN401, SLF001
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import time
+import types
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from dewarlog_wire.layout import BOOT_CAUSE_NAMES, CLOCK_UNSET, UTC_UNKNOWN
+from register_chips import Ds3231Chip, I2cBus, Lis3dhChip
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+RP2_IRQ_RISING = 8
+RP2_IRQ_FALLING = 4
+
+
+class Pin:
+    """A pin that remembers how it was made."""
+
+    IN, OUT, PULL_UP, PULL_DOWN = 0, 1, 1, 2
+    IRQ_RISING, IRQ_FALLING = RP2_IRQ_RISING, RP2_IRQ_FALLING
+
+    def __init__(self, number: int, mode: int = IN, pull: int = 0, value: int = 0) -> None:
+        self.number = number
+        self.mode = mode
+        self.pull = pull
+        self.now = value
+        self.irqs: list[dict[str, Any]] = []
+        self.hard_irq_known = True
+
+    def value(self) -> int:
+        """Return the level."""
+        return self.now
+
+    def irq(self, **options: object) -> None:
+        """Remember the handler; some ports know no `hard`."""
+        if "hard" in options and not self.hard_irq_known:
+            raise TypeError("extra keyword arguments given")
+        self.irqs.append(options)
+
+
+class Timer:
+    """A timer that remembers how it was started."""
+
+    PERIODIC = 1
+    refusal: type[Exception] | None = None
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.calls: list[dict[str, object]] = []
+        self.stops = 0
+
+    def init(self, **options: object) -> None:
+        """Remember; some ports refuse `hard`, in two ways."""
+        if self.refusal is not None and "hard" in options:
+            raise self.refusal
+        self.calls.append(options)
+
+    def deinit(self) -> None:
+        """Count."""
+        self.stops += 1
+
+
+class Recorded:
+    """A bus, converter or watchdog that remembers how it was made."""
+
+    def __init__(self, *arguments: object, **options: Any) -> None:
+        self.arguments = arguments
+        self.options = options
+
+    def read_u16(self) -> int:
+        """Stand in the middle of the scale."""
+        return 32768
+
+
+@pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch) -> Iterator[types.ModuleType]:
+    """Put a `machine` under the board module, which is imported anew."""
+    module = types.ModuleType("machine")
+    vars(module).update(
+        Pin=Pin,
+        Timer=Timer,
+        SPI=Recorded,
+        I2C=lambda *_, **__: I2cBus(),
+        ADC=Recorded,
+        WDT=Recorded,
+        PWRON_RESET=1,
+        WDT_RESET=3,
+        unique_id=lambda: b"\x01\x02\x03\x04\x05\x06",
+        reset_cause=lambda: 3,
+        idle=lambda: None,
+    )
+    monkeypatch.setitem(sys.modules, "machine", module)
+    monkeypatch.delitem(sys.modules, "dewarlog_firmware.board", raising=False)
+    for name in ("ticks_ms", "ticks_us", "sleep_ms"):
+        monkeypatch.setattr(time, name, lambda *_: 0, raising=False)
+    yield module
+    sys.modules.pop("dewarlog_firmware.board", None)
+
+
+@pytest.fixture
+def board(machine: types.ModuleType) -> Any:
+    """Return the board module."""
+    return importlib.import_module("dewarlog_firmware.board")
+
+
+@pytest.fixture
+def pico_w(board: Any) -> Any:
+    """Return a Pico W."""
+    return board.Board(board.wiring_of("Raspberry Pi Pico W with RP2040"))
+
+
+@pytest.mark.parametrize(
+    ("machine_name", "name"),
+    [
+        ("Raspberry Pi Pico 2 W with RP2350", "RPI_PICO2_W"),
+        ("Raspberry Pi Pico W with RP2040", "RPI_PICO_W"),
+        ("Raspberry Pi Pico with RP2040", "RPI_PICO"),
+        ("Generic ESP32S3 module with ESP32S3", "ESP32_GENERIC_S3"),
+        ("Generic ESP32S3 module with Octal-SPIRAM with ESP32S3", "ESP32_GENERIC_S3"),
+    ],
+)
+def test_each_board_is_known_by_what_micropython_calls_it(
+    board: Any, machine_name: str, name: str
+) -> None:
+    """MICROPY_HW_BOARD_NAME with MICROPY_HW_MCU_NAME."""
+    assert board.wiring_of(machine_name).name == name
+
+
+def test_an_unknown_board_is_refused_with_its_name(board: Any) -> None:
+    """Rather than driven with somebody else's pins."""
+    with pytest.raises(board.UnknownBoardError, match=r"'PYBv1.1.*RPI_PICO2_W") as caught:
+        board.wiring_of("PYBv1.1 with STM32F405RG")
+
+    assert caught.value.machine == "PYBv1.1 with STM32F405RG"
+
+
+def test_the_name_comes_from_uname_or_else_from_the_interpreter(
+    board: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not every port has os.uname."""
+    uname = types.SimpleNamespace(machine="Raspberry Pi Pico with RP2040")
+    monkeypatch.setattr(os, "uname", lambda: uname)
+    assert board.machine_name() == "Raspberry Pi Pico with RP2040"
+    monkeypatch.delattr(os, "uname")
+    monkeypatch.setattr(sys, "implementation", types.SimpleNamespace(_machine="other"))
+
+    assert board.machine_name() == "other"
+
+
+@pytest.mark.parametrize(
+    "machine_name", ["Raspberry Pi Pico W with RP2040", "Generic ESP32S3 module with ESP32S3"]
+)
+def test_no_pin_is_used_twice(board: Any, machine_name: str) -> None:
+    """Neither within a bus nor between buses."""
+    wiring = board.wiring_of(machine_name)
+    pins = [
+        *wiring.spi_probes[1:],
+        *wiring.probe_cs,
+        *wiring.probe_ready,
+        *wiring.spi_shock[1:],
+        wiring.shock_cs,
+        wiring.shock_int1,
+        *wiring.i2c[1:],
+        wiring.supply_adc,
+    ]
+
+    assert len(set(pins)) == len(pins) == 19
+
+
+def test_rp2_pins_have_the_functions_they_are_used_for(board: Any) -> None:
+    """SPI and I2C functions repeat every eight and four pins (RP2040 datasheet, table 2)."""
+    wiring = board.wiring_of("Raspberry Pi Pico W with RP2040")
+    for bus, sck, mosi, miso in (wiring.spi_probes, wiring.spi_shock):
+        assert [pin % 4 for pin in (sck, mosi, miso)] == [2, 3, 0]
+        assert [pin >> 3 & 1 for pin in (sck, mosi, miso)] == [bus] * 3
+    bus, scl, sda = wiring.i2c
+    assert (sda % 4, scl % 4) == (2 * bus, 2 * bus + 1)
+    assert wiring.supply_adc in (26, 27, 28)
+    radio = {23, 24, 25, 29}
+    assert not radio & {*wiring.probe_cs, *wiring.probe_ready}
+
+
+def test_a_short_unique_id_is_padded(pico_w: Any) -> None:
+    """esp32 gives 6 bytes, the identity record has 8."""
+    assert pico_w.device_id == b"\x01\x02\x03\x04\x05\x06\x00\x00"
+
+
+@pytest.mark.parametrize(("cause", "name"), [(1, "power on"), (3, "watchdog"), (9, "unknown")])
+def test_the_reset_cause_is_named(
+    machine: types.ModuleType, board: Any, cause: int, name: str
+) -> None:
+    """In the words of the boot event; rp2 knows only these two."""
+    machine.reset_cause = lambda: cause  # type: ignore[attr-defined]
+    wired = board.Board(board.wiring_of("Raspberry Pi Pico W with RP2040"))
+
+    assert BOOT_CAUSE_NAMES[wired.boot_cause] == name
+
+
+def test_every_chip_select_is_high_from_the_start(pico_w: Any) -> None:
+    """Before a bus moves."""
+    converters = [pico_w.converter(probe, 32, 16, 50) for probe in range(4)]
+    selects = [driver._cs for driver in converters] + [pico_w.accelerometer()._cs]
+
+    assert [(pin.number, pin.mode, pin.now) for pin in selects] == [
+        (17, Pin.OUT, 1),
+        (20, Pin.OUT, 1),
+        (21, Pin.OUT, 1),
+        (22, Pin.OUT, 1),
+        (13, Pin.OUT, 1),
+    ]
+
+
+def test_buses_run_at_the_clock_and_mode_of_their_chips(pico_w: Any) -> None:
+    """MAX31856: 5 MHz, mode 1. ADXL372: 8 MHz, mode 0."""
+    probes = pico_w.converter(0, 32, 16, 50)._spi.options
+    shock = pico_w.accelerometer()._spi.options
+
+    assert (probes["baudrate"], probes["polarity"], probes["phase"]) == (5_000_000, 0, 1)
+    assert (shock["baudrate"], shock["polarity"], shock["phase"]) == (8_000_000, 0, 0)
+
+
+def test_lines_interrupt_on_their_own_edge(pico_w: Any) -> None:
+    """DRDY falls, INT1 rises; both hard, and both at rest when nothing is connected."""
+    ready, shock = pico_w.ready_line(1), pico_w.shock_line()
+    handler: Callable[[object], None] = print
+    ready.watch(handler)
+    shock.watch(handler)
+
+    assert ready._pin.irqs == [{"handler": print, "trigger": RP2_IRQ_FALLING, "hard": True}]
+    assert shock._pin.irqs == [{"handler": print, "trigger": RP2_IRQ_RISING, "hard": True}]
+    assert (ready._pin.number, ready._pin.pull) == (3, Pin.PULL_UP)
+    assert (shock._pin.number, shock._pin.pull) == (14, Pin.PULL_DOWN)
+
+
+def test_a_port_without_hard_pin_interrupts_gets_scheduled_ones(pico_w: Any) -> None:
+    """esp32 knows no such argument."""
+    line = pico_w.ready_line(0)
+    line._pin.hard_irq_known = False
+    line.watch(print)
+
+    assert line._pin.irqs == [{"handler": print, "trigger": RP2_IRQ_FALLING}]
+
+
+@pytest.mark.parametrize(
+    ("refusal", "hard"), [(None, True), (ValueError, False), (TypeError, False)]
+)
+def test_the_timer_is_hard_where_the_port_has_it(
+    pico_w: Any, monkeypatch: pytest.MonkeyPatch, refusal: type[Exception] | None, hard: bool
+) -> None:
+    """esp32 refuses with ValueError, rp2 before 1.26 with TypeError."""
+    monkeypatch.setattr(Timer, "refusal", refusal)
+    timer = pico_w.timer()
+    timer.start(1000, print)
+    [options] = timer._timer.calls
+
+    assert timer.hard is hard
+    assert options["period"] == 1000
+    assert ("hard" in options) is hard
+
+
+def test_a_restarted_timer_is_stopped_first(pico_w: Any) -> None:
+    """Else the old period would go on beside the new one."""
+    timer = pico_w.timer()
+    timer.start(1000, print)
+    timer.start(2000, print)
+    timer.stop()
+
+    assert timer._timer.stops == 3
+
+
+def test_drivers_reach_their_chips(pico_w: Any) -> None:
+    """The I2C chips on one bus, by their addresses."""
+    chips = pico_w._i2c.chips
+    chips[0x18], chips[0x68] = Lis3dhChip(), Ds3231Chip()
+
+    assert pico_w.tilt_sensor().identified()
+    assert pico_w.clock().read() == (UTC_UNKNOWN, CLOCK_UNSET)
+
+
+def test_the_supply_is_read_through_the_divider(pico_w: Any) -> None:
+    """Two equal resistors."""
+    assert pico_w.supply().read_mv() == 3300
+
+
+def test_free_bytes_are_those_a_writer_can_use(
+    pico_w: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not those the file system keeps back."""
+    state = (4096, 4096, 212, 60, 50, 0, 0, 0, 0, 255)
+    monkeypatch.setattr(os, "statvfs", lambda path: state if path == "/" else None)
+
+    assert pico_w.free_bytes() == 50 * 4096
+
+
+def test_a_watchdog_takes_its_time_from_the_caller(pico_w: Any) -> None:
+    """In milliseconds."""
+    assert pico_w.watchdog(8000).options == {"timeout": 8000}
+
+
+BOARD_SCRIPT = """
+import sys
+
+class Pin:
+    IN = OUT = PULL_UP = PULL_DOWN = IRQ_RISING = IRQ_FALLING = 1
+    def __init__(self, *arguments, **options):
+        pass
+    def value(self):
+        return 1
+
+class Bus:
+    def __init__(self, *arguments, **options):
+        pass
+
+class Machine:
+    Pin = Pin
+    SPI = I2C = ADC = Timer = WDT = Bus
+    PWRON_RESET = 1
+    def unique_id():
+        return b"12345678"
+    def reset_cause():
+        return 1
+    def idle():
+        pass
+
+class Select:
+    POLLIN = 1
+    class poll:
+        def register(self, stream, events):
+            pass
+
+sys.modules["machine"] = Machine
+sys.modules["select"] = Select
+import time
+for name in ("ticks_ms", "ticks_us", "sleep_ms"):
+    if not hasattr(time, name):
+        setattr(time, name, None)
+from dewarlog_firmware import board
+
+wired = board.Board(board.wiring_of("Raspberry Pi Pico W with RP2040"))
+print(wired.name, wired.device_id, wired.boot_cause, wired.wiring.i2c)
+print(wired.converter(3, 32, 16, 50).conversion_max_ms, wired.accelerometer().burst_bytes)
+print(type(wired.ready_line(0)).__name__, type(wired.shock_line()).__name__)
+try:
+    board.wiring_of("other")
+except board.UnknownBoardError as error:
+    print(error)
+"""
+
+
+@pytest.mark.micropython
+@pytest.mark.parametrize("interpreter", ["micropython", "micropython32"])
+def test_the_board_is_composed_on_micropython(
+    interpreter: str, request: pytest.FixtureRequest
+) -> None:
+    """Its tables and named tuples are of that dialect."""
+    printed = request.getfixturevalue(interpreter)(BOARD_SCRIPT).stdout
+
+    assert printed.splitlines() == [
+        "RPI_PICO_W b'12345678' 1 (0, 5, 4)",
+        "800 97",
+        "InterruptLine InterruptLine",
+        "no wiring for 'other'; known: RPI_PICO2_W, RPI_PICO_W, RPI_PICO, ESP32_GENERIC_S3",
+    ]
