@@ -84,6 +84,16 @@ def _run(construct: Construct, data: bytes, error: type[WireError], fault: str, 
         raise error(fault, message) from cause
 
 
+def parse_record(record: layout.Record, data: bytes) -> Fields:
+    """Read one record and nothing else.
+
+    Raises:
+        BlockError: fault section.
+    """
+    fields: Fields = _run(_only(struct_of(record)), data, BlockError, "section", record.name)
+    return fields
+
+
 # --- Blocks -----------------------------------------------------------------------------------
 _HEADER: Final = struct_of(layout.BLOCK_HEADER)
 _BLOCK_MIN_BYTES: Final = layout.BLOCK_HEADER.size + layout.BLOCK_SEAL.size
@@ -361,12 +371,41 @@ def parse_frame(data: bytes) -> ParsedFrame:
     return ParsedFrame(whole["head"]["kind"], whole["head"]["seq"], whole["body"])
 
 
+_SHORT_DATA: Final = c.Struct("head" / struct_of(layout.DATA_SHORT_HEAD), "rest" / c.GreedyBytes)
+
+
+def parse_short_data(data: bytes, seq: int, xfer: int, next_offset: int) -> tuple[int, bytes]:
+    """Read a DATA_SHORT frame of the transfer (seq, xfer), whose next byte is `next_offset`.
+
+    Raises:
+        FrameError: fault length or crc.
+    """
+    frame = _run(_SHORT_DATA, data, FrameError, "length", "short DATA")
+    crc_bytes = layout.DATA_SHORT_CRC_BYTES
+    held, check = frame["rest"][:-crc_bytes], frame["rest"][-crc_bytes:]
+    if frame["head"]["kind"] != layout.MSG_DATA_SHORT or len(check) < crc_bytes:
+        message = "no short DATA frame"
+        raise FrameError("length", message)
+    # Of all offsets with these low bits, the one nearest to the byte that is due.
+    turns = (next_offset >> 16) - 1, next_offset >> 16, (next_offset >> 16) + 1
+    offsets = [(turn << 16) | frame["head"]["offset_low"] for turn in turns]
+    near = range(max(0, next_offset - 0x8000), next_offset + 0x8000)
+    offset = next((one for one in offsets if one in near), 0)
+    stands_for = struct_of(layout.FRAME_HEAD).build(
+        {"kind": layout.MSG_DATA, "seq": seq, "length": layout.DATA_HEAD.size + len(held)}
+    ) + struct_of(layout.DATA_HEAD).build({"xfer": xfer, "flags": 0, "offset": offset})
+    if zlib.crc32(stands_for + held).to_bytes(4, "little")[:crc_bytes] != check:
+        message = "short DATA: the CRC does not match"
+        raise FrameError("crc", message)
+    return offset, held
+
+
 def parse_serial_out(data: bytes) -> tuple[list[ParsedFrame], int]:
     """Find the frames in what a board's port said; return them and the count of other bytes."""
     frames: list[ParsedFrame] = []
     junk = 0
-    pieces = data.split(b"\0")
-    for piece in pieces[:-1]:  # no zero has ended the last one
+    pieces = data.split(b"\0")[:-1]  # no zero has ended the last one
+    for piece in filter(None, pieces):
         try:
             frames.append(parse_frame(_uncobs(piece)))
         except FrameError:
@@ -375,9 +414,12 @@ def parse_serial_out(data: bytes) -> tuple[list[ParsedFrame], int]:
 
 
 def _uncobs(data: bytes) -> bytes:
-    groups = _run(_COBS, data, FrameError, "cobs", "COBS")
-    ends = [b"" if group["code"] == _COBS_FULL else b"\0" for group in groups[:-1]]
-    return b"".join(group["held"] + end for group, end in zip(groups, [*ends, b""], strict=True))
+    groups: list[Fields] = _run(_COBS, data, FrameError, "cobs", "COBS")
+    decoded = b""
+    for group in groups:
+        decoded += group["held"] + (b"" if group["code"] == _COBS_FULL else b"\0")
+    ends_early = groups and groups[-1]["code"] != _COBS_FULL
+    return decoded[:-1] if ends_early else decoded
 
 
 def parse_serial_in(line: bytes) -> ParsedFrame:

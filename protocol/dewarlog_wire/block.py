@@ -22,7 +22,9 @@ from dewarlog_wire.layout import (
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import NamedTuple
+    from typing import Any, NamedTuple
+
+    from dewarlog_wire.layout import Record
 
     Readable = bytes | bytearray | memoryview
     Writable = bytearray | memoryview
@@ -221,3 +223,28 @@ def sections(data: "Readable", start: int, end: int) -> "Iterator[tuple[int, int
             )
         yield kind, start, start + length
         start += length
+
+
+def read_record(record: "Record", data: "Readable", start: int, end: int) -> "tuple[Any, ...]":
+    """Return the fields of a section that is one record and nothing else."""
+    if end - start != record.size:
+        raise BlockError(
+            "section",
+            f"{record.name} section at byte {start} has {end - start} bytes, not {record.size}",
+            start,
+        )
+    return struct.unpack_from(record.format, data, start)
+
+
+def read_records(
+    record: "Record", data: "Readable", start: int, end: int
+) -> "list[tuple[Any, ...]]":
+    """Return the fields of each record of a section that is a list of them (STATES, RAW)."""
+    if (end - start) % record.size:
+        raise BlockError(
+            "section",
+            f"section at byte {start} has {end - start} bytes, which {record.name} records of "
+            f"{record.size} bytes do not fill",
+            start,
+        )
+    return [struct.unpack_from(record.format, data, at) for at in range(start, end, record.size)]

@@ -1,0 +1,280 @@
+"""What a golden vector says, read with dewarlog_wire: one line for each thing read.
+
+Runs on CPython and on MicroPython (see protocol/vectors/README.md for the lines). Run as a script,
+it reads every vector of a folder and prints what it read:
+
+    micropython describe.py protocol/vectors
+"""
+
+import os
+import sys
+from binascii import hexlify, unhexlify
+
+from dewarlog_wire import block, column, events, frame, journal, layout, session
+from dewarlog_wire.errors import WireError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+LAYERS = ("block", "journal", "frame", "session")
+
+_RECORD_SECTIONS = {
+    layout.SECTION_SPAN: layout.SPAN,
+    layout.SECTION_IDENTITY: layout.IDENTITY,
+    layout.SECTION_SAMPLING: layout.SAMPLING,
+    layout.SECTION_CHANNEL: layout.CHANNEL,
+    layout.SECTION_RULE: layout.RULE,
+    layout.SECTION_SHOCK_SETTINGS: layout.SHOCK_SETTINGS,
+    layout.SECTION_TILT_SETTINGS: layout.TILT_SETTINGS,
+    layout.SECTION_SHOCK_HEAD: layout.SHOCK_HEAD,
+}
+_LIST_SECTIONS = {
+    layout.SECTION_STATES: layout.STATE_RUN,
+    layout.SECTION_RAW: layout.RAW_SET,
+}
+
+
+# --- the file ---------------------------------------------------------------------------------
+def parse_vector(text: str) -> "tuple[dict[str, str], list[str], str]":
+    """Return (header, expected lines, data as text) of one vector file."""
+    head, _, data = text.partition("\n\n")
+    header: "dict[str, str]" = {}
+    lines: "list[str]" = []
+    for line in head.split("\n"):
+        if line.startswith("  "):
+            lines.append(line[2:])
+        else:
+            name, _, value = line.partition(":")
+            header[name] = value.strip()
+    return header, lines, data
+
+
+def hex_bytes(text: str) -> bytes:
+    """Return the bytes of hex text with free blanks and `#` comments."""
+    return unhexlify("".join(["".join(line.split("#")[0].split()) for line in text.split("\n")]))
+
+
+# --- the lines --------------------------------------------------------------------------------
+def show(value: object) -> str:
+    """Write one value: a number, quoted text, or hex ('-' for no bytes)."""
+    if isinstance(value, str):
+        return '"' + value + '"'
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return str(hexlify(bytes(value)), "ascii") or "-"
+    return str(value)
+
+
+def line_of(name: str, names: "tuple[str, ...]", values: "tuple[Any, ...]") -> str:
+    """Write one line: what was read, then field=value."""
+    pairs = [field + "=" + show(value) for field, value in zip(names, values)]
+    return " ".join([name] + pairs)
+
+
+def names_of(record: "layout.Record") -> "tuple[str, ...]":
+    """Return the names of a record's fields."""
+    return tuple([field[0] for field in record.fields])
+
+
+def record_line(record: "layout.Record", values: "tuple[Any, ...]") -> str:
+    """Write one line for one record."""
+    return line_of(record.name, names_of(record), values)
+
+
+# --- blocks -----------------------------------------------------------------------------------
+def describe_block(header: "dict[str, str]", text: str) -> "list[str]":
+    """Read blocks from the first byte to the last, each following the one before."""
+    data = hex_bytes(text)
+    before = header.get("chain before")
+    chain = unhexlify(before) if before else None
+    lines: "list[str]" = []
+    at = 0
+    while True:
+        one = block.check_block(data, at, chain)
+        names = ("kind", "run", "block_seq", "boot", "uptime_s", "uptime_ms", "length", "chain")
+        values = (one.kind, one.run, one.block_seq, one.boot, one.uptime_s, one.uptime_ms)
+        lines.append(line_of("block", names, values + (one.length, one.chain)))
+        _describe_body(lines, data, one.body_start, one.body_end)
+        at += one.length
+        chain = one.chain
+        if at == len(data):
+            return lines
+
+
+def _describe_body(lines: "list[str]", data: bytes, start: int, end: int) -> None:
+    count = 0
+    for kind, at, section_end in block.sections(data, start, end):
+        if kind in _RECORD_SECTIONS:
+            record = _RECORD_SECTIONS[kind]
+            values = block.read_record(record, data, at, section_end)
+            if kind in (layout.SECTION_SPAN, layout.SECTION_SHOCK_HEAD):
+                count = values[1]
+            lines.append(record_line(record, values))
+        elif kind in _LIST_SECTIONS:
+            record = _LIST_SECTIONS[kind]
+            for values in block.read_records(record, data, at, section_end):
+                lines.append(record_line(record, values))
+        elif kind == layout.SECTION_COLUMN:
+            values = column.decode_column(data[at:section_end], count)
+            listed = ",".join([str(value) for value in values])
+            lines.append(
+                "column channel=%d quantity=%d values=%s" % (data[at], data[at + 1], listed)
+            )
+        elif kind == layout.SECTION_TEXT:
+            text = str(data[at + 1 : section_end], "utf-8")
+            lines.append(line_of("text", ("which", "text"), (data[at], text)))
+        elif kind == layout.SECTION_EVENTS:
+            for number, event, uptime_s, uptime_ms, body in events.read_events(
+                data, at, section_end
+            ):
+                lines.append(_event_line((("number", number),), event, uptime_s, uptime_ms, body))
+        else:
+            bodies = (kind, data[at:section_end])
+            lines.append(line_of("unknown_section", ("kind", "bytes"), bodies))
+
+
+def _event_line(
+    first: "tuple[tuple[str, Any], ...]",
+    kind: int,
+    uptime_s: int,
+    uptime_ms: int,
+    body: "tuple[Any, ...]",
+) -> str:
+    record = layout.EVENTS.get(kind)
+    names = names_of(record) if record else ("bytes",)
+    if kind == layout.KIND_CUSTODY:
+        names += events.CUSTODY_TEXTS
+    names = tuple([name for name, _ in first]) + ("kind", "uptime_s", "uptime_ms") + names
+    values = tuple([value for _, value in first]) + (kind, uptime_s, uptime_ms) + body
+    return line_of("event", names, values)
+
+
+# --- journals ---------------------------------------------------------------------------------
+def describe_journal(_header: "dict[str, str]", text: str) -> "list[str]":
+    """Read a journal up to its torn tail."""
+    data = hex_bytes(text)
+    head, records, readable = journal.read_journal(data)
+    lines = [line_of("journal_head", names_of(layout.JOURNAL_HEAD)[2:], head)]
+    for kind, start, end in records:
+        if kind == layout.JOURNAL_EVENT:
+            event, uptime_s, uptime_ms, body, _ = events.read_event(data, start, end)
+            lines.append(_event_line((), event, uptime_s, uptime_ms, body))
+        elif kind == layout.JOURNAL_RAW:
+            lines.append(
+                record_line(layout.RAW_SET, block.read_record(layout.RAW_SET, data, start, end))
+            )
+        elif kind == layout.JOURNAL_SPAN:
+            body = block.read_record(layout.JOURNAL_SPAN_BODY, data, start, end)
+            lines.append(record_line(layout.JOURNAL_SPAN_BODY, body))
+        elif kind == layout.JOURNAL_SAMPLE:
+            numbers = [_i16(data, at) for at in range(start, end, 2)]
+            listed = ",".join([str(number) for number in numbers[1:]])
+            lines.append("sample lateness_ms=%d codes=%s" % (numbers[0], listed))
+        else:
+            name = "state" if kind == layout.JOURNAL_STATE else "unknown_record"
+            lines.append(line_of(name, ("kind", "bytes"), (kind, data[start:end])))
+    lines.append("readable bytes=%d of=%d" % (readable, len(data)))
+    return lines
+
+
+def _i16(data: bytes, at: int) -> int:
+    value = data[at] | data[at + 1] << 8
+    return value - 65536 if value & 32768 else value
+
+
+# --- frames -----------------------------------------------------------------------------------
+def describe_frame(header: "dict[str, str]", text: str) -> "list[str]":
+    """Read frames as one binding carries them."""
+    data = hex_bytes(text)
+    binding = header["binding"]
+    if binding == "frame":
+        return [_frame_line(frame.parse_frame(data))]
+    if binding == "serial in":
+        return [_frame_line(frame.parse_serial_in(data))]
+    if binding == "short data":
+        seq, xfer, due = [int(number) for number in header["transfer"].split()]
+        offset, held = frame.parse_short_data(data, seq, xfer, due)
+        return [line_of("short_data", ("offset", "bytes"), (offset, held))]
+    reader = frame.FrameReader()
+    lines = [_frame_line(one) for one in reader.feed(data)]
+    lines.append("junk bytes=%d" % reader.junk_bytes)
+    return lines
+
+
+def _frame_line(one: "tuple[int, int, bytes]") -> str:
+    return line_of("frame", ("kind", "seq", "body"), one)
+
+
+# --- sessions ---------------------------------------------------------------------------------
+def describe_session(_header: "dict[str, str]", text: str) -> "list[str]":
+    """Read a conversation as the host sees it: `>` lines it sends, `<` lines it receives."""
+    talk = session.Conversation(session.HOST)
+    lines: "list[str]" = []
+    for line in text.split("\n"):
+        if not line.strip():
+            continue
+        kind, seq, body = frame.parse_frame(hex_bytes(line[1:]))
+        values = (talk.sent if line[0] == ">" else talk.received)(kind, seq, body)
+        lines.append(message_line(kind, seq, values))
+    names = ("asking", "transfer", "next_offset", "gap")
+    state = (talk.asking, talk.transfer, talk.next_offset, int(talk.gap))
+    pairs = ["%s=%s" % pair for pair in zip(names, state)]
+    lines.append(" ".join(["conversation"] + pairs))
+    return lines
+
+
+def message_line(kind: int, seq: int, values: "tuple[Any, ...]") -> str:
+    """Write one line for one message, its kind in hex."""
+    if kind == layout.MSG_MARK:
+        names = names_of(layout.EVENT_CUSTODY) + events.CUSTODY_TEXTS
+    elif kind == layout.MSG_ERROR:
+        names = ("code", "text")
+    elif kind == layout.MSG_DATA:
+        names = names_of(layout.DATA_HEAD) + ("bytes",)
+    elif kind == layout.MSG_LIST | layout.REPLY:
+        entries = [
+            " ".join([show(value) for value in entry]).replace(" ", "/") for entry in values[2:]
+        ]
+        line = "message kind=%02x seq=%d total=%d from_index=%d" % (
+            kind,
+            seq,
+            values[0],
+            values[1],
+        )
+        return " ".join([line] + ["entry=" + entry for entry in entries])
+    else:
+        names = names_of(session.BODIES[kind])
+    return line_of("message kind=%02x seq=%d" % (kind, seq), names, values)
+
+
+# --- all --------------------------------------------------------------------------------------
+DESCRIBE = {
+    "block": describe_block,
+    "journal": describe_journal,
+    "frame": describe_frame,
+    "session": describe_session,
+}
+
+
+def outcome_of(layer: str, header: "dict[str, str]", data: str) -> "tuple[str, list[str]]":
+    """Return ("ok", lines), or the fault that refused the bytes and no lines."""
+    try:
+        return "ok", DESCRIBE[layer](header, data)
+    except WireError as error:
+        return error.fault, []
+
+
+def main(folder: str) -> None:
+    """Print what every vector of `folder` says."""
+    for layer in LAYERS:
+        for name in sorted(os.listdir(folder + "/" + layer)):
+            with open(folder + "/" + layer + "/" + name) as file:
+                header, _, data = parse_vector(file.read())
+            outcome, lines = outcome_of(layer, header, data)
+            print("%s/%s: %s" % (layer, name, outcome))
+            for line in lines:
+                print("  " + line)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
