@@ -8,6 +8,8 @@ Written apart from tools/simboard, which models the same chips in full.
 from collections import deque
 from collections.abc import Callable
 
+Outgoing = bytes | bytearray | memoryview
+
 
 class Pin:
     """A pin: an output as seen by a chip, or an input a test drives, with one handler."""
@@ -68,7 +70,7 @@ class SpiBus:
         self.chips = chips
         self.transfers = 0
 
-    def write_readinto(self, outgoing: bytes, incoming: bytearray | memoryview) -> None:
+    def write_readinto(self, outgoing: Outgoing, incoming: bytearray | memoryview) -> None:
         """Move bytes both ways; nobody selected reads as 0xFF."""
         assert len(outgoing) == len(incoming), "write_readinto takes equal lengths"
         selected = [chip for chip in self.chips if chip.cs.now == 0]
@@ -262,11 +264,13 @@ class I2cBus:
     def __init__(self, **_options: object) -> None:
         self.chips: dict[int, I2cChip] = {}
 
-    def readfrom_mem_into(self, address: int, register: int, incoming: bytearray) -> None:
+    def readfrom_mem_into(
+        self, address: int, register: int, incoming: bytearray | memoryview
+    ) -> None:
         """Read registers from `register` on."""
         self._chip(address).read(register, incoming)
 
-    def writeto_mem(self, address: int, register: int, outgoing: bytes) -> None:
+    def writeto_mem(self, address: int, register: int, outgoing: Outgoing) -> None:
         """Write registers from `register` on."""
         self._chip(address).write(register, outgoing)
 
@@ -283,13 +287,13 @@ class I2cChip:
         self.registers = bytearray(register_count)
         self.before_read: Callable[[], None] | None = None
 
-    def read(self, register: int, incoming: bytearray) -> None:
+    def read(self, register: int, incoming: bytearray | memoryview) -> None:
         """Give registers from `register` on."""
         if self.before_read is not None:
             self.before_read()
         incoming[:] = self.registers[register : register + len(incoming)]
 
-    def write(self, register: int, outgoing: bytes) -> None:
+    def write(self, register: int, outgoing: Outgoing) -> None:
         """Take registers from `register` on."""
         self.registers[register : register + len(outgoing)] = outgoing
 
@@ -308,14 +312,14 @@ class Lis3dhChip(I2cChip):
             at = 0x28 + 2 * axis
             self.registers[at : at + 2] = value.to_bytes(2, "little", signed=True)
 
-    def read(self, register: int, incoming: bytearray) -> None:
+    def read(self, register: int, incoming: bytearray | memoryview) -> None:
         """Give one register over and over without the auto-increment bit."""
         if register & 0x80:
             super().read(register & 0x7F, incoming)
         else:
             incoming[:] = bytes((self.registers[register],)) * len(incoming)
 
-    def write(self, register: int, outgoing: bytes) -> None:
+    def write(self, register: int, outgoing: Outgoing) -> None:
         """As `read`."""
         assert register & 0x80 or len(outgoing) == 1, "several bytes need auto-increment"
         super().write(register & 0x7F, outgoing)

@@ -19,6 +19,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from dewarlog_firmware.sensors import Bytes
+
 TOP = 0x3FFFFFFF
 
 
@@ -28,7 +30,7 @@ class Bus:
     def __init__(self) -> None:
         self.chip: Converter | Accelerometer
 
-    def write_readinto(self, outgoing: bytes, incoming: bytearray) -> None:
+    def write_readinto(self, outgoing: "bytes | Bytes", incoming: "Bytes") -> None:
         """Move bytes both ways."""
         self.chip.exchange(outgoing, incoming)
 
@@ -38,16 +40,22 @@ class Line:
 
     def __init__(self, now: int) -> None:
         self.now = now
-        self.handler: Callable[[object], None]
+        self.handler: Callable[[object], None] | None = None
         self.level = self.read
 
     def read(self) -> int:
         """Return the level."""
         return self.now
 
-    def watch(self, handler: "Callable[[object], None]") -> None:
+    def watch(self, handler: "Callable[[object], None] | None") -> None:
         """Remember the handler."""
         self.handler = handler
+
+
+def interrupt(line: Line) -> None:
+    """Call the handler of a line."""
+    if line.handler:
+        line.handler(line)
 
 
 class Converter:
@@ -63,7 +71,7 @@ class Converter:
         if level == 0:
             self.bus.chip = self
 
-    def exchange(self, outgoing: bytes, incoming: bytearray) -> None:
+    def exchange(self, outgoing: "bytes | Bytes", incoming: "Bytes") -> None:
         """Write from, or read into, consecutive registers."""
         register = outgoing[0] & 0x0F
         for at in range(1, len(outgoing)):
@@ -80,7 +88,7 @@ class Converter:
         self.registers[0x0A] = 0xE0
         self.registers[0x0C] = 0x80
         self.line.now = 0
-        self.line.handler(self.line)
+        interrupt(self.line)
 
 
 class Accelerometer:
@@ -101,7 +109,7 @@ class Accelerometer:
         if level == 0:
             self.bus.chip = self
 
-    def exchange(self, outgoing: bytes, incoming: bytearray) -> None:
+    def exchange(self, outgoing: "bytes | Bytes", incoming: "Bytes") -> None:
         """Move registers, or words of the FIFO."""
         register = outgoing[0] >> 1
         for at in range(1, len(outgoing)):
@@ -222,12 +230,12 @@ def shock(
     sampler.stall_begins()
     clock.advance(300_000)
     chip.collect(400, 0x20)
-    chip.line.handler(chip.line)
+    interrupt(chip.line)
     sampler.stall_ends()
     for burst in range(bursts):
         clock.advance(7_500 if burst % 8 else 250_000)
         chip.collect(24 if burst % 8 else 800, 0x20)
-        chip.line.handler(chip.line)
+        interrupt(chip.line)
         if burst % 16 == 15:
             while True:
                 taken = sampler.take(counts, 0)

@@ -1,6 +1,7 @@
 """The ADXL372 driver and its FIFO decoder against a chip of registers."""
 
 from array import array
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -119,7 +120,7 @@ def test_quiet_time_is_rounded_up_to_the_timer(rate_hz: int, count: int) -> None
         {"trigger_count": 100, "watermark_sets": 170},
     ],
 )
-def test_what_the_chip_cannot_do_is_refused(options: dict[str, int]) -> None:
+def test_what_the_chip_cannot_do_is_refused(options: dict[str, Any]) -> None:
     """Rather than rounded to something else."""
     _, driver, _ = connect()
     with pytest.raises(ValueError):  # noqa: PT011 - tuple.index words it differently by interpreter

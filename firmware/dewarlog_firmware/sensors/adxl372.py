@@ -15,7 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, MutableSequence
 
-    from dewarlog_firmware.sensors import Bytes, Output, Spi
+    from dewarlog_firmware.sensors import Bytes, Output, ReadOnlyBytes, Spi
 
 # Section "Serial Communications", SPI: mode 0; at most 10 MHz. The first byte is the address,
 # shifted left, and bit 0 says read; addresses count up, except at FIFO_DATA.
@@ -265,7 +265,7 @@ class FifoDecoder:
         self._axis = 0
         self.misplaced = 0
 
-    def decode(self, burst: "Bytes", counts: "MutableSequence[int]", at: int) -> int:
+    def decode(self, burst: "ReadOnlyBytes", counts: "MutableSequence[int]", at: int) -> int:
         """Write x, y, z of each whole set into `counts` from index `at`; return how many sets."""
         first = at
         axis = self._axis

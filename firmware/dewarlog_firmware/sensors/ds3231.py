@@ -6,13 +6,12 @@ and set, never disciplined: its aging register is left alone, drift is for the h
 Source: DS3231 data sheet, Maxim 19-5170, Rev 10 (3/15), p. 11-14.
 """
 
-from micropython import const
-
 from dewarlog_wire.layout import CLOCK_ABSENT, CLOCK_OK, CLOCK_UNSET, UTC_UNKNOWN
+from micropython import const
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from dewarlog_firmware.sensors import Bytes, I2c
+    from dewarlog_firmware.sensors import I2c, ReadOnlyBytes
 
 ADDRESS = 0x68  # I2C slave address, p. 16
 
@@ -92,7 +91,7 @@ class DS3231:
                 return
 
 
-def _decode(registers: "Bytes") -> int:
+def _decode(registers: "ReadOnlyBytes") -> int:
     """Return seconds since 2020, or -1 when the registers hold no date in range."""
     second = _from_bcd(registers[_SECONDS], 59)
     minute = _from_bcd(registers[_MINUTES], 59)

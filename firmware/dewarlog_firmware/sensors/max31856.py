@@ -12,8 +12,6 @@ its result: a chip that lost its supply for a moment is found with the very samp
 no other traffic on the bus is needed while interrupts use it.
 """
 
-from micropython import const
-
 from dewarlog_wire.layout import (
     STATE_ABOVE_TABLE,
     STATE_BELOW_TABLE,
@@ -24,10 +22,11 @@ from dewarlog_wire.layout import (
     STATE_SHORT,
     STATE_SILENT,
 )
+from micropython import const
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from dewarlog_firmware.sensors import Bytes, Output, Spi
+    from dewarlog_firmware.sensors import Bytes, Output, ReadOnlyBytes, Spi
 
 # Serial interface: SPI mode 1 or 3, p. 15-16; at most 5 MHz, p. 5.
 BAUDRATE = 5_000_000
@@ -156,7 +155,7 @@ class MAX31856:
         self._spi.write_readinto(self._read_all, image)
         self._cs(1)
 
-    def settings_kept(self, image: "Bytes") -> bool:
+    def settings_kept(self, image: "ReadOnlyBytes") -> bool:
         """Say whether the image shows our settings, a finished one-shot aside. Allocates nothing.
 
         1SHOT reads 1 while a conversion runs, which is no loss of settings.
@@ -173,7 +172,7 @@ class MAX31856:
                 return False
         return True
 
-    def state(self, image: "Bytes", fresh: bool) -> int:
+    def state(self, image: "ReadOnlyBytes", fresh: bool) -> int:
         """Return the probe state (layout.STATE_*) an image stands for. Allocates nothing.
 
         `fresh`: the chip said a conversion was done. The first that holds is the answer:
@@ -208,7 +207,7 @@ class MAX31856:
         return STATE_OK
 
 
-def answered(image: "Bytes") -> bool:
+def answered(image: "ReadOnlyBytes") -> bool:
     """Say whether any chip drove the bus: a dead line reads all zeros or all ones."""
     first = image[1]
     if first not in (0x00, 0xFF):
@@ -219,18 +218,18 @@ def answered(image: "Bytes") -> bool:
     return False
 
 
-def voltage_raw(image: "Bytes") -> int:
+def voltage_raw(image: "ReadOnlyBytes") -> int:
     """Return the 19-bit signed thermocouple voltage code (Table 3, p. 13: bits 23 to 5)."""
     code = image[1 + _LTCBH] << 11 | image[2 + _LTCBH] << 3 | image[3 + _LTCBH] >> 5
     return code - 0x80000 if code & 0x40000 else code
 
 
-def cold_junction_raw(image: "Bytes") -> int:
+def cold_junction_raw(image: "ReadOnlyBytes") -> int:
     """Return the 14-bit signed cold junction in 1/64 degC (Table 2, p. 13: bits 15 to 2)."""
     code = image[1 + _CJTH] << 6 | image[2 + _CJTH] >> 2
     return code - 0x4000 if code & 0x2000 else code
 
 
-def fault(image: "Bytes") -> int:
+def fault(image: "ReadOnlyBytes") -> int:
     """Return the fault status register."""
     return image[1 + _SR]
