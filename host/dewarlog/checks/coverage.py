@@ -84,6 +84,7 @@ class CoverageCheck:
     _custody: list[CustodyEvent] = field(default_factory=list[CustodyEvent])
     _stop: StopEvent | None = None
     _damaged: bool = False
+    _told_since: bool = False  # the board recorded a gap since the last samples
     _samples: int = 0
     _recorded_ms: int = 0
     _first: Moment | None = None
@@ -95,7 +96,12 @@ class CoverageCheck:
         self._damaged = True
 
     def feed_span(self, span: SampleSpan) -> bool:
-        """Take the next samples; True where time was interrupted before them."""
+        """Take the next samples; True where time was interrupted before them.
+
+        Interrupted means what it means to the board's rules: a boot, a gap the board recorded, or
+        a loss. A hole that it did not notice is a finding, but its rules counted on across it.
+        Events of a block go in before its samples.
+        """
         self._samples += span.count
         self._recorded_ms += span.count * span.interval_ms
         self._interval_ms = self._interval_ms or span.interval_ms
@@ -105,6 +111,7 @@ class CoverageCheck:
         previous = self._previous
         self._previous = span
         damaged, self._damaged = self._damaged, False
+        told, self._told_since = self._told_since, False
         if previous is None:
             self._first = start
             return True
@@ -114,15 +121,16 @@ class CoverageCheck:
             return True
         step_ms = span.start_ms - previous.last_nominal_ms
         due_ms = max(span.interval_ms, previous.interval_ms)
-        if step_ms > due_ms * _LATE_INTERVALS:
+        if told or step_ms >= due_ms * _LATE_INTERVALS:
             self._holes.append(_Hole(end_of_last, start, step_ms, damaged))
-            return True
-        return damaged
+        return told or damaged
 
     def feed_event(self, event: Event) -> None:
         """Take one event."""
         if isinstance(event, GapEvent):
             self._told.append(event)
+            if event.stream == layout.STREAM_SAMPLES and event.cause != layout.GAP_OVERWRITTEN:
+                self._told_since = True
         elif isinstance(event, BootEvent):
             self._boots[event.boot] = event
         elif isinstance(event, CustodyEvent):

@@ -16,7 +16,7 @@ import numpy as np
 
 from dewarlog import its90, words
 from dewarlog.checks.finding import Finding, Severity
-from dewarlog.uncertainty import budget
+from dewarlog.uncertainty import Budget, budget
 from dewarlog_wire import layout
 
 if TYPE_CHECKING:
@@ -61,6 +61,12 @@ class UncertaintyGuard:
         self, temperature_degc: float, channel: int, cold_junction_degc: float = 25.0
     ) -> float:
         """Give the expanded uncertainty (k = 2) of one channel at a temperature."""
+        return self.budget(temperature_degc, channel, cold_junction_degc).expanded_k
+
+    def budget(
+        self, temperature_degc: float, channel: int, cold_junction_degc: float = 25.0
+    ) -> Budget:
+        """Give the uncertainty budget of one channel at a temperature."""
         settings = self.run.channel(channel)
         probe_type = "T" if settings is None else settings.probe_type
         if probe_type not in its90.PROBE_TYPES:
@@ -72,7 +78,7 @@ class UncertaintyGuard:
             cold_junction_degc,
             gain,
             self.calibration_u_k(settings),
-        ).expanded_k
+        )
 
     def calibration_u_k(self, settings: Channel | None) -> float | None:
         """Give the standard uncertainty of a calibration that counts, or None."""

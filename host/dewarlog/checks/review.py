@@ -40,6 +40,15 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class BootSpan:
+    """The part of one boot that the log tells of, by uptime."""
+
+    boot: int
+    first_ms: int
+    last_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class Review:
     """Everything the checks say about one log."""
 
@@ -60,10 +69,19 @@ class Review:
     supply: Supply
     custody: tuple[CustodyEvent, ...]
     events: int
-    first: Moment | None
-    last: Moment | None
+    boots: tuple[BootSpan, ...]
     guard: UncertaintyGuard | None
     findings: tuple[Finding, ...]
+
+    @property
+    def first(self) -> Moment | None:
+        """Give the earliest moment the log tells of."""
+        return Moment(self.boots[0].boot, self.boots[0].first_ms) if self.boots else None
+
+    @property
+    def last(self) -> Moment | None:
+        """Give the latest moment the log tells of."""
+        return Moment(self.boots[-1].boot, self.boots[-1].last_ms) if self.boots else None
 
     @property
     def has_readings(self) -> bool:
@@ -121,8 +139,7 @@ class _Pass:
     guard: UncertaintyGuard | None = None
     custody: list[CustodyEvent] = field(default_factory=list[CustodyEvent])
     events: int = 0
-    first: Moment | None = None
-    last: Moment | None = None
+    boots: dict[int, BootSpan] = field(default_factory=dict[int, BootSpan])
     _next_seq: int = 0
     _next_sample: int = 0
     _lost_from: int | None = None  # first sample behind a loss
@@ -199,16 +216,21 @@ class _Pass:
         self.near.feed(span)
 
     def _pass_by(self, moment: Moment) -> None:
-        if self.first is None:
-            self.first = moment
-        if self.last is None or (moment.boot, moment.uptime_ms) > (
-            self.last.boot,
-            self.last.uptime_ms,
-        ):
-            self.last = moment
+        span = self.boots.get(moment.boot)
+        if span is None:
+            span = BootSpan(moment.boot, moment.uptime_ms, moment.uptime_ms)
+        elif span.first_ms <= moment.uptime_ms <= span.last_ms:
+            return
+        self.boots[moment.boot] = BootSpan(
+            moment.boot,
+            min(span.first_ms, moment.uptime_ms),
+            max(span.last_ms, moment.uptime_ms),
+        )
 
     def _finish(self, path: Path, size_bytes: int, sha256: str) -> Review:
         run = self.run
+        boots = tuple(span for _, span in sorted(self.boots.items()))
+        last = Moment(boots[-1].boot, boots[-1].last_ms) if boots else None
         integrity, findings = self.integrity.finish()
         clock, more = self.clock.finish()
         findings += more
@@ -231,7 +253,7 @@ class _Pass:
             findings += excursion_findings(run, excursions)
             findings += near_limit_findings(run, self.guard, self.near.all_found(), excursions)
             findings += limit_notes(run, (summary.channel for summary in channels))
-            findings += check_calibration(run, _wall_s(clock, self.last))
+            findings += check_calibration(run, _wall_s(clock, last))
         return Review(
             path=path,
             size_bytes=size_bytes,
@@ -250,8 +272,7 @@ class _Pass:
             supply=supply,
             custody=tuple(self.custody),
             events=self.events,
-            first=self.first,
-            last=self.last,
+            boots=boots,
             guard=self.guard,
             findings=findings,
         )

@@ -1,0 +1,1 @@
+"""What a person reads: the verdict first, then all the evidence, in one file."""

@@ -1,0 +1,81 @@
+"""The report as one HTML file: no network, no script, everything from the log escaped.
+
+`render` takes the model and gives the page; the template and its style sheet stand beside this
+file. jinja2 escapes every value; the only markup let through is what we draw ourselves.
+"""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from typing import TYPE_CHECKING, Final
+
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+
+from dewarlog import __version__
+from dewarlog.verdict import Word
+
+if TYPE_CHECKING:
+    from dewarlog.report.model import Report
+
+_KINDS: Final = {Word.USE: "use", Word.HOLD: "hold", Word.NO_DATA: "none"}
+# The word is told by shape as well as by colour: a tick, a stop sign with two bars, a question.
+_ICONS: Final = {
+    "use": '<circle cx="50" cy="50" r="44"/><path d="M29 52l14 15 29-33"/>',
+    "hold": '<path d="M31 6h38l25 25v38l-25 25h-38l-25-25v-38z"/><path d="M39 32v36M61 32v36"/>',
+    "none": '<circle cx="50" cy="50" r="44"/>'
+    '<path d="M36 39c1-10 7-15 15-15 9 0 15 6 15 13 0 12-15 12-15 24M51 75v1"/>',
+}
+_STEPS: Final = {
+    "use": ("Go on with the receiving steps of this shipment.",),
+    "hold": (
+        "Do not use the product, and do not discard it.",
+        "Leave it in the dewar, closed and upright.",
+    ),
+    "none": (
+        "Do not use the product, and do not discard it.",
+        "Leave it in the dewar, closed and upright.",
+        "Pull the log from the logger again and make a new report.",
+    ),
+}
+_CALL_LABELS: Final = {
+    "use": "Questions",
+    "hold": "Call now: they decide",
+    "none": "If the log stays empty, call",
+}
+
+
+def render(report: Report) -> str:
+    """Give the whole page."""
+    folder = files(__package__) / "templates"
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    template = environment.from_string((folder / "report.html.j2").read_text("utf-8"))
+    kind = _KINDS[Word(report.word)]
+    icon = (
+        '<svg viewBox="0 0 100 100" aria-hidden="true" fill="none" stroke="currentColor" '
+        f'stroke-width="9" stroke-linecap="round" stroke-linejoin="round">{_ICONS[kind]}</svg>'
+    )
+    return template.render(
+        report=report,
+        kind=kind,
+        heading=_heading(report),
+        icon=Markup(icon),  # noqa: S704 - written above
+        steps=(*_STEPS[kind], *report.instructions),
+        call_label=_CALL_LABELS[kind],
+        journey_wide=Markup(report.journey_wide),  # noqa: S704 - plot.py escapes
+        journey_narrow=Markup(report.journey_narrow),  # noqa: S704 - plot.py escapes
+        svg=Markup,
+        style=Markup((folder / "report.css").read_text("utf-8")),  # noqa: S704 - our own file
+        version=__version__,
+    )
+
+
+def _heading(report: Report) -> str:
+    """Name the shipment and the dewar, or the file where the log names neither."""
+    named = {fact.name: fact.value for fact in report.facts}
+    parts = [f"{name} {named[name]}" for name in ("Shipment", "Dewar") if name in named]
+    if not parts:
+        parts = [fact.value for fact in report.integrity if fact.name == "File"]
+    return " \u00b7 ".join(parts)

@@ -1,0 +1,474 @@
+"""The pictures of the report, as SVG we write ourselves: no library, no script, no network.
+
+Every picture is drawn twice, wide for screens and paper, narrow for phones, so that its letters
+stay readable; the page shows one of them. Colours are CSS variables of the page (light and dark);
+lines also differ by dash and carry their name, so that no meaning hangs on colour alone.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from numpy.typing import NDArray
+
+    from dewarlog.records import ShockWindow
+    from dewarlog.report.timeline import Tick
+    from dewarlog.report.traces import Trace
+
+_NICE: Final = (1, 2, 5, 10, 20, 25, 50, 100)
+_DASHES: Final = ("", "7 3", "2 3", "9 3 2 3")
+_AXIS_NAMES: Final = ("x", "y", "z")
+_SHOCK_POINTS: Final = 220  # pairs of least and greatest a shock line is reduced to
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """One drawing size, in SVG units (about a pixel on the screen it is meant for)."""
+
+    name: str
+    width: int
+    left: int
+    right: int
+    temperature_height: int
+    ticks: int
+    font: int
+
+    @property
+    def inner(self) -> int:
+        """Give the width of the plotting area."""
+        return self.width - self.left - self.right
+
+
+WIDE: Final = Size("wide", 980, 62, 78, 300, 9, 13)
+NARROW: Final = Size("narrow", 372, 46, 10, 240, 4, 12)
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A horizontal line the readings are held against."""
+
+    degc: float
+    label: str
+    holds: bool
+    above: bool  # beyond is above the line
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """A stretch of time, in seconds on the axis."""
+
+    start_s: float
+    end_s: float
+    kind: str  # "excursion", "gap", "outage"
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A numbered moment: a custody step."""
+
+    at_s: float
+    number: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Spike:
+    """One shock on the strip."""
+
+    at_s: float
+    peak_g: float
+    holds: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Journey:
+    """Everything the picture of a run shows, on one axis of time."""
+
+    length_s: float
+    ticks_wide: tuple[Tick, ...]
+    ticks_narrow: tuple[Tick, ...]
+    axis_label: str
+    traces: tuple[Trace, ...]
+    names: tuple[str, ...]  # of the traces
+    limits: tuple[Limit, ...]
+    bands: tuple[Band, ...]
+    marks: tuple[Mark, ...]
+    spikes: tuple[Spike, ...]
+    shock_edges_g: tuple[int, ...]
+    tilt: tuple[tuple[float, float, int], ...]  # start, end, band
+    summary: str  # for those who cannot see it
+
+
+class _Canvas:
+    """Collects SVG elements."""
+
+    def __init__(self) -> None:
+        self.parts: list[str] = []
+
+    def add(self, element: str) -> None:
+        self.parts.append(element)
+
+    def text(self, x: float, y: float, words: str, kind: str = "", anchor: str = "start") -> None:
+        self.add(
+            f'<text x="{x:.1f}" y="{y:.1f}" class="{kind}" text-anchor="{anchor}">'
+            f"{escape(words)}</text>"
+        )
+
+    def line(self, x1: float, y1: float, x2: float, y2: float, kind: str) -> None:
+        self.add(f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" class="{kind}"/>')
+
+    def box(self, x: float, y: float, width: float, height: float, kind: str, tip: str) -> None:
+        self.add(
+            f'<rect x="{x:.1f}" y="{y:.1f}" width="{max(width, 0.0):.1f}" height="{height:.1f}" '
+            f'class="{kind}"><title>{escape(tip)}</title></rect>'
+        )
+
+
+def journey_svg(journey: Journey, size: Size) -> str:
+    """Draw temperatures with limits and excursions, then shocks and tilt on the same axis."""
+    canvas = _Canvas()
+    top = 30
+    bottom = top + size.temperature_height
+    strip = bottom + 12
+    has_shocks = bool(journey.spikes)
+    shock_height = 46 if has_shocks else 0
+    tilt_top = strip + shock_height + (10 if has_shocks else 0)
+    tilt_height = 16 if journey.tilt else 0
+    axis = tilt_top + tilt_height + (6 if journey.tilt else 0)
+    height = axis + 38
+    low, high = _range(journey)
+    place = _Place(size, journey.length_s, top, bottom, low, high)
+
+    _grid(canvas, place)
+    _limits(canvas, place, journey.limits)
+    _bands(canvas, place, journey.bands)
+    _curves(canvas, place, journey)
+    _marks(canvas, place, journey.marks)
+    if has_shocks:
+        _shock_strip(canvas, place, journey, strip, shock_height)
+    if journey.tilt:
+        _tilt_strip(canvas, place, journey, tilt_top, tilt_height)
+    ticks = journey.ticks_wide if size is WIDE else journey.ticks_narrow
+    _time_axis(canvas, place, ticks, axis, journey.axis_label)
+    return (
+        f'<svg class="plot {size.name}" viewBox="0 0 {size.width} {height}" role="img" '
+        f'aria-label="{escape(journey.summary)}" font-size="{size.font}">'
+        f"{_HATCH.format(name=size.name)}{''.join(canvas.parts)}</svg>"
+    )
+
+
+_HATCH: Final = (
+    '<defs><pattern id="hatch-{name}" width="7" height="7" patternUnits="userSpaceOnUse" '
+    'patternTransform="rotate(45)"><rect width="7" height="7" class="hatch-ground"/>'
+    '<line x1="0" y1="0" x2="0" y2="7" class="hatch-line"/></pattern></defs>'
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Maps seconds and degrees to the canvas."""
+
+    size: Size
+    length_s: float
+    top: float
+    bottom: float
+    low: float
+    high: float
+
+    def x(self, seconds: float) -> float:
+        share = min(max(seconds / self.length_s, 0.0), 1.0)
+        return self.size.left + share * self.size.inner
+
+    def y(self, degc: float) -> float:
+        share = min(max((degc - self.low) / (self.high - self.low), 0.0), 1.0)
+        return self.bottom - share * (self.bottom - self.top)
+
+    @property
+    def right(self) -> float:
+        return float(self.size.left + self.size.inner)
+
+
+def _range(journey: Journey) -> tuple[float, float]:
+    """Choose the axis so that readings and limits are all inside, with air around them."""
+    values = [limit.degc for limit in journey.limits]
+    for trace in journey.traces:
+        good = ~np.isnan(trace.low_degc)
+        if good.any():
+            values += [float(trace.low_degc[good].min()), float(trace.high_degc[good].max())]
+    if not values:
+        return -200.0, -140.0
+    low, high = min(values), max(values)
+    air = max(4.0, (high - low) * 0.08)
+    return low - air, high + air
+
+
+def _step(span: float, most: int) -> float:
+    """Give a round step that divides a span into at most so many parts."""
+    size = 10.0 ** math.floor(math.log10(max(span / most, 1e-9)))
+    return next(nice * size for nice in _NICE if span / (nice * size) <= most)
+
+
+def _grid(canvas: _Canvas, place: _Place) -> None:
+    step = _step(place.high - place.low, 6)
+    value = math.ceil(place.low / step) * step
+    while value <= place.high:
+        y = place.y(value)
+        canvas.line(place.size.left, y, place.right, y, "grid")
+        canvas.text(
+            place.size.left - 8, y + 4, f"{value:.0f}".replace("-", "\u2212"), "tick", "end"
+        )
+        value += step
+    canvas.text(place.size.left - 8, place.top - 12, "\u00b0C", "tick", "end")
+
+
+def _limits(canvas: _Canvas, place: _Place, limits: Sequence[Limit]) -> None:
+    for limit in limits:
+        y = place.y(limit.degc)
+        kind = "hold" if limit.holds else "warn"
+        edge = place.top if limit.above else place.bottom
+        if limit.holds:
+            canvas.box(
+                place.size.left,
+                min(y, edge),
+                place.size.inner,
+                abs(edge - y),
+                "beyond",
+                limit.label,
+            )
+        canvas.line(place.size.left, y, place.right, y, f"limit {kind}")
+        canvas.text(place.size.left + 8, y - 6, limit.label, f"limit-label {kind}")
+
+
+def _bands(canvas: _Canvas, place: _Place, bands: Iterable[Band]) -> None:
+    least = 2.0
+    for band in bands:
+        x = place.x(band.start_s)
+        width = max(least, place.x(band.end_s) - x)
+        kind = f"band {band.kind}"
+        height = place.bottom - place.top
+        if band.kind == "gap":
+            canvas.add(
+                f'<rect x="{x:.1f}" y="{place.top:.1f}" width="{width:.1f}" height="{height:.1f}" '
+                f'class="{kind}" fill="url(#hatch-{place.size.name})">'
+                f"<title>{escape(band.label)}</title></rect>"
+            )
+        elif band.kind == "outage":
+            canvas.box(x, place.bottom - 7, width, 7, kind, band.label)
+        else:
+            canvas.box(x, place.top, width, height, kind, band.label)
+
+
+def _curves(canvas: _Canvas, place: _Place, journey: Journey) -> None:
+    ends: list[tuple[float, int]] = []
+    for index, (trace, name) in enumerate(zip(journey.traces, journey.names, strict=True)):
+        factor = 1 if place.size is WIDE else 3
+        reduced = trace.joined(factor)
+        columns = len(reduced.low_degc)
+        xs = place.size.left + (np.arange(columns) + 0.5) * (place.size.inner / columns)
+        colour = f"c{index % 4 + 1}"
+        dash = _DASHES[index % len(_DASHES)]
+        lasts = 0.0
+        for first, stop in _runs(~np.isnan(reduced.low_degc)):
+            low, high = reduced.low_degc[first:stop], reduced.high_degc[first:stop]
+            canvas.add(_ribbon(place, xs[first:stop], low, high, colour))
+            middle = (low + high) / 2
+            canvas.add(_polyline(place, xs[first:stop], middle, colour, dash, name))
+            lasts = place.y(float(middle[-1]))
+        ends.append((lasts, index))
+    if place.size is WIDE:
+        for y, index in _spread(ends, 15.0):
+            canvas.text(place.right + 8, y + 4, journey.names[index], f"name c{index % 4 + 1}")
+
+
+def _runs(good: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    edges = np.flatnonzero(np.diff(good.astype(np.int8), prepend=0, append=0)).tolist()
+    return list(zip(edges[::2], edges[1::2], strict=True))
+
+
+def _ribbon(
+    place: _Place,
+    xs: NDArray[np.float64],
+    low: NDArray[np.float64],
+    high: NDArray[np.float64],
+    colour: str,
+) -> str:
+    """Fill between the least and the greatest of each column, at least a hair wide."""
+    upper = [f"{x:.1f} {place.y(v):.1f}" for x, v in zip(xs.tolist(), high.tolist(), strict=True)]
+    lower = [f"{x:.1f} {place.y(v):.1f}" for x, v in zip(xs.tolist(), low.tolist(), strict=True)]
+    return f'<path class="ribbon {colour}" d="M{"L".join(upper + lower[::-1])}Z"/>'
+
+
+def _polyline(
+    place: _Place,
+    xs: NDArray[np.float64],
+    values: NDArray[np.float64],
+    colour: str,
+    dash: str,
+    name: str,
+) -> str:
+    points = [
+        f"{x:.1f},{place.y(v):.1f}" for x, v in zip(xs.tolist(), values.tolist(), strict=True)
+    ]
+    if len(points) == 1:
+        x, y = points[0].split(",")
+        points.append(f"{float(x) + 1:.1f},{y}")
+    dashed = f' stroke-dasharray="{dash}"' if dash else ""
+    return (
+        f'<polyline class="curve {colour}"{dashed} points="{" ".join(points)}">'
+        f"<title>{escape(name)}</title></polyline>"
+    )
+
+
+def _spread(ends: list[tuple[float, int]], apart: float) -> list[tuple[float, int]]:
+    """Move labels that would overlap apart, keeping their order."""
+    placed: list[tuple[float, int]] = []
+    last = -math.inf
+    for y, index in sorted(ends):
+        last = max(y, last + apart)
+        placed.append((last, index))
+    return placed
+
+
+def _marks(canvas: _Canvas, place: _Place, marks: Sequence[Mark]) -> None:
+    """Flag custody steps; steps too close for two flags share one."""
+    last = -math.inf
+    for mark in marks:
+        x = place.x(mark.at_s)
+        canvas.line(x, place.top - 6, x, place.bottom, "mark")
+        flag = max(x, last + 20)
+        if flag > place.right + 10:
+            continue
+        last = flag
+        canvas.add(
+            f'<g class="flag"><circle cx="{flag:.1f}" cy="{place.top - 15:.1f}" r="9"/>'
+            f"<title>{escape(mark.label)}</title></g>"
+        )
+        canvas.text(flag, place.top - 10.5, mark.number, "flag-number", "middle")
+
+
+def _shock_strip(
+    canvas: _Canvas, place: _Place, journey: Journey, top: float, height: float
+) -> None:
+    tallest = max(*(spike.peak_g for spike in journey.spikes), 1.0)
+    edges = [edge for edge in journey.shock_edges_g if edge > 0]
+    scale = max(tallest, *edges[:2], 1.0) * 1.1
+    bottom = top + height
+    canvas.line(place.size.left, bottom, place.right, bottom, "axis")
+    for edge in edges:
+        if edge < scale:
+            y = bottom - edge / scale * height
+            canvas.line(place.size.left, y, place.right, y, "grid")
+    canvas.text(place.size.left - 8, bottom, "shock", "tick", "end")
+    canvas.text(place.size.left - 8, top + 9, f"{scale / 1.1:.0f} g", "tick", "end")
+    for spike in journey.spikes:
+        x = place.x(spike.at_s)
+        y = bottom - spike.peak_g / scale * height
+        kind = "hold" if spike.holds else "plain"
+        canvas.line(x, bottom, x, y, f"spike {kind}")
+        canvas.add(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" class="spike-head {kind}"/>')
+
+
+def _tilt_strip(
+    canvas: _Canvas, place: _Place, journey: Journey, top: float, height: float
+) -> None:
+    canvas.box(place.size.left, top, place.size.inner, height, "tilt band0", "upright")
+    for start_s, end_s, band in journey.tilt:
+        x = place.x(start_s)
+        canvas.box(
+            x, top, max(2.0, place.x(end_s) - x), height, f"tilt band{band}", f"tilt band {band}"
+        )
+    canvas.text(place.size.left - 8, top + height - 3, "tilt", "tick", "end")
+
+
+def _time_axis(
+    canvas: _Canvas, place: _Place, ticks: Sequence[Tick], top: float, label: str
+) -> None:
+    canvas.line(place.size.left, top, place.right, top, "axis")
+    for tick in ticks:
+        x = place.x(tick.at_s)
+        canvas.line(x, top, x, top + 5, "axis")
+        canvas.line(x, place.top, x, place.bottom, "grid")
+        anchor = "middle"
+        if x > place.right - 14:
+            anchor = "end"
+        elif x < place.size.left + 14:
+            anchor = "start"
+        canvas.text(x, top + 18, tick.label, "tick", anchor)
+    canvas.text(place.right, top + 34, label, "tick", "end")
+
+
+# --- shocks -------------------------------------------------------------------------------------
+
+
+def shock_svg(window: ShockWindow, summary: str) -> str:
+    """Draw one shock window: three axes in g over milliseconds, gravity taken off."""
+    width, height, left, right, top, bottom = 300, 150, 34, 8, 10, 24
+    axes = np.stack([counts.astype(np.float64) for counts in window.counts])
+    axes *= window.count_mg / 1000
+    before = axes[:, : window.trigger] if 0 < window.trigger < axes.shape[1] else axes[:, :1]
+    axes -= before.mean(axis=1, keepdims=True)
+    count = axes.shape[1]
+    step_ms = 1000.0 / window.rate_hz if window.rate_hz else 1.0
+    most = max(float(np.abs(axes).max()), 1.0)
+    limit = _step(most, 2) * math.ceil(most / _step(most, 2))
+    canvas = _Canvas()
+
+    def x_of(index: float) -> float:
+        return left + index / max(1, count - 1) * (width - left - right)
+
+    def y_of(value: float) -> float:
+        return top + (limit - value) / (2 * limit) * (height - top - bottom)
+
+    for value in (-limit, 0.0, limit):
+        canvas.line(left, y_of(value), width - right, y_of(value), "grid")
+        canvas.text(
+            left - 5, y_of(value) + 4, f"{value:.0f}".replace("-", "\u2212"), "tick", "end"
+        )
+    canvas.line(x_of(window.trigger), top, x_of(window.trigger), height - bottom, "mark")
+    for axis in range(3):
+        points = _shock_points(axes[axis], x_of, y_of)
+        dash = _DASHES[axis]
+        dashed = f' stroke-dasharray="{dash}"' if dash else ""
+        canvas.add(
+            f'<polyline class="curve thin c{axis + 1}"{dashed} points="{points}">'
+            f"<title>{_AXIS_NAMES[axis]}</title></polyline>"
+        )
+    total_ms = (count - 1) * step_ms
+    step = _step(total_ms, 4)
+    first = -window.trigger * step_ms
+    at = math.ceil(first / step) * step
+    while at <= first + total_ms:
+        x = x_of((at - first) / step_ms)
+        canvas.text(x, height - 8, f"{at:.0f}".replace("-", "\u2212"), "tick", "middle")
+        at += step
+    canvas.text(left - 5, height - 8, "ms", "tick", "end")
+    return (
+        f'<svg class="shock" viewBox="0 0 {width} {height}" role="img" '
+        f'aria-label="{escape(summary)}" font-size="11">{"".join(canvas.parts)}</svg>'
+    )
+
+
+def _shock_points(
+    values: NDArray[np.float64],
+    x_of: Callable[[float], float],
+    y_of: Callable[[float], float],
+) -> str:
+    """Reduce a line to the least and greatest of each of some columns, in their order in time."""
+    count = len(values)
+    columns = min(count, _SHOCK_POINTS)
+    edges = np.linspace(0, count, columns + 1).astype(np.int64).tolist()
+    points: list[str] = []
+    for first, stop in zip(edges[:-1], edges[1:], strict=True):
+        part = values[first:stop]
+        places = {first + int(part.argmin()), first + int(part.argmax())}
+        points += [f"{x_of(at):.1f},{y_of(float(values[at])):.1f}" for at in sorted(places)]
+    return " ".join(points)

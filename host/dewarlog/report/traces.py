@@ -1,0 +1,143 @@
+"""What the pictures need, gathered in a second pass over the log.
+
+Temperatures are reduced to the least and the greatest of each pixel column, so that a reading that
+lasted one sample is still seen in a year's log; of the shock windows only the hardest are kept.
+Memory does not grow with the log.
+"""
+
+from __future__ import annotations
+
+import heapq
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from dewarlog.checks.finding import Moment
+from dewarlog.checks.integrity import IntegrityCheck
+from dewarlog.readings import LogReader
+from dewarlog.records import Block, JournalTail, ShockWindow
+from dewarlog_wire import layout
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from dewarlog.checks.review import Review
+    from dewarlog.records import Event, SampleSpan
+    from dewarlog.report.timeline import Timeline
+
+# Pixel columns of the widest picture; narrower ones join neighbours.
+COLUMNS: Final = 840
+SHOCK_WINDOWS_MAX: Final = 12
+# A year of hourly clock readings and everything else still fits; a flood does not.
+EVENTS_MAX: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """One probe's least and greatest temperature in each pixel column, NaN where there is none."""
+
+    channel: int
+    low_degc: NDArray[np.float64]
+    high_degc: NDArray[np.float64]
+
+    def joined(self, factor: int) -> Trace:
+        """Join each `factor` columns into one."""
+        if factor <= 1:
+            return self
+        columns = len(self.low_degc) // factor
+        low = self.low_degc[: columns * factor].reshape(columns, factor)
+        high = self.high_degc[: columns * factor].reshape(columns, factor)
+        return Trace(
+            self.channel,
+            _least(low, axis=1),
+            -_least(-high, axis=1),
+        )
+
+
+def _least(values: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
+    """Give the least along an axis; NaN only where all are NaN, and without a warning."""
+    least = np.where(np.isnan(values), np.inf, values).min(axis=axis)
+    return np.where(np.isinf(least), np.nan, least)
+
+
+@dataclass(frozen=True, slots=True)
+class Traces:
+    """What the second pass gathered."""
+
+    temperatures: tuple[Trace, ...]
+    shocks: tuple[ShockWindow, ...]  # the hardest, in order of time
+    events: tuple[Event, ...]
+    events_left_out: int
+
+
+@dataclass(slots=True)
+class _Gatherer:
+    timeline: Timeline
+    hardest: frozenset[int]
+    low: dict[int, NDArray[np.float64]] = field(default_factory=dict[int, "NDArray[np.float64]"])
+    high: dict[int, NDArray[np.float64]] = field(default_factory=dict[int, "NDArray[np.float64]"])
+    shocks: list[ShockWindow] = field(default_factory=list[ShockWindow])
+    events: list[Event] = field(default_factory=list["Event"])
+    events_left_out: int = 0
+
+    def take(self, span: SampleSpan | None, events: tuple[Event, ...]) -> None:
+        room = EVENTS_MAX - len(self.events)
+        self.events += events[:room]
+        self.events_left_out += max(0, len(events) - room)
+        if span is not None:
+            self._span(span)
+
+    def _span(self, span: SampleSpan) -> None:
+        first_s = self.timeline.at(Moment(span.boot, 0))
+        places = (span.times_ms() / 1000 + first_s) * (COLUMNS / self.timeline.length_s)
+        columns = np.clip(places.astype(np.int64), 0, COLUMNS - 1)
+        for channel, samples in span.channels.items():
+            low = samples.counts if samples.low_counts is None else samples.low_counts
+            high = samples.counts if samples.high_counts is None else samples.high_counts
+            at = columns
+            if samples.states is not None:
+                good = samples.states == layout.STATE_OK
+                low, high, at = low[good], high[good], at[good]
+            if len(at) == 0:
+                continue
+            if channel not in self.low:
+                self.low[channel] = np.full(COLUMNS, np.inf)
+                self.high[channel] = np.full(COLUMNS, -np.inf)
+            starts = np.flatnonzero(np.diff(at, prepend=-1))
+            touched = at[starts]
+            per_degc = layout.TEMPERATURE_PER_DEGC
+            lows = np.minimum.reduceat(low, starts) / per_degc
+            highs = np.maximum.reduceat(high, starts) / per_degc
+            np.minimum.at(self.low[channel], touched, lows)
+            np.maximum.at(self.high[channel], touched, highs)
+
+    def finish(self) -> Traces:
+        traces: list[Trace] = []
+        for channel in sorted(self.low):
+            low, high = self.low[channel], self.high[channel]
+            missing = np.isinf(low)
+            low[missing] = high[missing] = np.nan
+            traces.append(Trace(channel, low, high))
+        self.shocks.sort(key=lambda window: (window.boot, window.start_ms))
+        return Traces(tuple(traces), tuple(self.shocks), tuple(self.events), self.events_left_out)
+
+
+def gather(path: Path, review: Review, timeline: Timeline) -> Traces:
+    """Read the log once more and keep what its pictures and its event list show."""
+    hardest = heapq.nlargest(SHOCK_WINDOWS_MAX, review.shocks, key=lambda shock: shock.peak_g)
+    gatherer = _Gatherer(timeline, frozenset(shock.number for shock in hardest))
+    integrity = IntegrityCheck()  # tells what belongs to the log, as in the first pass
+    with path.open("rb") as file:
+        for item in LogReader(file, path).items():
+            if not integrity.feed(item):
+                continue
+            if isinstance(item, Block):
+                gatherer.take(item.span, item.events)
+                if item.shock is not None and item.shock.shock in gatherer.hardest:
+                    gatherer.shocks.append(item.shock)
+            elif isinstance(item, JournalTail):
+                gatherer.take(item.span, item.events)
+    return gatherer.finish()
