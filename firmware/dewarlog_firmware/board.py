@@ -227,9 +227,10 @@ class Board:
             adc.atten(machine.ADC.ATTN_11DB)
         return Supply(adc, self.wiring.adc_reference_mv, _DIVIDER_KOHM, _DIVIDER_KOHM)
 
-    def timer(self) -> PeriodicTimer:
-        """Return the timer of the sampler's tick."""
-        return PeriodicTimer(machine.Timer(self.wiring.timer))
+    def timer(self, number: int) -> PeriodicTimer:
+        """Return a timer: 0 is the sampler's tick, 1 wakes the main loop."""
+        first = self.wiring.timer
+        return PeriodicTimer(machine.Timer(first if first < 0 else first + number))
 
     def watchdog(self, timeout_ms: int) -> "machine.WDT":
         """Start the watchdog, which nothing but a reset can stop, and return it to be fed."""

@@ -31,9 +31,12 @@ class Recovery:
         self.dropped_bytes = dropped_bytes
         self.boot = boot  # the boot that the recovered samples belong to
         self.last_uptime_s = None  # of the newest sample, or None
-        self.interval_ms = 0
+        self.interval_ms = 10000
+        self.was_stopped = False  # the last event says that the logger was stopped on purpose
         self.clock_uptime_s = None  # of the newest clock reading before the cut, or None
         self.clock_utc_s = layout.UTC_UNKNOWN
+        self.tilt_values = None  # of the newest TILT event, or None
+        self.tilt_uptime_s = 0
 
 
 class Logbook:
@@ -105,7 +108,7 @@ class Logbook:
         if recorder.count:
             nominal_ms = recorder.uptime_ms + (recorder.count - 1) * recorder.interval_ms
             recovery.last_uptime_s = recorder.uptime_s + nominal_ms // 1000
-        recovery.interval_ms = recorder.interval_ms
+            recovery.interval_ms = recorder.interval_ms
         return recovery, block_seq
 
     def _replay_record(self, kind: int, body: bytes, recovery: Recovery) -> None:
@@ -130,9 +133,13 @@ class Logbook:
                 layout.EVENT_HEAD.format, body, 0
             )
             recorder.event(event_kind, body[head_bytes:], uptime_s, uptime_ms)
+            recovery.was_stopped = event_kind == layout.KIND_STOP
             if event_kind == layout.KIND_CLOCK_READ:
                 recovery.clock_uptime_s = uptime_s
                 recovery.clock_utc_s = struct.unpack_from("<I", body, head_bytes)[0]
+            elif event_kind == layout.KIND_TILT:
+                recovery.tilt_uptime_s = uptime_s
+                recovery.tilt_values = struct.unpack(layout.EVENT_TILT.format, body[head_bytes:])
 
     def _without_journal(self, error: Exception) -> tuple:
         """The journal is gone or its head unreadable: go on behind the last block."""

@@ -1,0 +1,373 @@
+"""The main loop: samples first, then shocks, then at most one frame for a host, then sleep.
+
+Outside the line: makes every part from board and config, and joins them. One loop and no asyncio:
+what happens in one pass, and in which order, is what stands in `step`. Interrupts (sampler,
+shock_sampler) go on whatever the loop does.
+
+A run continues over resets and power cuts until a host ends it; Ctrl-C stops the loop, keeps the
+run open and gives the REPL: `from dewarlog_firmware import app; app.run()` goes on.
+"""
+
+import os
+import struct
+import sys
+
+from dewarlog_wire import layout
+from dewarlog_wire.crc import crc32
+
+from dewarlog_firmware import VERSION
+from dewarlog_firmware.board import open_board
+from dewarlog_firmware.chips import PART_ACCELEROMETER, Chips
+from dewarlog_firmware.clock import Uptime, WallClock
+from dewarlog_firmware.config import load_config, parse_config
+from dewarlog_firmware.desk import Desk
+from dewarlog_firmware.excursion import Engine
+from dewarlog_firmware.flash_log import FlashLog
+from dewarlog_firmware.keeper import Keeper
+from dewarlog_firmware.link_usb import UsbLink
+from dewarlog_firmware.logbook import ENOSPC, Logbook
+from dewarlog_firmware.profile import default_document, profile_sections, reading_columns
+from dewarlog_firmware.recorder import Recorder
+from dewarlog_firmware.sampler import Sample, Sampler
+from dewarlog_firmware.server import Server
+from dewarlog_firmware.shock_sampler import SENSOR_OK, ShockSampler
+from dewarlog_firmware.tilt import Tilt
+
+PROFILE_PATH = "/profile.json"
+LOG_ROOT = "/log"
+LOG_ID_BYTES = 8
+# A shock window is captured for at most a second or so; a sample waits that long for its flush,
+# so that no flash operation stalls the capture.
+CAPTURE_PATIENCE_MS = 2000
+_STOP_COMMAND = 0
+_STOP_KEYBOARD = 1
+_STOP_MEMORY_FULL = 2
+_STOP_ERROR = 4
+
+
+def run() -> None:
+    """Start the logger on this board and keep it going; returns after Ctrl-C.
+
+    Raises ConfigError when /profile.json cannot be used: a board must not log by other limits
+    than its shipment's.
+    """
+    board = open_board()
+    App(board, load_profile(PROFILE_PATH)).run()
+
+
+def load_profile(path: str):  # noqa: ANN201 - config.Config
+    """Read the shipment profile; the built-in one when the board was given none."""
+    try:
+        with open(path) as file:
+            text = file.read()
+    except OSError:
+        return parse_config(default_document())
+    return load_config(text)
+
+
+class App:
+    """One board, one profile, one loop."""
+
+    def __init__(self, board, config) -> None:  # noqa: ANN001 - board.Board, config.Config
+        self.board = board
+        self.is_recording = False
+        self.end_requested = False
+        self._config = config
+        self._uptime = Uptime(board.ticks_ms())
+        self._clock_due_ms = -1
+        self._clock_utc_s = 0
+        self._uncommitted_since_ms = -1
+        encode_page, cobs_encode = _fast_functions()
+        self.columns = reading_columns(config)
+
+        engine = Engine(config.rules, self.columns)
+        channels = tuple([channel.channel for channel in config.channels])
+        recorder = Recorder(channels, config.sampling.conversions > 1, encode_page)
+        flash = FlashLog(LOG_ROOT, recorder.buffer)
+        self._accelerometer = board.accelerometer()
+        self.shocks = ShockSampler(self._accelerometer, board.shock_line(), board.ticks_us)
+        self.logbook = Logbook(
+            recorder, flash, engine, config.sampling.full_policy, stalls=self.shocks
+        )
+        engine.emit = self.logbook.emit
+        self.chips = Chips(board, config, self.logbook.emit)
+        self.keeper = Keeper(config, self.logbook, self)
+
+        converter = config.converter
+        probes = []
+        for channel in channels:
+            driver = board.converter(
+                channel, converter.gain, converter.averaging, converter.mains_hz
+            )
+            driver.configure()  # one that does not hold its settings says so in every sample
+            probes.append((driver, board.ready_line(channel)))
+        self.sampler = Sampler(probes, board.timer(0), board.ticks_ms)
+        self._sample = Sample(len(probes))
+        self._dropped = 0
+        self._tilt = Tilt(config.tilt)
+        self._tilt_due_s = 0
+        self._waker = board.timer(1)
+
+        console = board.console()
+        self._server = Server(self.logbook, Desk(self), board.device_id, os.urandom)
+        self._link = UsbLink(console.reader, console.writer, cobs_encode)
+
+    # --- time ---------------------------------------------------------------------------------
+
+    def now(self) -> tuple:
+        """Return the uptime as (s, ms)."""
+        return self._uptime.at(self.board.ticks_ms())
+
+    def stamp(self) -> None:
+        """Let the events that follow carry the present time."""
+        self.logbook.at(*self.now())
+
+    def set_clock_in(self, utc_s: int, wait_ms: int) -> None:
+        """Have the clock chip set to `utc_s` when that many ms have passed."""
+        self._clock_utc_s = utc_s
+        uptime_s, uptime_ms = self.now()
+        self._clock_due_ms = uptime_s * 1000 + uptime_ms + wait_ms
+
+    # --- what keeper asks of the chips --------------------------------------------------------
+
+    def set_period_ms(self, period_ms: int) -> None:
+        """Tick every `period_ms` from now on."""
+        self.sampler.set_period_ms(period_ms)
+
+    def read_clock(self) -> tuple:
+        """Return (utc_s, clock state)."""
+        return self.chips.read_clock()
+
+    def read_supply(self) -> tuple:
+        """Return (mV, 1 when low)."""
+        return self.chips.read_supply()
+
+    def tilt_totals(self) -> tuple:
+        """Return the values of a TILT event as things stand."""
+        return self._tilt.values()
+
+    # --- the run ------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Continue the open run or begin one, and loop until Ctrl-C."""
+        try:
+            self._open_run()
+            self._start_sampling()
+            while True:
+                self.step()
+        except KeyboardInterrupt:
+            self._stop(_STOP_KEYBOARD)
+            print("dewarlog stopped; the run stays open. app.run() continues it.")
+        except Exception:
+            # A fault of the firmware: what is durable stays so, the log says why it ends here.
+            self._stop(_STOP_ERROR)
+            raise
+
+    def _open_run(self) -> None:
+        sections = list(profile_sections(self._config))
+        config_crc = 0
+        for kind, body in sections:
+            config_crc = crc32(body, crc32(bytes((kind,)), config_crc))
+        self.stamp()
+        state = self.logbook.flash.open_run()
+        if state is not None:
+            recovery = self.logbook.resume()
+            if state.config_crc == config_crc:
+                self._note_boot(recovery)
+                return
+            # Another profile is another run: limits never change inside one.
+            self.logbook.end()
+        self._begin_run(sections, config_crc)
+
+    def _begin_run(self, sections: list, config_crc: int) -> None:
+        log_id = os.urandom(LOG_ID_BYTES)
+        version = sys.implementation.version
+        identity = struct.pack(
+            layout.IDENTITY.format,
+            self.board.device_id,
+            log_id,
+            VERSION[0],
+            VERSION[1],
+            VERSION[2],
+            version[0],
+            version[1],
+            version[2],
+            self.chips.read_clock()[0],
+        )
+        board_text = bytes((layout.TEXT_BOARD,)) + self.board.name.encode()
+        head = [(layout.SECTION_IDENTITY, identity), (layout.SECTION_TEXT, board_text)]
+        self.logbook.begin(head + sections, log_id, config_crc)
+        utc_s, clock_state = self.chips.read_clock()
+        self.logbook.emit(
+            layout.KIND_BOOT, (self.board.boot_cause, 0, 0, 0, utc_s, clock_state)
+        )
+        self.keeper.start(*self.now())
+
+    def _note_boot(self, recovery) -> None:  # noqa: ANN001 - logbook.Recovery
+        """Say what this boot found, and how long nothing was recorded."""
+        utc_s, clock_state = self.chips.read_clock()
+        self.logbook.emit(
+            layout.KIND_BOOT,
+            (
+                self.board.boot_cause,
+                self.logbook.recorder.boot,
+                recovery.recovered_samples,
+                min(recovery.dropped_bytes, 0xFFFF),
+                utc_s,
+                clock_state,
+            ),
+        )
+        self.logbook.engine.break_time()
+        length_s, missed = layout.GAP_LENGTH_UNKNOWN, 0
+        if recovery.last_uptime_s is not None and recovery.clock_uptime_s is not None:
+            before = WallClock(recovery.clock_utc_s, recovery.clock_uptime_s, 0)
+            last_utc_s = before.utc_at(recovery.last_uptime_s, 0)
+            if layout.UTC_UNKNOWN not in (utc_s, last_utc_s):
+                length_s = max(0, utc_s - last_utc_s)
+                missed = length_s * 1000 // recovery.interval_ms
+        cause = layout.GAP_STOPPED if recovery.was_stopped else layout.GAP_POWER
+        self.logbook.emit(
+            layout.KIND_GAP, (layout.STREAM_SAMPLES, cause, 0, length_s, missed)
+        )
+        if recovery.tilt_values is not None:
+            last_s = recovery.last_uptime_s or recovery.tilt_uptime_s
+            self._tilt.resume(recovery.tilt_values, max(0, last_s - recovery.tilt_uptime_s))
+        self.keeper.start(*self.now())
+
+    def _start_sampling(self) -> None:
+        if not self.logbook.check_room():
+            self._memory_full()
+            return
+        self.chips.configure_tilt()
+        settings = self._config.shock
+        held = self._accelerometer.identified() and self._accelerometer.configure(
+            settings.trigger_count, settings.rate_hz, quiet_ms=settings.quiet_ms
+        )
+        self.shocks.start()
+        self.chips.note(PART_ACCELEROMETER, SENSOR_OK if held else self.shocks.check())
+        self.logbook.commit()
+        period_ms = self.keeper.interval_ms // self._config.sampling.conversions
+        if self._tilt.period_s * 1000 < period_ms:
+            self._waker.start(self._tilt.period_s * 1000, _wake)
+        self.is_recording = True
+        self.sampler.start(period_ms)
+
+    def step(self) -> None:
+        """Do one pass of the loop; sleep at its end when nothing is left to do."""
+        busy = False
+        if self.is_recording:
+            try:
+                busy = self._take_samples()
+                busy = self._take_shocks() or busy
+                self._look_at_tilt()
+            except OSError as error:
+                if error.args[0] != ENOSPC:
+                    raise
+                self._memory_full()
+        busy = self._link.poll(self._server) or busy
+        self._set_clock_when_due()
+        if self.end_requested:
+            self._end_run()
+        if not busy:
+            self.board.idle()
+
+    def _take_samples(self) -> bool:
+        if not self.sampler.take(self._sample):
+            return False
+        cause = layout.GAP_LATE
+        dropped = self.sampler.ring.dropped
+        if dropped != self._dropped:
+            self._dropped = dropped
+            cause = layout.GAP_RING_FULL
+        uptime_s, uptime_ms = self._uptime.at(self._sample.ticks_ms)
+        self.keeper.conversion(self._sample, uptime_s, uptime_ms, cause)
+        if self.keeper.is_full:
+            self._memory_full()
+            return True
+        self._commit()
+        return True
+
+    def _commit(self) -> None:
+        """Make the sample durable, after the shock being captured if there is one."""
+        if self.shocks.capturing():
+            now_s, now_ms = self.now()
+            now_ms += now_s * 1000
+            if self._uncommitted_since_ms < 0:
+                self._uncommitted_since_ms = now_ms
+            if now_ms - self._uncommitted_since_ms < CAPTURE_PATIENCE_MS:
+                return
+        self._uncommitted_since_ms = -1
+        self.logbook.commit()
+
+    def _look_at_tilt(self) -> None:
+        uptime_s, uptime_ms = self.now()
+        if uptime_s < self._tilt_due_s:
+            return
+        self._tilt_due_s = uptime_s + self._tilt.period_s
+        if self._tilt.look(self.chips.read_tilt(), uptime_s):
+            self.logbook.at(uptime_s, uptime_ms)
+            self.logbook.emit(layout.KIND_TILT, self._tilt.values())
+            self._commit()
+
+    def _set_clock_when_due(self) -> None:
+        if self._clock_due_ms < 0:
+            return
+        now_s, now_ms = self.now()
+        if now_s * 1000 + now_ms >= self._clock_due_ms:
+            self._clock_due_ms = -1
+            self.chips.set_clock(self._clock_utc_s)
+
+    # --- ends ---------------------------------------------------------------------------------
+
+    def _halt(self) -> None:
+        """Stop every interrupt of ours."""
+        self.is_recording = False
+        self.sampler.stop()
+        self.shocks.stop()
+        self._waker.stop()
+
+    def _stop(self, cause: int) -> None:
+        """Stop recording and seal what is open; the run can be continued."""
+        if self.is_recording:
+            self._halt()
+            self.stamp()
+            self.logbook.emit(layout.KIND_STOP, (cause,))
+            self.logbook.commit()
+        self.logbook.flash.release()
+
+    def _memory_full(self) -> None:
+        """Stop recording for want of memory, and say so while there still is room for that."""
+        self._halt()
+        self.keeper.is_full = True
+        if not self.logbook.has_last_words():
+            return
+        self.stamp()
+        self.logbook.emit(
+            layout.KIND_GAP,
+            (layout.STREAM_SAMPLES, layout.GAP_MEMORY_FULL, 0, layout.GAP_LENGTH_UNKNOWN, 0),
+        )
+        self.logbook.emit(layout.KIND_STOP, (_STOP_MEMORY_FULL,))
+        self.logbook.seal()
+
+    def _end_run(self) -> None:
+        """Close the run for good, as a host asked; its log can still be pulled."""
+        self.end_requested = False
+        if self.is_recording:
+            self._halt()
+            self.stamp()
+            self.logbook.emit(layout.KIND_STOP, (_STOP_COMMAND,))
+        self.logbook.end()
+
+
+def _wake(_timer: object) -> None:
+    """Do nothing: the interrupt itself ends the main loop's sleep."""
+
+
+def _fast_functions() -> tuple:
+    """Return the page and COBS encoders: machine code where the port can make it."""
+    try:
+        from dewarlog_firmware.fast import cobs_encode_into, encode_page
+    except (ImportError, SyntaxError):
+        from dewarlog_wire.cobs import encode_into as cobs_encode_into
+        from dewarlog_wire.column import encode_page
+    return encode_page, cobs_encode_into
