@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 import sys
 import time
 import types
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -179,6 +181,36 @@ def test_no_pin_is_used_twice(board: Any, machine_name: str) -> None:
     assert len(set(pins)) == len(pins) == 19
 
 
+@pytest.mark.parametrize(
+    ("title", "machine_name"),
+    [
+        ("RPI_PICO2_W, RPI_PICO_W, RPI_PICO", "Raspberry Pi Pico W with RP2040"),
+        ("ESP32_GENERIC_S3", "Generic ESP32S3 module with ESP32S3"),
+    ],
+)
+def test_the_readme_tells_the_wiring(board: Any, title: str, machine_name: str) -> None:
+    """A person wires by its tables."""
+    readme = Path(board.__file__).parents[1] / "README.md"
+    _, _, section = readme.read_text().partition(f"\n### {title}\n")
+    rows = [row.split("|") for row in section.splitlines() if row.startswith("| ")][1:5]
+    left = [[int(pin) for cell in row[2:6] for pin in re.findall(r"\d+", cell)] for row in rows]
+    right = [[int(pin) for pin in re.findall(r"\d+", row[8])] for row in rows]
+    wiring = board.wiring_of(machine_name)
+
+    assert left == [
+        list(wiring.probe_cs),
+        list(wiring.probe_ready),
+        list(wiring.spi_probes[1:]),
+        [],
+    ]
+    assert right == [
+        list(wiring.spi_shock[1:]),
+        [wiring.shock_cs, wiring.shock_int1],
+        list(wiring.i2c[1:]),
+        [wiring.supply_adc],
+    ]
+
+
 def test_rp2_pins_have_the_functions_they_are_used_for(board: Any) -> None:
     """SPI and I2C functions repeat every eight and four pins (RP2040 datasheet, table 2)."""
     wiring = board.wiring_of("Raspberry Pi Pico W with RP2040")
@@ -261,7 +293,7 @@ def test_the_timer_is_hard_where_the_port_has_it(
 ) -> None:
     """esp32 refuses with ValueError, rp2 before 1.26 with TypeError."""
     monkeypatch.setattr(Timer, "refusal", refusal)
-    timer = pico_w.timer()
+    timer = pico_w.timer(0)
     timer.start(1000, print)
     [options] = timer._timer.calls
 
@@ -272,12 +304,28 @@ def test_the_timer_is_hard_where_the_port_has_it(
 
 def test_a_restarted_timer_is_stopped_first(pico_w: Any) -> None:
     """Else the old period would go on beside the new one."""
-    timer = pico_w.timer()
+    timer = pico_w.timer(0)
     timer.start(1000, print)
     timer.start(2000, print)
     timer.stop()
 
     assert timer._timer.stops == 3
+
+
+@pytest.mark.parametrize(
+    ("machine_name", "numbers"),
+    [
+        ("Raspberry Pi Pico W with RP2040", [-1, -1]),
+        ("Generic ESP32S3 module with ESP32S3", [0, 1]),
+    ],
+)
+def test_timers_are_numbered_where_the_port_counts_them(
+    board: Any, machine_name: str, numbers: list[int]
+) -> None:
+    """rp2 has as many as one likes, all called -1."""
+    wired = board.Board(board.wiring_of(machine_name))
+
+    assert [wired.timer(number)._timer.number for number in range(2)] == numbers
 
 
 def test_drivers_reach_their_chips(pico_w: Any) -> None:
