@@ -1,0 +1,226 @@
+"""The line runs one way: a file may import from its left, never from its right.
+
+The tables below are the line as README.md draws it. A new file fails here until it is given its
+station, which is the moment to ask what it may know. An import for types alone counts too: it is
+knowledge of the other file all the same.
+"""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from workshop.places import FIRMWARE, PROTOCOL, ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+HOST: Final = ROOT / "host"
+
+# Stations from left to right; within one, files may know each other.
+FIRMWARE_LINE: Final = {
+    "ground": ("__init__", "config", "isqrt", "its90_tables", "rate_history"),
+    "pure": ("thermocouple", "excursion", "shock", "tilt", "clock", "profile"),
+    "sensors": ("sensors", "sensors.*"),
+    "ring": ("ring", "sampler", "shock_sampler"),
+    "recorder": ("fast", "reading", "recorder", "keeper"),
+    "flash_log": ("flash_log", "logbook"),
+    "server": ("transfer", "server", "desk"),
+    "link": ("link_usb",),
+    "outside": ("chips", "board", "app"),
+}
+HOST_LINE: Final = {
+    "ground": ("__init__", "errors", "its90"),
+    "link": ("link", "link.*"),
+    "pull": ("session", "fetch", "pull"),
+    "archive": ("durable", "held", "archive"),
+    "parse": ("parse", "records", "columns", "contents"),
+    "readings": ("readings", "uncertainty"),
+    "checks": ("words", "checks", "checks.*"),
+    "report": ("verdict", "report", "report.*", "export"),
+    "outside": ("sim", "cli", "__main__"),
+}
+LINES: Final = {"dewarlog_firmware": FIRMWARE_LINE, "dewarlog": HOST_LINE}
+
+# What each package may import besides itself, the standard library and what stands below.
+MAY_IMPORT: Final = {
+    "dewarlog_wire": set[str](),
+    "dewarlog_firmware": {"dewarlog_wire"},
+    "dewarlog": {"dewarlog_wire"},
+}
+
+# Files that compute and touch nothing: they import each other and the wire, nothing else of ours.
+PURE: Final = FIRMWARE_LINE["ground"] + FIRMWARE_LINE["pure"]
+
+# Imports that only one place is allowed, because everything else must do without.
+ONLY_IN: Final = {
+    "machine": {"dewarlog_firmware.board"},  # pins: all else takes them as arguments
+    "construct": {"dewarlog.parse"},  # its types stay out of every signature
+    "serial": {"dewarlog.link.usb"},
+    "jinja2": {"dewarlog.report.as_html"},
+    "pyarrow": {"dewarlog.export"},
+    "platformdirs": {"dewarlog.archive"},
+    "typer": {"dewarlog.cli"},
+    "rich": {"dewarlog.cli"},
+    "socket": set[str](),  # no account, no network
+    "urllib": set[str](),
+    "http": set[str](),
+}
+
+# What MicroPython 1.25 has on every board we name.
+ON_BOARD: Final = {
+    *("array", "binascii", "collections", "errno", "gc", "hashlib", "io", "json", "machine"),
+    *("micropython", "os", "select", "struct", "sys", "time", "vfs"),
+}
+
+HEAVY: Final = ("jinja2", "numpy", "pyarrow", "pydantic", "scipy", "construct")
+
+
+@dataclass(frozen=True, slots=True)
+class Import:
+    """One import statement: the module it names and whether only the type checker sees it."""
+
+    module: str
+    line: int
+    for_types: bool
+
+
+def root_of(module: str) -> str:
+    """Return the package a module belongs to."""
+    return module.partition(".")[0]
+
+
+def modules_of(package: Path) -> dict[str, Path]:
+    """Return every module below a package folder by its full name."""
+    names: dict[str, Path] = {}
+    for file in sorted(package.rglob("*.py")):
+        parts = file.relative_to(package.parent).with_suffix("").parts
+        names[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = file
+    return names
+
+
+MODULES: Final = {
+    **modules_of(FIRMWARE / "dewarlog_firmware"),
+    **modules_of(PROTOCOL / "dewarlog_wire"),
+    **modules_of(HOST / "dewarlog"),
+}
+
+
+def imports_of(module: str) -> Iterator[Import]:
+    """Yield what a module imports; `from package import module` names the module."""
+    tree = ast.parse(MODULES[module].read_text())
+    guarded = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        for inner in ast.walk(node)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield Import(alias.name, node.lineno, id(node) in guarded)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module}:{node.lineno}: an import that is not absolute"
+            for alias in node.names:
+                inner = f"{node.module}.{alias.name}"
+                name = inner if inner in MODULES else str(node.module)
+                yield Import(name, node.lineno, id(node) in guarded)
+
+
+def station_of(module: str) -> int:
+    """Return how far right a module stands in its package's line; -1 when it has no place."""
+    package, _, name = module.partition(".")
+    for index, patterns in enumerate(LINES[package].values()):
+        if any(fnmatch(name or "__init__", pattern) for pattern in patterns):
+            return index
+    return -1
+
+
+IN_LINE: Final = [name for name in MODULES if root_of(name) in LINES]
+
+
+@pytest.mark.parametrize("module", IN_LINE)
+def test_every_file_has_its_station_and_looks_only_left(module: str) -> None:
+    """A file imports from its own station or from stations left of it."""
+    here = station_of(module)
+    assert here >= 0, f"{module} has no station: give it one in tests/test_layers.py"
+    package = root_of(module)
+    to_the_right = [
+        f"line {item.line}: {item.module}"
+        for item in imports_of(module)
+        if root_of(item.module) == package and station_of(item.module) > here
+    ]
+    assert to_the_right == []
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_packages_know_only_what_is_below_them(module: str) -> None:
+    """The wire knows neither side; board and host never know each other."""
+    package = root_of(module)
+    strangers = set(MAY_IMPORT) - MAY_IMPORT[package] - {package}
+    found = [
+        f"line {item.line}: {item.module}"
+        for item in imports_of(module)
+        if root_of(item.module) in strangers
+    ]
+    assert found == []
+
+
+@pytest.mark.parametrize("name", [n for n in PURE if f"dewarlog_firmware.{n}" in MODULES])
+def test_pure_modules_import_only_pure_modules_and_the_wire(name: str) -> None:
+    """What can be tested without a board stays that way."""
+    allowed = {"dewarlog_firmware", *(f"dewarlog_firmware.{pure}" for pure in PURE)}
+    found = [
+        f"line {item.line}: {item.module}"
+        for item in imports_of(f"dewarlog_firmware.{name}")
+        if item.module.startswith("dewarlog_firmware") and item.module not in allowed
+    ]
+    assert found == []
+
+
+@pytest.mark.parametrize("library", ONLY_IN)
+def test_a_library_stays_in_its_one_place(library: str) -> None:
+    """Hardware, formats and user interface each have one door."""
+    importers = {
+        module
+        for module in MODULES
+        for item in imports_of(module)
+        if root_of(item.module) == library and not item.for_types
+    }
+    assert importers - ONLY_IN[library] == set()
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if root_of(name) != "dewarlog"])
+def test_device_code_imports_only_what_a_board_has(module: str) -> None:
+    """Nothing of CPython's library that MicroPython lacks; the wire needs still less."""
+    allowed = ON_BOARD | {"dewarlog_wire", "dewarlog_firmware"}
+    if root_of(module) == "dewarlog_wire":
+        allowed = {"array", "binascii", "collections", "hashlib", "struct", "dewarlog_wire"}
+    found = [
+        f"line {item.line}: {item.module}"
+        for item in imports_of(module)
+        if root_of(item.module) not in allowed and not item.for_types
+    ]
+    assert found == []
+
+
+@pytest.mark.parametrize("arguments", [[], ["--help"]], ids=["import", "--help"])
+def test_the_command_starts_without_heavy_libraries(arguments: list[str]) -> None:
+    """`dewarlog --help` answers at once: heavy imports wait until a command needs them."""
+    code = (
+        "import sys\nimport dewarlog.cli\n"
+        "if sys.argv[1:]:\n"
+        "    try:\n        dewarlog.cli.main()\n    except SystemExit:\n        pass\n"
+        f"print('heavy:', *[name for name in {HEAVY!r} if name in sys.modules])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[-1].split() == ["heavy:"]
