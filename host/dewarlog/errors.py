@@ -21,10 +21,13 @@ The tree, with the exit code a command ends with:
     |  |- DiskFull                6   nothing lost; make room and run it again
     |  |- ArchiveLocked           6   another pull of the same board is writing there
     |  `- ArchiveDamaged          3   an archived file is not what it was when it was filed
-    `- LogError                   3   a log file
-       |- LogDamaged              3   bytes changed, missing or torn
-       |- UnknownVersion          3   written by a newer board than this program knows
-       `- NotALog                 4   empty, or not a dewarlog log at all
+    |- LogError                   3   a log file
+    |  |- LogDamaged              3   bytes changed, missing or torn
+    |  |- UnknownVersion          3   written by a newer board than this program knows
+    |  `- NotALog                 4   empty, or not a dewarlog log at all
+    `- SetUpError                 2   this installation lacks something
+       |- ExtraMissing            2   an optional library: the message names the extra
+       `- SimulatorMissing        2   the simulated board comes with the source tree only
 
 Every class carries its data as attributes, so that a caller never reads the sentence; the
 sentence says what happened, where, and what to do next.
@@ -56,6 +59,8 @@ class ExitCode(IntEnum):
     """The port or the board; what was received is kept."""
     STORAGE = 6
     """This computer's storage; what was received is kept."""
+    FAULT = 70
+    """A fault of this program itself (EX_SOFTWARE of sysexits.h): please report it."""
     INTERRUPTED = 130
     """Stopped by Ctrl-C (128 + SIGINT, as shells count); what was received is kept."""
 
@@ -321,4 +326,36 @@ class NotALog(LogError):
 
     def __init__(self, path: Path | None, reason: str) -> None:
         super().__init__(path, 0, f"not a dewarlog log: {reason}.")
+        self.reason = reason
+
+
+# --- this installation --------------------------------------------------------------------------
+
+
+class SetUpError(DewarlogError):
+    """The command needs something that is not installed here."""
+
+    exit_code = ExitCode.USAGE
+
+
+class ExtraMissing(SetUpError):
+    """An optional library is not installed."""
+
+    def __init__(self, what: str, library: str, extra: str) -> None:
+        super().__init__(
+            f"{what} needs {library}, which is not installed. Install it with: "
+            f'pip install "dewarlog[{extra}]"'
+        )
+        self.library = library
+        self.extra = extra
+
+
+class SimulatorMissing(SetUpError):
+    """The simulated board is not here, or cannot run here."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"The simulated board cannot be started: {reason}. It comes with the source tree: "
+            "clone the project, run tools/setup, and start it from there."
+        )
         self.reason = reason
