@@ -62,7 +62,7 @@ _RP2 = {
     "flash_stall_max_ms": 400,
 }
 # Any pin takes any function on ESP32-S3. Avoided: strapping pins 0, 3, 45, 46; USB 19, 20; flash
-# and PSRAM 26 to 37; console 43, 44 (ESP32-S3 data sheet v1.8, table 2-1).
+# and PSRAM 26 to 37; console 43, 44 (ESP32-S3 series data sheet, sections on pins and strapping).
 _ESP32_S3 = {
     "spi_probes": (1, 12, 11, 13),
     "probe_cs": (10, 14, 15, 16),

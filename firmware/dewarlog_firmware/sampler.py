@@ -92,7 +92,7 @@ class Sampler:
         )
         self._all = (1 << len(probes)) - 1
         self._tick = self._on_tick  # bound once: binding allocates
-        self._tick_no = TICKS_MASK  # the first tick is number 0
+        self._tick_no = -1
         self._open = -1  # ring index of the slot being gathered
         self._fresh = 0
         self._busy = False

@@ -4,8 +4,8 @@ Place in the line: first; the shock sampler drains it from an interrupt, the mai
 The FIFO streams all the time, so what came before a trigger is still there when the interrupt
 runs, and a stall of up to 53 ms (3200 Hz) loses nothing.
 
-Source: ADXL372 data sheet, Analog Devices, Rev. B; below, RD 0xNN is its section "Register
-Details" at that address, other sections by name. Checked against Linux
+Source: ADXL372 data sheet, Analog Devices, Rev. B; below, RD 0xNN is its register details at that
+address, other sections by subject. Checked against Linux
 drivers/iio/accel/adxl372.c and the vendor's no-OS driver (drivers/accel/adxl372).
 """
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from dewarlog_firmware.sensors import Bytes, Output, ReadOnlyBytes, Spi
 
-# Section "Serial Communications", SPI: mode 0; at most 10 MHz. The first byte is the address,
+# Section on serial communications, SPI: mode 0; at most 10 MHz. The first byte is the address,
 # shifted left, and bit 0 says read; addresses count up, except at FIFO_DATA.
 BAUDRATE = 8_000_000
 POLARITY = 0
@@ -43,8 +43,8 @@ _RESET_CODE = const(0x52)  # RD 0x41
 _FIFO_DATA = const(0x42)
 
 # STATUS, RD 0x04, and STATUS2, RD 0x05. The activity bits stay until STATUS2 is read: in default
-# (not linked) mode every interrupt is to be serviced by a read, section "Linking Activity
-# Detection and Inactivity Detection".
+# (not linked) mode every interrupt is to be serviced by a read (section on linking activity and
+# inactivity).
 _FIFO_OVR = const(0x08)
 _ERR_USER_REGS = const(0x80)  # a settings register was upset
 _ACTIVITY = const(0x20)
@@ -55,7 +55,7 @@ _INACTIVITY = const(0x10)
 _ENABLE = const(0x01)
 _REFERENCED = const(0x02)
 _THRESHOLD_MAX = const(2047)
-COUNT_MG = 100  # "Specifications", Table 1: scale factor 100 mg/LSB, 12 bits
+COUNT_MG = 100  # specifications, Table 1: scale factor 100 mg/LSB, 12 bits
 RANGE_G = 200
 # RD 0x29 and 0x30: one count of the activity timer is 6.6 ms, of the inactivity timer 26 ms, at
 # 3200 Hz and below; half of that at 6400 Hz. Activity time 0: one sample is enough.
@@ -63,9 +63,9 @@ _INACTIVITY_COUNT_MS = const(26)
 _INACTIVITY_COUNT_6400_MS = const(13)
 
 # FIFO_CTL, RD 0x3A: bits 5:3 format 000 = x, y, z; bits 2:1 mode 01 = stream; bit 0 is bit 8 of
-# FIFO_SAMPLES, the watermark in words. May be written in standby only ("FIFO Modes").
+# FIFO_SAMPLES, the watermark in words. To be written in standby only (section on FIFO modes).
 _FIFO_STREAM_XYZ = const(0x02)
-FIFO_SETS = 170  # 512 words hold 170 sets of x, y, z ("FIFO")
+FIFO_SETS = 170  # 512 words hold 170 sets of x, y, z (section on the FIFO)
 SET_WORDS = 3
 SET_BYTES = 6
 
@@ -212,7 +212,7 @@ class ADXL372:
         """Read `burst_sets` sets into `burst` (burst_bytes long, data from index 1 on).
 
         Interrupt-safe. At least one set must stay behind: a set that arrives while the last one is
-        read would be stored out of order (section "Retrieving Data from the FIFO").
+        read would be stored out of order (section on retrieving data; Linux leaves one too).
         """
         self._cs(0)
         self._spi.write_readinto(self._read_burst, burst)
