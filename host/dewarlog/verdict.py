@@ -45,11 +45,18 @@ class Verdict:
 
     word: Word
     sentence: str
-    action: str
-    contact: str | None
+    steps: tuple[str, ...]  # what to do with the product now
+    contact: str | None  # whom to call, as the profile says
     intact: bool
     reasons: tuple[Reason, ...]  # what decided
     notes: tuple[Reason, ...]  # what to look at; did not decide
+
+    @property
+    def call_label(self) -> str:
+        """Say when to call the contact."""
+        if self.word is Word.HOLD:
+            return "Call now: they decide"
+        return "Questions" if self.word is Word.USE else "If the log stays empty, call"
 
     @property
     def exit_code(self) -> ExitCode:
@@ -72,7 +79,6 @@ _ORDER: Final = (
     "agreement",
     "linearisation",
 )
-_NO_CONTACT: Final = "the person responsible for this shipment"
 
 
 def judge(review: Review) -> Verdict:
@@ -90,7 +96,7 @@ def judge(review: Review) -> Verdict:
     return Verdict(
         word=word,
         sentence=_sentence(review, word, reasons),
-        action=_action(word, contact),
+        steps=_steps(word),
         contact=contact,
         intact=review.integrity.intact,
         reasons=reasons,
@@ -128,19 +134,16 @@ def _sentence(review: Review, word: Word, reasons: tuple[Reason, ...]) -> str:
     )
 
 
-def _action(word: Word, contact: str | None) -> str:
-    whom = words.plain(contact) if contact else _NO_CONTACT
+def _steps(word: Word) -> tuple[str, ...]:
     if word is Word.USE:
-        return f"Go on with the receiving steps of this shipment. Questions: {whom}."
-    if word is Word.HOLD:
-        return (
-            f"Do not use the product and do not discard it. Keep it cold. Call now: {whom}. "
-            "They decide."
-        )
-    return (
-        f"Do not use the product and do not discard it. Keep it cold. Pull the log again; "
-        f"if it stays empty, call: {whom}."
+        return ("Go on with the receiving steps of this shipment.",)
+    keep = (
+        "Do not use the product, and do not discard it.",
+        "Leave it in the dewar, closed and upright.",
     )
+    if word is Word.HOLD:
+        return keep
+    return (*keep, "Pull the log from the logger again and check it again.")
 
 
 def _reason(review: Review, finding: Finding) -> Reason:

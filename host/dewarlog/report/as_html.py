@@ -26,28 +26,11 @@ _ICONS: Final = {
     "none": '<circle cx="50" cy="50" r="44"/>'
     '<path d="M36 39c1-10 7-15 15-15 9 0 15 6 15 13 0 12-15 12-15 24M51 75v1"/>',
 }
-_STEPS: Final = {
-    "use": ("Go on with the receiving steps of this shipment.",),
-    "hold": (
-        "Do not use the product, and do not discard it.",
-        "Leave it in the dewar, closed and upright.",
-    ),
-    "none": (
-        "Do not use the product, and do not discard it.",
-        "Leave it in the dewar, closed and upright.",
-        "Pull the log from the logger again and make a new report.",
-    ),
-}
-_CALL_LABELS: Final = {
-    "use": "Questions",
-    "hold": "Call now: they decide",
-    "none": "If the log stays empty, call",
-}
 
 
 def render(report: Report) -> str:
     """Give the whole page."""
-    folder = files(__package__) / "templates"
+    folder = files("dewarlog.report") / "templates"
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
@@ -62,8 +45,8 @@ def render(report: Report) -> str:
         kind=kind,
         heading=_heading(report),
         icon=Markup(icon),  # noqa: S704 - written above
-        steps=(*_STEPS[kind], *report.instructions),
-        call_label=_CALL_LABELS[kind],
+        steps=(*report.steps, *report.instructions),
+        call_label=report.call_label,
         journey_wide=Markup(report.journey_wide),  # noqa: S704 - plot.py escapes
         journey_narrow=Markup(report.journey_narrow),  # noqa: S704 - plot.py escapes
         svg=Markup,

@@ -57,7 +57,8 @@ def describe(event: Event) -> str:  # noqa: C901, PLR0911, PLR0912 - one line fo
             f"{named(layout.GAP_CAUSE_NAMES, event.cause)}, {lasting}, {event.missed} missed"
         )
     if isinstance(event, ProbeStateEvent):
-        return f"probe {event.channel + 1}: {state_name(event.before)} \u2192 {state_name(event.state)}"
+        before, after = state_name(event.before), state_name(event.state)
+        return f"probe {event.channel + 1}: {before} \u2192 {after}"
     if isinstance(event, ExcursionEnd):
         return (
             f"rule {event.rule + 1}, probe {event.channel + 1}: "

@@ -154,6 +154,8 @@ class Report:
 
     word: str
     sentence: str
+    steps: tuple[str, ...]
+    call_label: str
     contact: Contact | None
     instructions: tuple[str, ...]
     reasons: tuple[Point, ...]
@@ -198,6 +200,8 @@ def build_report(path: Path, review: Review, verdict: Verdict) -> Report:
     return Report(
         word=verdict.word,
         sentence=verdict.sentence,
+        steps=verdict.steps,
+        call_label=verdict.call_label,
         contact=_contact(verdict.contact),
         instructions=() if run is None else run.all_texts("instruction"),
         reasons=tuple(_point(reason) for reason in verdict.reasons),
@@ -376,9 +380,10 @@ def _excursion_band(review: Review, timeline: Timeline, item: Excursion) -> Band
 
 
 def _summary(review: Review) -> str:
+    per_degc = layout.TEMPERATURE_PER_DEGC
     parts = [
-        f"probe {item.channel + 1} from {words.degc(item.low_count / layout.TEMPERATURE_PER_DEGC)} "
-        f"to {words.degc(item.high_count / layout.TEMPERATURE_PER_DEGC)}"
+        f"probe {item.channel + 1} from {words.degc(item.low_count / per_degc)} "
+        f"to {words.degc(item.high_count / per_degc)}"
         for item in review.channels
     ]
     return "Temperature over the journey: " + ", ".join(parts) if parts else "No temperature"
@@ -533,9 +538,11 @@ def _coverage(review: Review) -> str:
         return "No samples were recorded."
     # Rounded down: 99.996 % is not all.
     percent = int(coverage.share * 10_000) / 100
+    whole = words.duration(coverage.recorded_s + coverage.missing_s)
+    interval = words.duration(coverage.interval_ms / 1000)
     text = (
-        f"{percent:.2f} % of {words.duration(coverage.recorded_s + coverage.missing_s)} is covered "
-        f"by {coverage.samples:,} samples, one every {words.duration(coverage.interval_ms / 1000)}."
+        f"{percent:.2f} % of {whole} is covered by {coverage.samples:,} samples, "
+        f"one every {interval}."
     )
     if coverage.unknown_gaps:
         text += f" {words.plural(coverage.unknown_gaps, 'gap')} of unknown length not counted."
@@ -691,7 +698,8 @@ def _agreement(review: Review) -> str:
         )
     if agreement.compared_before is not None:
         parts.append(
-            f"Compared up to sample {agreement.compared_before:,} only: behind it the log is damaged."
+            f"Compared up to sample {agreement.compared_before:,} only: "
+            "behind it the log is damaged."
         )
     if lines.compared:
         kelvin = lines.worst_counts / layout.TEMPERATURE_PER_DEGC

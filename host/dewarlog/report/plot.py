@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from html import escape
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -273,7 +274,8 @@ def _curves(canvas: _Canvas, place: _Place, journey: Journey) -> None:
         factor = 1 if place.size is WIDE else 3
         reduced = trace.joined(factor)
         columns = len(reduced.low_degc)
-        xs = place.size.left + (np.arange(columns) + 0.5) * (place.size.inner / columns)
+        width = place.size.inner / columns
+        xs = np.arange(columns, dtype=np.float64) * width + (place.size.left + width / 2)
         colour = f"c{index % 4 + 1}"
         dash = _DASHES[index % len(_DASHES)]
         lasts = 0.0
@@ -467,7 +469,7 @@ def _shock_points(
     columns = min(count, _SHOCK_POINTS)
     edges = np.linspace(0, count, columns + 1).astype(np.int64).tolist()
     points: list[str] = []
-    for first, stop in zip(edges[:-1], edges[1:], strict=True):
+    for first, stop in pairwise(edges):
         part = values[first:stop]
         places = {first + int(part.argmin()), first + int(part.argmax())}
         points += [f"{x_of(at):.1f},{y_of(float(values[at])):.1f}" for at in sorted(places)]

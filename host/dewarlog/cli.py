@@ -1,0 +1,607 @@
+"""The commands: they wire the line together and do nothing else.
+
+Imports of anything heavy wait inside the commands, so that `--help` and errors come at once; a
+test holds that. What is printed goes through console.py.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from dewarlog import __version__, console, words
+from dewarlog.errors import DewarlogError, ExitCode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    from dewarlog.checks.review import Review
+    from dewarlog.link import Link
+    from dewarlog.pull import FiledLog, Progress, PullResult
+    from dewarlog.session import Board, Status
+    from dewarlog.verdict import Reason, Verdict
+
+app = typer.Typer(
+    name="dewarlog",
+    help="Pull, check and explain the logs of dewarlog temperature loggers.",
+    epilog=console.exit_code_table(),
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+LogPath = Annotated[
+    Path,
+    typer.Argument(
+        metavar="LOG", exists=True, dir_okay=False, readable=True, help="A log file (*.dwl)."
+    ),
+]
+Device = Annotated[
+    str,
+    typer.Argument(
+        metavar="DEVICE",
+        help="usb:PORT (usb:/dev/ttyACM0, usb:COM3), or sim: for a simulated board.",
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the answer as JSON for a program.")]
+ArchiveFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--archive",
+        metavar="DIR",
+        file_okay=False,
+        help="Folder of the archive. Default: this user's data folder.",
+    ),
+]
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        console.say(f"dewarlog {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Print the version and stop."
+        ),
+    ] = False,
+) -> None:
+    """Pull, check and explain the logs of dewarlog temperature loggers."""
+
+
+# --- a log --------------------------------------------------------------------------------------
+
+
+def _judge(log: Path) -> tuple[Review, Verdict]:
+    from dewarlog.checks.review import review_log
+    from dewarlog.verdict import judge
+
+    review = review_log(log)
+    return review, judge(review)
+
+
+@app.command(epilog=console.exit_code_table())
+def check(log: LogPath, as_json: AsJson = False) -> None:
+    """Say USE or HOLD, and why.
+
+    Verifies every byte, computes every excursion again and weighs what it finds. The exit code
+    says the verdict too.
+    """
+    with console.failures(as_json=as_json):
+        review, verdict = _judge(log)
+        if as_json:
+            from dewarlog.report.as_json import as_json as data_of
+
+            console.say_json(data_of(review, verdict))
+        else:
+            _say_verdict(review, verdict)
+    raise typer.Exit(verdict.exit_code)
+
+
+def _say_verdict(review: Review, verdict: Verdict) -> None:
+    console.say()
+    badge = console.styled(f" {verdict.word} ", verdict.word)
+    console.say(f"  {badge}")
+    console.say()
+    console.say(console.wrapped(verdict.sentence, "  "))
+    console.say()
+    for number, step in enumerate(verdict.steps, start=1):
+        console.say(console.wrapped(step, "     ", f"  {number}. "))
+    if verdict.contact:
+        console.say(console.wrapped(f"{verdict.call_label}: {verdict.contact}", "     "))
+    _say_reasons("Why", verdict.reasons)
+    _say_reasons("Also noted", verdict.notes)
+    console.say()
+    coverage = review.coverage
+    console.say(
+        f"  {words.plain(review.path.name)}: {review.size_bytes:,} bytes, "
+        f"{words.plural(coverage.samples, 'sample')}, {words.plural(review.events, 'event')}"
+    )
+    console.say(f"  SHA-256 {review.sha256}")
+    console.say(f"  Everything in one page: dewarlog report {words.plain(str(review.path))}")
+
+
+def _say_reasons(title: str, reasons: tuple[Reason, ...]) -> None:
+    if not reasons:
+        return
+    console.say()
+    console.say(f"  {console.styled(title, 'strong')}")
+    for reason in reasons:
+        console.say(console.wrapped(reason.finding.message, "    ", "  - "))
+        if reason.when:
+            console.say(console.styled(console.wrapped(reason.when, "    "), "soft"))
+
+
+@app.command(epilog=console.exit_code_table())
+def report(
+    log: LogPath,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            dir_okay=False,
+            help="Where to write the page. Default: beside the log, with .html in place of .dwl.",
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write one HTML page that says everything: verdict, plot, causes, custody, evidence.
+
+    The page needs no network and no other file; print it or send it as it is.
+    """
+    with console.failures(as_json=as_json):
+        review, verdict = _judge(log)
+        from dewarlog.report.as_html import render
+        from dewarlog.report.model import build_report
+
+        page = render(build_report(log, review, verdict))
+        target = output or log.with_suffix(".html")
+        target.write_text(page, encoding="utf-8")
+        if as_json:
+            console.say_json(
+                {
+                    "verdict": verdict.word,
+                    "exit_code": int(verdict.exit_code),
+                    "report": str(target),
+                    "sha256": review.sha256,
+                }
+            )
+        else:
+            console.say(f"{verdict.word}: {words.plain(verdict.sentence)}")
+            console.say(f"Report: {words.plain(str(target))}")
+    raise typer.Exit(verdict.exit_code)
+
+
+@app.command(epilog=console.exit_code_table())
+def export(
+    log: LogPath,
+    table_format: Annotated[
+        str, typer.Option("--format", "-f", metavar="csv|parquet", help="csv or parquet.")
+    ] = "csv",
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            dir_okay=False,
+            help="Where to write. Default: CSV to standard output, Parquet beside the log.",
+        ),
+    ] = None,
+    table: Annotated[
+        str,
+        typer.Option("--table", metavar="samples|events", help="Which table; Parquet: samples."),
+    ] = "samples",
+    as_json: AsJson = False,
+) -> None:
+    """Write the samples or events as a table for other programs.
+
+    The table names the SHA-256 of the log it was made from. Damaged logs are exported as far as
+    they can be read, and the exit code says so.
+    """
+    if table_format not in ("csv", "parquet") or table not in ("samples", "events"):
+        raise typer.BadParameter("--format is csv or parquet, --table is samples or events")
+    if table_format == "parquet" and table != "samples":
+        raise typer.BadParameter("Parquet holds the samples; write events as CSV")
+    if as_json and output is None and table_format == "csv":
+        raise typer.BadParameter("--json needs --output: the table itself goes to standard output")
+    with console.failures(as_json=as_json):
+        review, verdict = _judge(log)
+        from dewarlog.export import export_csv, export_parquet
+
+        if table_format == "parquet":
+            target = output or log.with_suffix(".parquet")
+            rows = export_parquet(review, target)
+        elif output is None:
+            target = None
+            rows = export_csv(review, sys.stdout, table)
+        else:
+            target = output
+            with output.open("w", encoding="utf-8", newline="") as file:
+                rows = export_csv(review, file, table)
+        if as_json:
+            console.say_json({"file": str(target), "rows": rows, "source_sha256": review.sha256})
+        elif target is not None:
+            console.say(f"{words.plural(rows, 'row')}: {words.plain(str(target))}")
+        if not verdict.intact and review.integrity.first_bad is not None:
+            console.warn(f"dewarlog: not intact: {review.integrity.first_bad.message}")
+    if not verdict.intact:
+        raise typer.Exit(ExitCode.NOT_INTACT)
+
+
+# --- a board ------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def _device(name: str) -> Generator[Link]:
+    """Open a device by name; `sim:` starts a simulated board for as long as it is open."""
+    from dewarlog.link import open_link
+
+    if name == "sim:" or name.startswith("sim:"):
+        from dewarlog.sim import running
+
+        with (
+            running(name.partition(":")[2]) as port,
+            contextlib.closing(open_link(f"usb:{port}")) as link,
+        ):
+            yield link
+        return
+    with contextlib.closing(open_link(name)) as link:
+        yield link
+
+
+def _host_time(error_ms: int) -> tuple[int, int, int]:
+    """Give this computer's time as a board wants it."""
+    from dewarlog_wire import layout
+
+    now_ms = time.time_ns() // 1_000_000
+    return now_ms // 1000 - layout.UTC_EPOCH_UNIX_S, now_ms % 1000, error_ms
+
+
+@app.command(epilog=console.exit_code_table())
+def pull(
+    device: Device,
+    archive: ArchiveFolder = None,
+    seal: Annotated[
+        bool, typer.Option(help="Have the board seal its newest samples first, so all come along.")
+    ] = True,
+    tell_time: Annotated[
+        bool,
+        typer.Option(help="Tell the board this computer's time; the log then bounds its clock."),
+    ] = True,
+    time_error_ms: Annotated[
+        int, typer.Option(min=0, max=60_000, help="How wrong this computer's clock may be.")
+    ] = 1000,
+    run: Annotated[int | None, typer.Option(help="Only this run. Default: every run.")] = None,
+    then_check: Annotated[
+        bool, typer.Option("--check", help="Check the newest log pulled, as `dewarlog check`.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Bring a board's logs into the archive, byte for byte.
+
+    Fetches only what is not yet held; a pull that was cut goes on where it stopped.
+    """
+    from dewarlog.pull import PullOptions
+    from dewarlog.pull import pull as pull_logs
+
+    options = PullOptions(
+        seal=seal,
+        only_run=run,
+        set_time=(lambda: _host_time(time_error_ms)) if tell_time else None,
+    )
+    with console.failures(as_json=as_json):
+        from dewarlog.archive import Archive
+
+        with _device(device) as link, _progress(show=not as_json) as progress:
+            result = pull_logs(link, Archive(archive), options, progress=progress)
+    if as_json:
+        console.say_json(_pull_data(result))
+    else:
+        _say_pull(result)
+    if then_check and result.logs:
+        check(result.logs[-1].path, as_json)
+    if any(log.problem is not None for log in result.logs):
+        raise typer.Exit(ExitCode.NOT_INTACT)
+    if not result.logs:
+        raise typer.Exit(ExitCode.NO_DATA)
+
+
+@contextlib.contextmanager
+def _progress(*, show: bool) -> Generator[Callable[[Progress], None] | None]:
+    """Show a bar with bytes, rate and time left on standard error; none where nobody looks."""
+    if not show or not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn
+
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=None),
+        TextColumn("{task.fields[figures]}", markup=False),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("connecting", total=None, figures="")
+
+        def update(now: Progress) -> None:
+            left = "" if now.left_s is None else f", {words.duration(now.left_s)} left"
+            rate = f"{_bytes(now.rate_bytes_s)}/s{left}" if now.rate_bytes_s else ""
+            figures = f"{_bytes(now.done_bytes)} of {_bytes(now.total_bytes)}  {rate}"
+            bar.update(
+                task,
+                description=words.plain(now.what) or "listing",
+                completed=now.done_bytes,
+                total=max(now.total_bytes, 1),
+                figures=figures,
+            )
+
+        yield update
+
+
+def _bytes(count: float) -> str:
+    if count < 1000:
+        return f"{count:.0f} B"
+    return f"{count / 1000:.1f} kB" if count < 1_000_000 else f"{count / 1_000_000:.2f} MB"
+
+
+def _say_pull(result: PullResult) -> None:
+    rate = result.received_bytes / result.seconds if result.seconds > 0 else 0.0
+    console.say(
+        f"Board {result.board.name}: {_bytes(result.received_bytes)} in {result.seconds:.1f} s "
+        f"({_bytes(rate)}/s), {_bytes(result.held_bytes)} held already"
+    )
+    for log in result.logs:
+        new = f"{_bytes(log.new_bytes)} new" if log.new_bytes else "nothing new"
+        console.say(f"  run {log.run}: {log.size_bytes:,} bytes, {log.blocks:,} blocks, {new}")
+        if log.problem is not None:
+            console.warn(f"  its chain does not hold: {log.problem}")
+    for note in (result.not_sealed, result.not_confirmed):
+        if note is not None:
+            console.warn(f"  note: {note}")
+    if result.logs:
+        path = words.plain(str(result.logs[-1].path))
+        console.say(f"Next: dewarlog check {path}")
+    else:
+        console.say("The board holds no log.")
+
+
+def _log_data(log: FiledLog) -> dict[str, Any]:
+    return {
+        "path": str(log.path),
+        "device_id": log.device_id.hex(),
+        "run": log.run,
+        "log_id": log.log_id.hex(),
+        "size_bytes": log.size_bytes,
+        "new_bytes": log.new_bytes,
+        "sha256": log.sha256.hex(),
+        "blocks": log.blocks,
+        "chain": log.chain.hex(),
+        "problem": log.problem,
+        "superseded": [str(path) for path in log.superseded],
+    }
+
+
+def _pull_data(result: PullResult) -> dict[str, Any]:
+    return {
+        "device_id": result.board.name,
+        "received_bytes": result.received_bytes,
+        "held_bytes": result.held_bytes,
+        "seconds": round(result.seconds, 3),
+        "not_sealed": result.not_sealed,
+        "not_confirmed": result.not_confirmed,
+        "logs": [_log_data(log) for log in result.logs],
+    }
+
+
+@app.command(epilog=console.exit_code_table())
+def status(device: Device, as_json: AsJson = False) -> None:
+    """Say how a board is doing now: readings, clock, memory, power."""
+    from dewarlog.session import Session
+
+    with console.failures(as_json=as_json), _device(device) as link:
+        session = Session(link)
+        board = session.hello()
+        now = session.status()
+    if as_json:
+        console.say_json(_status_data(board, now))
+        return
+    for name, value in _status_words(board, now):
+        console.say(f"{name + ':':<18}{value}")
+
+
+def _status_data(board: Board, now: Status) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    from dewarlog_wire import layout
+
+    return {
+        "device_id": board.name,
+        "recording": now.recording,
+        "readings_degc": [
+            code / layout.TEMPERATURE_PER_DEGC if code >= layout.READING_MIN else None
+            for code in now.readings
+        ],
+        **asdict(now),
+    }
+
+
+def _status_words(board: Board, now: Status) -> list[tuple[str, str]]:
+    from dewarlog.records import unix_s_of
+    from dewarlog_wire import layout
+
+    rows = [
+        ("Logger", board.name),
+        ("State", _state_words(now.state)),
+        ("Run", f"{now.run}, start {now.boot + 1}, {words.duration(now.uptime_s)} ago"),
+    ]
+    for channel, code in enumerate(now.readings):
+        state = layout.state_of(code)
+        if state == layout.STATE_ABSENT:
+            continue
+        value = words.degc(code / layout.TEMPERATURE_PER_DEGC, 2)
+        if state != layout.STATE_OK:
+            value = layout.STATE_NAMES[state] if state < len(layout.STATE_NAMES) else f"{state}"
+        rows.append((f"Probe {channel + 1}", value))
+    if now.cold_junction >= layout.READING_MIN:
+        cold = now.cold_junction / layout.COLD_JUNCTION_PER_DEGC
+        rows.append(("Cold junction", words.degc(cold)))
+    unix_s = unix_s_of(now.utc_s)
+    clock = "none"
+    if unix_s is not None and now.clock_state == layout.CLOCK_OK:
+        clock = f"{words.utc(unix_s)}, {unix_s - time.time():+.0f} s from this computer's"
+    rows += [
+        ("Clock", clock),
+        ("Interval", words.duration(now.interval_ms / 1000)),
+        ("Recorded", f"{now.samples:,} samples, {now.events:,} events, {now.blocks:,} blocks"),
+        ("Not yet pulled", _bytes(now.backlog_bytes)),
+        ("Free memory", _bytes(now.free_bytes)),
+        ("Supply", f"{now.supply_mv / 1000:.2f} V"),
+    ]
+    if now.ring_dropped:
+        rows.append(("Lost in the ring", words.plural(now.ring_dropped, "slot")))
+    return rows
+
+
+def _state_words(state: int) -> str:
+    from dewarlog_wire import layout
+
+    names = (
+        (layout.STATUS_EXCURSION, "EXCURSION"),
+        (layout.STATUS_FAULT, "a probe or part has failed"),
+        (layout.STATUS_CLOCK_UNSET, "clock not set"),
+        (layout.STATUS_LOW_SUPPLY, "supply low"),
+        (layout.STATUS_MEMORY_FULL, "memory full"),
+    )
+    parts = ["recording" if state & layout.STATUS_RECORDING else "not recording"]
+    return ", ".join(parts + [name for bit, name in names if state & bit])
+
+
+@app.command(epilog=console.exit_code_table())
+def mark(
+    device: Device,
+    step: Annotated[
+        str,
+        typer.Argument(
+            metavar="STEP",
+            help="pack-out, depart, handoff, receive, store, remove, thaw-start, infuse or note.",
+        ),
+    ],
+    actor: Annotated[str, typer.Option(help="Who does it.")] = "",
+    place: Annotated[str, typer.Option(help="Where.")] = "",
+    note: Annotated[str, typer.Option(help="Anything else. No patient data.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Record a custody step in the board's log: who has the dewar, where, from now on."""
+    from dewarlog.session import Session
+    from dewarlog_wire import layout
+    from dewarlog_wire.errors import BlockError
+    from dewarlog_wire.events import custody_body
+
+    wanted = step.strip().lower().replace("-", " ")
+    steps = [name.replace("-", " ") for name in layout.CUSTODY_STEP_NAMES]
+    if wanted not in steps:
+        known = ", ".join(layout.CUSTODY_STEP_NAMES)
+        raise typer.BadParameter(f"{step!r} is not a custody step; one of: {known}")
+    number = steps.index(wanted)
+    utc_s = _host_time(0)[0]
+    try:
+        body = custody_body(number, utc_s, (actor, place, note))
+    except BlockError as error:
+        raise typer.BadParameter(str(error)) from None
+    with console.failures(as_json=as_json), _device(device) as link:
+        session = Session(link)
+        board = session.hello()
+        session.mark(body)
+    name = layout.CUSTODY_STEP_NAMES[number]
+    if as_json:
+        console.say_json(
+            {
+                "device_id": board.name,
+                "step": name,
+                "unix_s": utc_s + layout.UTC_EPOCH_UNIX_S,
+                "actor": actor,
+                "place": place,
+                "note": note,
+            }
+        )
+    else:
+        console.say(f"Recorded on {board.name}: {name}, {words.utc(time.time())}")
+
+
+@app.command()
+def scan(as_json: AsJson = False) -> None:
+    """List the serial ports of this computer, likely boards first."""
+    from dewarlog.link.usb import serial_ports
+
+    ports = serial_ports()
+    if as_json:
+        console.say_json({"ports": [{"name": name, "about": about} for name, about in ports]})
+    elif ports:
+        console.say_table(("Device", "About"), [(f"usb:{name}", about) for name, about in ports])
+    else:
+        console.say("No serial port is here. Check the cable: some carry power only.")
+
+
+@app.command()
+def archive(folder: ArchiveFolder = None, as_json: AsJson = False) -> None:
+    """List the logs this computer holds."""
+    with console.failures(as_json=as_json):
+        from dewarlog.archive import Archive
+
+        held = Archive(folder)
+        logs = list(held.filed())
+    if as_json:
+        console.say_json({"root": str(held.root), "logs": [_log_data(log) for log in logs]})
+        return
+    console.say(f"{words.plural(len(logs), 'log')} in {words.plain(str(held.root))}")
+    if logs:
+        console.say_table(
+            ("Logger", "Run", "Bytes", "Blocks", "SHA-256", "File"),
+            [
+                (
+                    log.device_id.hex(),
+                    str(log.run),
+                    f"{log.size_bytes:,}",
+                    f"{log.blocks:,}",
+                    log.sha256.hex()[:16],
+                    str(log.path),
+                )
+                for log in logs
+            ],
+        )
+
+
+def main() -> None:
+    """Run the command line; nothing but a documented exit code leaves it."""
+    try:
+        app()
+    except DewarlogError as error:
+        console.warn(f"dewarlog: {error}")
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        # Whoever read our output has gone; there is nobody left to tell.
+        sys.stderr.close()
+        sys.exit(ExitCode.USE)
+    except KeyboardInterrupt:
+        console.warn("dewarlog: stopped")
+        sys.exit(ExitCode.INTERRUPTED)
+    except Exception:  # noqa: BLE001 - exit code 1 means HOLD, so no traceback may end with it
+        import traceback
+
+        traceback.print_exc()
+        console.warn("dewarlog: this is a fault of the program; please report the lines above.")
+        sys.exit(ExitCode.FAULT)

@@ -1,0 +1,206 @@
+"""A review and its verdict as plain data for programs: `dewarlog check --json`.
+
+Keys are stable; new ones may be added. Times are Unix seconds with their error bound in seconds,
+null where no clock knew; temperatures are degC.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from dewarlog_wire import layout
+
+if TYPE_CHECKING:
+    from dewarlog.checks.finding import Moment
+    from dewarlog.checks.review import Review
+    from dewarlog.verdict import Reason, Verdict
+
+
+def as_json(review: Review, verdict: Verdict) -> dict[str, Any]:
+    """Give everything a check found, ready for json.dumps."""
+    run = review.run
+    integrity, coverage = review.integrity, review.coverage
+    return {
+        "format": 1,
+        "verdict": verdict.word,
+        "intact": verdict.intact,
+        "exit_code": int(verdict.exit_code),
+        "sentence": verdict.sentence,
+        "steps": list(verdict.steps),
+        "contact": verdict.contact,
+        "file": {
+            "path": str(review.path),
+            "size_bytes": review.size_bytes,
+            "sha256": review.sha256,
+            "blocks": integrity.blocks,
+            "lost_bytes": integrity.lost_bytes,
+            "chain": integrity.last_chain.hex(),
+            "samples_not_sealed": integrity.journal_samples,
+            "ends_with_stop": integrity.stopped,
+        },
+        "run": None
+        if run is None
+        else {
+            "run": run.run,
+            "device_id": run.device_id.hex(),
+            "log_id": run.log_id.hex(),
+            "firmware": run.firmware,
+            "micropython": run.micropython,
+            "texts": [{"name": name, "text": text} for name, text in run.texts],
+        },
+        "findings": [_finding(reason) for reason in (*verdict.reasons, *verdict.notes)],
+        "coverage": {
+            "samples": coverage.samples,
+            "recorded_s": coverage.recorded_s,
+            "missing_s": coverage.missing_s,
+            "gaps_of_unknown_length": coverage.unknown_gaps,
+            "share": coverage.share,
+            "restarts": coverage.restarts,
+            "interval_ms": coverage.interval_ms,
+            "gaps": [
+                {
+                    "cause": gap.cause,
+                    "told_by_board": gap.told,
+                    "length_s": gap.length_s,
+                    "start": _moment(review, gap.start),
+                    "end": _moment(review, gap.end),
+                }
+                for gap in coverage.gaps
+            ],
+        },
+        "excursions": [
+            {
+                "rule": item.rule,
+                "channel": item.channel,
+                "onset_sample": item.onset,
+                "begin_sample": item.begin,
+                "end_sample": item.end,
+                "extreme": item.extreme,
+                "extreme_sample": item.extreme_sample,
+                "duration_s": item.duration_ms / 1000,
+                "start": _moment(review, item.onset_at),
+                "end": _moment(review, item.end_at),
+            }
+            for item in review.excursions
+        ],
+        "agreement": {
+            "compared": review.agreement.compared,
+            "disagreements": review.agreement.disagreements,
+            "compared_before_sample": review.agreement.compared_before,
+        },
+        "linearisation": {
+            "compared": review.linearisation.compared,
+            "worst_k": review.linearisation.worst_counts / layout.TEMPERATURE_PER_DEGC,
+        },
+        "channels": [
+            {
+                "channel": item.channel,
+                "readings": item.readings,
+                "missing": item.missing,
+                "low_degc": item.low_count / layout.TEMPERATURE_PER_DEGC,
+                "mean_degc": round(item.mean_degc, 4),
+                "high_degc": item.high_count / layout.TEMPERATURE_PER_DEGC,
+                "high_at": _moment(review, item.high_at),
+            }
+            for item in review.channels
+        ],
+        "probe_states": [
+            {
+                "channel": item.channel,
+                "state": item.state_name,
+                "duration_s": item.duration_s,
+                "first_sample": item.first_sample,
+                "samples": item.count,
+                "start": _moment(review, item.start),
+                "end": _moment(review, item.end),
+            }
+            for item in review.outages
+        ],
+        "shocks": [
+            {
+                "shock": item.number,
+                "at": _moment(review, item.at),
+                "peak_g": round(item.peak_g, 3),
+                "duration_ms": round(item.duration_ms, 3),
+                "velocity_change_mm_s": round(item.velocity_change_mm_s, 1),
+                "band": item.band,
+                "clipped": item.clipped,
+                "means_hold": item.holds,
+            }
+            for item in review.shocks
+        ],
+        "tilt": None
+        if review.tilt is None
+        else {
+            "band_s": list(review.tilt.band_s),
+            "edges_deg": list(review.tilt.edges_deg),
+            "stays": [
+                {
+                    "band": stay.band,
+                    "duration_s": stay.duration_s,
+                    "start": _moment(review, stay.start),
+                    "end": _moment(review, stay.end),
+                }
+                for stay in review.tilt.stays
+            ],
+        },
+        "supply": {"lowest_mv": review.supply.lowest_mv, "last_mv": review.supply.last_mv},
+        "custody": [
+            {
+                "step": layout.CUSTODY_STEP_NAMES[item.step]
+                if item.step < len(layout.CUSTODY_STEP_NAMES)
+                else item.step,
+                "actor": item.actor,
+                "place": item.place,
+                "note": item.note,
+                "uptime": {"boot": item.boot, "uptime_ms": item.uptime_ms},
+            }
+            for item in review.custody
+        ],
+        "clock": {
+            "knows_time": review.clock.knows_time,
+            "compared_with_host": review.clock.compared_with_host,
+            "fits": [
+                {
+                    "boot": fit.boot,
+                    "readings": fit.readings,
+                    "drift_ppm": round(fit.drift_ppm[0], 3),
+                    "drift_bound_ppm": round(fit.drift_ppm[1], 3),
+                }
+                for fit in review.clock.fits
+            ],
+        },
+    }
+
+
+def _finding(reason: Reason) -> dict[str, Any]:
+    finding = reason.finding
+    return {
+        "check": finding.check,
+        "severity": str(finding.severity),
+        "code": finding.code,
+        "message": finding.message,
+        "when": reason.when or None,
+        "start_unix_s": None if reason.start is None else round(reason.start.unix_s, 3),
+        "end_unix_s": None if reason.end is None else round(reason.end.unix_s, 3),
+        "error_s": None if reason.start is None else round(reason.start.error_s, 3),
+        "duration_s": finding.duration_s,
+        "extreme": finding.extreme,
+        "channel": finding.channel,
+        "sample": finding.sample,
+        "block_seq": finding.block_seq,
+        "offset": finding.offset,
+        "evidence": dict(finding.evidence),
+    }
+
+
+def _moment(review: Review, moment: Moment | None) -> dict[str, Any] | None:
+    if moment is None:
+        return None
+    wall = review.clock.at(moment)
+    return {
+        "boot": moment.boot,
+        "uptime_ms": moment.uptime_ms,
+        "unix_s": None if wall is None else round(wall.unix_s, 3),
+        "error_s": None if wall is None else round(wall.error_s, 3),
+    }
