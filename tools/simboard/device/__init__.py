@@ -1,0 +1,1 @@
+"""The simulated board's own side, running on MicroPython beneath the firmware."""

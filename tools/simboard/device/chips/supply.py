@@ -1,0 +1,36 @@
+"""The supply voltage behind its divider, as the RP2040's converter reads it.
+
+A lithium cell that empties evenly over the trip, and dips the scenario asks for. RP2040 data
+sheet, 4.9: 12 bits over the 3.3 V reference; read_u16 scales to 16 bits by repeating the top ones.
+"""
+
+_REFERENCE_MV = 3300
+_DIVIDER = 2  # two equal resistors
+
+
+class Supply:
+    """`start_mv` falls to `end_mv` over `length_us`; `dips` is a list of (start, end, mv)."""
+
+    def __init__(self, clock, noise, start_mv, end_mv, length_us, dips):
+        self._clock = clock
+        self._noise = noise
+        self._start_mv = start_mv
+        self._end_mv = end_mv
+        self._length_us = length_us
+        self._dips = dips
+
+    def millivolts(self):
+        """Return the supply voltage now."""
+        now = self._clock.now
+        for start_us, end_us, mv in self._dips:
+            if start_us <= now < end_us:
+                return mv
+        part = min(1.0, now / self._length_us)
+        return self._start_mv + (self._end_mv - self._start_mv) * part
+
+    def read_u16(self):
+        """Return one conversion."""
+        mv = self.millivolts() / _DIVIDER
+        code = int(mv * 4096 / _REFERENCE_MV + self._noise.normal() * 2)
+        code = max(0, min(4095, code))
+        return code << 4 | code >> 8

@@ -1,0 +1,245 @@
+"""Stand-ins for the modules the firmware imports, with the names the rp2 port gives them.
+
+Names the unix port has and boards have not are left out, so that firmware cannot lean on them.
+"""
+
+import builtins
+import gc
+import os
+import select
+import sys
+import time
+
+import micropython
+from simboard.device.processor import Module
+
+TICKS_PERIOD = 1 << 30  # small ints of a 32-bit board end there
+_HALF = TICKS_PERIOD >> 1
+_CALL_US = 1
+_POLL_US = 3
+_OS_NAMES = (
+    "VfsLfs2",
+    "VfsFat",
+    "chdir",
+    "getcwd",
+    "ilistdir",
+    "listdir",
+    "mkdir",
+    "mount",
+    "remove",
+    "rename",
+    "rmdir",
+    "stat",
+    "statvfs",
+    "umount",
+    "unlink",
+    "urandom",
+)
+
+
+def make_time(processor):
+    """Return the `time` module: ticks of the simulated crystal, calendar of the processor."""
+    clock = processor.clock
+
+    def ticks_us():
+        clock.spend(_CALL_US)
+        return processor.uptime_us() % TICKS_PERIOD
+
+    def ticks_ms():
+        clock.spend(_CALL_US)
+        return processor.uptime_us() // 1000 % TICKS_PERIOD
+
+    def ticks_add(ticks, delta):
+        return (ticks + delta) % TICKS_PERIOD
+
+    def ticks_diff(end, start):
+        return (end - start + _HALF) % TICKS_PERIOD - _HALF
+
+    def sleep(seconds):
+        clock.sleep(int(seconds * 1000000))
+
+    def sleep_ms(ms):
+        clock.sleep(ms * 1000)
+
+    def calendar():
+        clock.spend(_CALL_US)
+        return processor.calendar_s()[0]
+
+    def calendar_ns():
+        clock.spend(_CALL_US)
+        seconds, us = processor.calendar_s()
+        return (seconds * 1000000 + us) * 1000
+
+    def gmtime(seconds=None):
+        return time.gmtime(calendar() if seconds is None else seconds)
+
+    return Module(
+        "time",
+        {
+            "ticks_us": ticks_us,
+            "ticks_cpu": ticks_us,
+            "ticks_ms": ticks_ms,
+            "ticks_add": ticks_add,
+            "ticks_diff": ticks_diff,
+            "sleep": sleep,
+            "sleep_ms": sleep_ms,
+            "sleep_us": clock.sleep,
+            "time": calendar,
+            "time_ns": calendar_ns,
+            "gmtime": gmtime,
+            "localtime": gmtime,
+            "mktime": time.mktime,
+        },
+    )
+
+
+def make_select(console):
+    """Return the `select` module; only the console can be waited for."""
+    clock = console.clock
+
+    class poll:  # noqa: N801 - MicroPython's name
+        def __init__(self):
+            self._streams = []
+
+        def register(self, obj, eventmask=5):
+            self.unregister(obj)
+            self._streams.append((obj, eventmask))
+
+        def unregister(self, obj):
+            self._streams = [entry for entry in self._streams if entry[0] is not obj]
+
+        def modify(self, obj, eventmask):
+            self.register(obj, eventmask)
+
+        def poll(self, timeout=-1):
+            clock.spend(_POLL_US)
+            ready = self._ready()
+            if ready or timeout == 0:
+                return ready
+            until_us = clock.now + timeout * 1000 if timeout > 0 else -1
+            while not ready and (until_us < 0 or clock.now < until_us):
+                clock.idle()
+                ready = self._ready()
+            return ready
+
+        def ipoll(self, timeout=-1, flags=0):
+            return iter(self.poll(timeout))
+
+        def _ready(self):
+            found = []
+            for stream, mask in self._streams:
+                events = stream.ioctl(3, mask)
+                if events:
+                    found.append((stream, events))
+            return found
+
+    return Module("select", {"poll": poll, "POLLIN": 1, "POLLOUT": 4, "POLLERR": 8, "POLLHUP": 16})
+
+
+def make_sys(console, identity):
+    """Return the `sys` module of the board named by `identity` (see wiring.IDENTITIES)."""
+
+    def print_exception(error, file=console.stdout):
+        sys.print_exception(error, file)
+
+    version = identity["version"]
+    return Module(
+        "sys",
+        {
+            "stdin": console.stdin,
+            "stdout": console.stdout,
+            "stderr": console.stdout,
+            "modules": sys.modules,
+            "path": sys.path,
+            "argv": [],
+            "exit": sys.exit,
+            "print_exception": print_exception,
+            "byteorder": "little",
+            "maxsize": 0x7FFFFFFF,
+            "platform": identity["platform"],
+            "implementation": identity["implementation"],
+            "version": "3.4.0; MicroPython v%d.%d.%d" % version,
+            "version_info": (3, 4, 0),
+            "ps1": ">>> ",
+            "ps2": "... ",
+        },
+    )
+
+
+def make_os(identity):
+    """Return the `os` module: the file system's names and the board's."""
+    attributes = {name: getattr(os, name) for name in _OS_NAMES}
+    attributes["uname"] = lambda: identity["uname"]
+    attributes["sync"] = lambda: None
+    attributes["sep"] = "/"
+    return Module("os", attributes)
+
+
+def make_micropython(console):
+    """Return the `micropython` module; scheduling and Ctrl-C go by the simulated clock."""
+    clock = console.clock
+
+    def schedule(callback, argument):
+        if not clock.schedule(callback, argument):
+            raise RuntimeError("schedule queue full")
+
+    def kbd_intr(character):
+        console.interrupt_char = character
+
+    return Module(
+        "micropython",
+        {
+            "const": micropython.const,
+            "RingIO": micropython.RingIO,
+            "heap_lock": micropython.heap_lock,
+            "heap_unlock": micropython.heap_unlock,
+            "mem_info": micropython.mem_info,
+            "qstr_info": micropython.qstr_info,
+            "stack_use": micropython.stack_use,
+            "opt_level": micropython.opt_level,
+            "alloc_emergency_exception_buf": lambda size: None,
+            "schedule": schedule,
+            "kbd_intr": kbd_intr,
+        },
+    )
+
+
+class Overlay:
+    """The stand-ins, put in place for the firmware and taken away again for ourselves."""
+
+    def __init__(self, processor, console, identity):
+        self._ours = {}
+        self._boards = {
+            "machine": processor.module,
+            "time": make_time(processor),
+            "select": make_select(console),
+            "sys": make_sys(console, identity),
+            "os": make_os(identity),
+            "micropython": make_micropython(console),
+        }
+        for name in ("time", "select", "os", "machine"):
+            self._boards["u" + name] = self._boards[name]
+        self._print = builtins.print
+        self._input = builtins.input
+        self._console = console
+        self._kept = set(sys.modules)
+
+    def install(self):
+        """Make the stand-ins what `import` finds, and print() the console's."""
+        real_print = self._print
+        stdout = self._console.stdout
+
+        def board_print(*values, sep=" ", end="\n", file=stdout):
+            real_print(*values, sep=sep, end=end, file=file)
+
+        for name in self._boards:
+            sys.modules[name] = self._boards[name]
+        builtins.print = board_print
+
+    def remove(self):
+        """Give the interpreter its own modules back and forget what the firmware imported."""
+        builtins.print = self._print
+        for name in list(sys.modules):
+            if name not in self._kept:
+                del sys.modules[name]
+        gc.collect()

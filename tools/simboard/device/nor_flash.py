@@ -1,0 +1,159 @@
+"""NOR flash behind MicroPython's own littlefs: programming clears bits, erasing takes long.
+
+While a block is erased or programmed the processor's interrupts are off, as on rp2, where code
+runs from the same flash; time goes on and what was triggered meanwhile is served afterwards. The
+supply may go at any moment: a program then leaves its pages in part, an erase leaves a mix of old
+and erased bits.
+"""
+
+import micropython
+from simboard.device.noise import Noise
+from simboard.device.power import PowerCut
+
+BLOCK_BYTES = 4096  # sector of the W25Q16JV on a Pico; what rp2.Flash calls a block
+PAGE_BYTES = 256
+_READ_CALL_US = 2  # read in place over quad SPI: 20 MB/s once started
+_PROGRAM_CALL_US = 12
+
+
+@micropython.viper
+def _program(image: ptr8, start: int, data: ptr8, count: int):  # noqa: F821 - viper's types
+    for i in range(count):
+        image[start + i] = image[start + i] & data[i]
+
+
+class NorFlash:
+    """The file system's part of the flash chip, and how long its operations take.
+
+    `cut_operation`, when not negative, takes the supply away during that operation (erases and
+    programs count together, from 0), after `cut_fraction` of its time.
+    """
+
+    def __init__(self, clock, block_count, seed, erase_us=(45000, 300000), program_us=400):
+        self.clock = clock
+        self.block_count = block_count
+        self.image = bytearray(b"\xff" * (BLOCK_BYTES * block_count))
+        self.erase_us = erase_us
+        self.program_us = program_us
+        self.operations = 0
+        self.erases = 0
+        self.programmed_pages = 0
+        self.longest_stall_us = 0
+        self.cut_operation = -1
+        self.cut_fraction = 0.5
+        self.wear = [0] * block_count
+        self._noise = Noise(seed)
+        self._view = memoryview(self.image)
+
+    def load(self, data):
+        """Take over an image saved before. Raises ValueError when its size is another."""
+        if len(data) != len(self.image):
+            raise ValueError(
+                "flash image has %d bytes, the board's file system %d"
+                % (len(data), len(self.image))
+            )
+        self.image[:] = data
+
+    def read(self, start, into):
+        """Fill `into` from `start`."""
+        count = len(into)
+        into[:] = self._view[start : start + count]
+        self.clock.now += _READ_CALL_US + count // 20
+
+    def program(self, start, data):
+        """Clear the bits that are 0 in `data`, page by page."""
+        count = len(data)
+        pages = (count + PAGE_BYTES - 1) // PAGE_BYTES
+        fraction = self._stall(_PROGRAM_CALL_US + pages * self.program_us)
+        if fraction is not None:
+            whole = int(count * fraction)
+            _program(self.image, start, data, whole)
+            torn = bytearray(data[whole : whole + 16])
+            for i in range(len(torn)):  # bits of a torn page clear in no order
+                torn[i] |= self._noise.bits(8)
+            _program(self.image, start + whole, torn, len(torn))
+            raise PowerCut
+        _program(self.image, start, data, count)
+        self.programmed_pages += pages
+
+    def erase(self, block):
+        """Set all bits of one block."""
+        start = block * BLOCK_BYTES
+        fraction = self._stall(self._erase_time_us())
+        if fraction is not None:
+            image = self.image
+            for i in range(start, start + BLOCK_BYTES):
+                if fraction > 0.9 or not self._noise.bits(1):
+                    image[i] |= self._noise.bits(8) | self._noise.bits(8)
+            raise PowerCut
+        _erase(self.image, start)
+        self.erases += 1
+        self.wear[block] += 1
+
+    def _erase_time_us(self):
+        """Most erases take near the shortest time, one in a hundred near the longest."""
+        shortest, longest = self.erase_us
+        part = self._noise.bits(10) / 1023
+        part = part * part * part * part * part * part
+        return int(shortest + (longest - shortest) * part)
+
+    def _stall(self, us):
+        """Let the operation's time pass with interrupts off; return the part done if cut."""
+        clock = self.clock
+        cut = self.operations == self.cut_operation
+        self.operations += 1
+        if us > self.longest_stall_us:
+            self.longest_stall_us = us
+        before = clock.disable_irq()
+        start_us = clock.now
+        try:
+            clock.advance_to(start_us + (int(us * self.cut_fraction) if cut else us))
+        except PowerCut:
+            clock.irq_on = True
+            return (clock.now - start_us) / us
+        if cut:
+            clock.irq_on = True
+            return self.cut_fraction
+        clock.enable_irq(before)
+        return None
+
+
+@micropython.viper
+def _erase(image: ptr8, start: int):  # noqa: F821 - viper's types
+    for i in range(start, start + 4096):
+        image[i] = 0xFF
+
+
+class BlockDevice:
+    """What rp2.Flash is to vfs.VfsLfs2. Dead after a cut or reset: old file objects reach nobody."""
+
+    def __init__(self, flash):
+        self.dead = False
+        self._flash = flash
+
+    def readblocks(self, block, buf, offset=0):
+        if self.dead:
+            return -5
+        self._flash.read(block * BLOCK_BYTES + offset, buf)
+        return 0
+
+    def writeblocks(self, block, buf, offset=None):
+        if self.dead:
+            return -5
+        if offset is None:
+            for i in range((len(buf) + BLOCK_BYTES - 1) // BLOCK_BYTES):
+                self._flash.erase(block + i)
+            offset = 0
+        self._flash.program(block * BLOCK_BYTES + offset, buf)
+        return 0
+
+    def ioctl(self, request, argument):
+        if request == 4:
+            return self._flash.block_count
+        if request == 5:
+            return BLOCK_BYTES
+        if request == 6:
+            if self.dead:
+                return -5
+            self._flash.erase(argument)
+        return 0

@@ -1,0 +1,28 @@
+"""What ends a run of the firmware from outside: power, resets, the end of the trip.
+
+None of them is an `Exception`, so that no `except Exception` of the firmware can swallow them.
+"""
+
+
+class BoardStop(BaseException):
+    """Root of everything that takes the processor away from the firmware."""
+
+
+class PowerCut(BoardStop):
+    """The supply went away: RAM and chip settings are gone, flash stays as it was."""
+
+
+class HardReset(BoardStop):
+    """The processor starts over, chips keep their power; `cause` is a machine.reset_cause()."""
+
+    def __init__(self, cause):
+        super().__init__(cause)
+        self.cause = cause
+
+
+class SoftReset(BoardStop):
+    """MicroPython starts over: timers and pin interrupts off, heap new."""
+
+
+class TripOver(BoardStop):
+    """The scenario has reached its end, or the person at the launcher said so."""

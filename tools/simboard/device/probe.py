@@ -1,0 +1,54 @@
+"""One thermocouple with its wiring: what stands between the dewar and the converter's input."""
+
+from simboard.device import its90
+from simboard.device.clock import NEVER
+
+CONNECTED = 0
+OPEN = 1
+SHORTED = 2
+
+
+class Probe:
+    """The probe of one channel.
+
+    `faults` is a list of (start_us, end_us, OPEN or SHORTED). `offset_nv` is the error of the wire
+    at cryogenic temperature, `cold_junction_error_k` how far the converter's own sensor is off the
+    terminals.
+    """
+
+    def __init__(self, dewar, probe_type, placement, faults, offset_nv, cold_junction_error_k):
+        self._dewar = dewar
+        self._type = probe_type
+        self._placement = placement
+        self._faults = faults
+        self._offset_nv = offset_nv
+        self._cold_junction_error_k = cold_junction_error_k
+
+    def state(self, now_us):
+        """Return CONNECTED, OPEN or SHORTED."""
+        for start_us, end_us, state in self._faults:
+            if start_us <= now_us < end_us:
+                return state
+        return CONNECTED
+
+    def state_until(self, now_us):
+        """Return when the state of `now_us` ends."""
+        for start_us, end_us, _ in self._faults:
+            if start_us <= now_us < end_us:
+                return end_us
+        return NEVER
+
+    def input_nv(self, at_us):
+        """Return the voltage between the converter's inputs."""
+        dewar = self._dewar
+        if at_us > dewar.at_us:
+            dewar.advance(at_us)
+        hot = its90.voltage_nv(self._type, dewar.temperature_degc(self._placement))
+        return hot - its90.voltage_nv(self._type, dewar.board_degc) + self._offset_nv
+
+    def cold_junction_degc(self, at_us):
+        """Return what the converter's own temperature sensor sees."""
+        dewar = self._dewar
+        if at_us > dewar.at_us:
+            dewar.advance(at_us)
+        return dewar.board_degc + self._cold_junction_error_k

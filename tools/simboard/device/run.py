@@ -1,0 +1,335 @@
+"""Runs the firmware on the simulated board: `micropython run.py scenario.json`.
+
+The scenario is the launcher's JSON (tools/simboard/scenario.py writes it). Boots as a board does:
+/boot.py and /main.py from flash, or the firmware folder's in their place; then the prompt. Power
+cuts and resets start over in the same process, with the flash image as it was.
+"""
+
+import io
+import json
+import os
+import sys
+import time
+from array import array
+
+import vfs
+from simboard.device.clock import Event
+from simboard.device.modules import Overlay
+from simboard.device.nor_flash import BlockDevice
+from simboard.device.pace import Pace
+from simboard.device.power import HardReset, PowerCut, SoftReset, TripOver
+from simboard.device.processor import PWRON_RESET
+from simboard.device.pty_port import PtyPort
+from simboard.device.repl import Repl
+from simboard.device.wiring import Board
+
+_DAY_US = 86400 * 1000000
+_PROGRAM_BYTES = 256  # what rp2's _boot.py gives littlefs
+_OUTAGE_US = 1000000  # how long power stays off when nothing else is said
+_MAIN = "from dewarlog_firmware import app\napp.run()\n"
+
+
+class Run:
+    """One trip of one board, from the first boot to the end of the process."""
+
+    def __init__(self, scenario):
+        self.scenario = scenario
+        _load_recordings(scenario)
+        self.board = Board(scenario)
+        self.clock = self.board.clock
+        self.host = vfs.VfsPosix("/")
+        self.boots = 0
+        self.wall_start_ms = time.ticks_ms()
+        self._outage_us = _OUTAGE_US
+        self._inputs = [(at_us, bytes(data)) for at_us, data in scenario["inputs"]]
+        self._next_input = Event(self._on_input)
+        self._port = None
+        self._keep = []  # events of the scenario
+        self._reached_end = False
+        self._raw_mode = False
+        if scenario["pty_fd"] >= 0:
+            self._port = PtyPort(scenario["pty_fd"], scenario["order_fd"], self.board.console)
+
+    # --- the process --------------------------------------------------------------------------
+
+    def run(self):
+        """Boot again and again until the trip is over; then save and report."""
+        board = self.board
+        self._open_flash()
+        self._schedule()
+        self._capture = None
+        if self.scenario["console_log"]:
+            self._capture = self.host.open(self.scenario["console_log"], "wb")
+            board.console.sink = self._capture.write
+        if self.scenario["real_time"]:
+            self._go_real_time()
+        vfs.umount("/")
+        overlay = Overlay(board.processor, board.console, board.identity)
+        cause = PWRON_RESET
+        powered = False
+        try:
+            while True:
+                if not powered:
+                    board.power_on()
+                    powered = True
+                if cause is not None:
+                    board.processor.power_on(cause)
+                    board.console.reset()
+                try:
+                    self._boot(overlay, soft=cause is None)
+                except SoftReset:
+                    cause = None
+                    board.processor.stop_firmware()
+                except HardReset as reset:
+                    cause = reset.cause
+                except PowerCut:
+                    cause = PWRON_RESET
+                    powered = False
+                    self._stay_off()
+        except TripOver:
+            pass
+        finally:
+            vfs.mount(self.host, "/")
+            self.save()
+            if self._capture is not None:
+                self._capture.close()
+        self._report()
+
+    def _boot(self, overlay, soft):
+        """Run the firmware until something takes the processor away from it."""
+        board = self.board
+        self.boots += 1
+        console = board.console
+        device = BlockDevice(board.flash)
+        names = {"__name__": "__main__"}
+        path = list(sys.path)
+        try:
+            vfs.mount(vfs.VfsLfs2(device, progsize=_PROGRAM_BYTES), "/")
+            vfs.mount(vfs.VfsPosix(self.scenario["repository"]), "/rom", readonly=True)
+            os.chdir("/")
+            sys.path[:] = ["", "/lib", "/rom/firmware", "/rom/protocol"]
+            overlay.install()
+            if soft:
+                console.send(b"MPY: soft reboot\r\n")
+            self._run_file("/boot.py", "/rom/firmware/boot.py", "", names)
+            repl = Repl(console, names, self._banner())
+            repl.raw = self._raw_mode if soft else False
+            if not repl.raw:
+                main = self.scenario["main"]
+                if main:
+                    self._execute(main, "main.py", names)
+                else:
+                    self._run_file("/main.py", "/rom/firmware/main.py", _MAIN, names)
+            try:
+                repl.run()
+            finally:
+                self._raw_mode = repl.raw
+        finally:
+            device.dead = True
+            overlay.remove()
+            sys.path[:] = path
+            for point in ("/rom", "/"):
+                try:
+                    vfs.umount(point)
+                except OSError:
+                    pass
+
+    def _run_file(self, in_flash, in_rom, otherwise, names):
+        """Execute the first of the two files there is, or `otherwise`."""
+        for path in (in_flash, in_rom):
+            try:
+                with open(path) as file:
+                    source = file.read()
+            except OSError:
+                continue
+            self._execute(source, path, names)
+            return
+        self._execute(otherwise, in_flash, names)
+
+    def _execute(self, source, name, names):
+        """Run source text as a board's start-up does; print what it raises."""
+        try:
+            exec(compile(source, name, "exec"), names)  # noqa: S102 - that is what booting is
+        except SystemExit:
+            raise SoftReset
+        except (Exception, KeyboardInterrupt) as error:
+            text = io.StringIO()
+            sys.print_exception(error, text)
+            self.board.console.stdout.write(text.getvalue())
+            if not isinstance(error, KeyboardInterrupt):
+                print("board: the firmware ended with an error:\n" + text.getvalue())
+
+    def _banner(self):
+        uname = self.board.identity["uname"]
+        return 'MicroPython %s; %s\r\nType "help()" for more information.\r\n' % (
+            uname.version,
+            uname.machine,
+        )
+
+    # --- flash --------------------------------------------------------------------------------
+
+    def _open_flash(self):
+        """Load the image, or make a new file system with the profile in it."""
+        flash = self.board.flash
+        path = self.scenario["flash_image"]
+        if path:
+            try:
+                with self.host.open(path, "rb") as file:
+                    flash.load(file.read())
+                return
+            except OSError:
+                pass
+        stall = flash.erase_us
+        flash.erase_us = (0, 0)
+        device = BlockDevice(flash)
+        vfs.VfsLfs2.mkfs(device, progsize=_PROGRAM_BYTES)
+        filesystem = vfs.VfsLfs2(device, progsize=_PROGRAM_BYTES)
+        vfs.mount(filesystem, "/flash")
+        for name in self.scenario["files"]:
+            with open("/flash/" + name, "w") as file:
+                file.write(self.scenario["files"][name])
+        vfs.umount("/flash")
+        device.dead = True
+        flash.erase_us = stall
+        flash.operations = flash.erases = flash.programmed_pages = 0
+        self.clock.now = 0
+
+    def save(self):
+        """Write the flash image to its host file."""
+        path = self.scenario["flash_image"]
+        if path:
+            with self.host.open(path + ".part", "wb") as file:
+                file.write(self.board.flash.image)
+            self.host.rename(path + ".part", path)
+
+    # --- the scenario's events ----------------------------------------------------------------
+
+    def _schedule(self):
+        scenario = self.scenario
+        for at_us, off_us in scenario["power_cuts"]:
+            self._at(at_us, self._cutter(off_us))
+        for channel, at_us, _, kind in scenario["probe_faults"]:
+            if kind == "brown-out":
+                self._at(at_us, self.board.converters[channel].brown_out)
+        cuts = scenario["flash_cuts"]
+        if cuts:
+            flash = self.board.flash
+            flash.cut_operation, flash.cut_fraction, self._outage_us = cuts[0]
+        self._inputs.sort()
+        if self._inputs:
+            self.clock.at(self._next_input, self._inputs[0][0])
+        days = (scenario["length_us"] + _DAY_US - 1) // _DAY_US
+        for day in range(1, days):
+            self._at(day * _DAY_US, self._teller(day, days))
+        self._at(scenario["length_us"], self._end)
+
+    def _at(self, at_us, action):
+        event = Event(action)
+        self._keep.append(event)
+        self.clock.at(event, at_us)
+
+    def _cutter(self, off_us):
+        def cut():
+            self._outage_us = off_us
+            raise PowerCut
+
+        return cut
+
+    def _teller(self, day, days):
+        return lambda: print("day %d of %d" % (day, days))
+
+    def _on_input(self):
+        _, data = self._inputs.pop(0)
+        if self._inputs:
+            self.clock.at(self._next_input, self._inputs[0][0])
+        self.board.console.receive(data)
+
+    def _end(self):
+        self._reached_end = True
+        if not self.scenario["serve"]:
+            raise TripOver
+        if self.clock.pace is None:
+            self._report()
+            self._go_real_time()
+            print("serving")
+
+    def _stay_off(self):
+        """Let the time of an outage pass; nothing runs but the world and the clock chip."""
+        board = self.board
+        board.power_off()
+        self.clock.forget_firmware()
+        self.clock.irq_on = False
+        board.flash.cut_operation = -1
+        until_us = self.clock.now + self._outage_us
+        self._outage_us = _OUTAGE_US
+        if self.clock.pace is not None:
+            while self.clock.pace.now_us() < until_us:
+                self.clock.pace.wait_until(until_us)
+                self._port.read(64)  # the host's bytes reach nobody
+        self.clock.advance_to(until_us)
+        self.clock.irq_on = True
+
+    # --- real time ----------------------------------------------------------------------------
+
+    def _go_real_time(self):
+        """Tie the clock to the wall and the console to the pty."""
+        board = self.board
+        if self._port is None:
+            raise ValueError("real time needs a pty")
+        board.console.port = self._port
+        self.clock.pace = Pace(self.clock.now, self._port.wait, self.scenario["speed"])
+        self.clock.pace.on_look = self._look
+
+    def _look(self):
+        """See to input and the launcher's orders; called every few milliseconds of wall time."""
+        self.board.console.pump()
+        for line in self._port.orders():
+            words = line.split()
+            if words[0] == "quit":
+                raise TripOver
+            if words[0] == "save":
+                self.save()
+                print("saved")
+            elif words[0] == "cut":
+                self._outage_us = int(float(words[1]) * 1000000) if len(words) > 1 else _OUTAGE_US
+                raise PowerCut
+
+    def _report(self):
+        """Tell the person and the launcher what it took, in one line of JSON."""
+        flash = self.board.flash
+        print(
+            "report "
+            + json.dumps(
+                {
+                    "simulated_s": self.clock.now // 1000000,
+                    "wall_s": time.ticks_diff(time.ticks_ms(), self.wall_start_ms) / 1000,
+                    "boots": self.boots,
+                    "interrupts": self.clock.served,
+                    "flash_erases": flash.erases,
+                    "flash_pages": flash.programmed_pages,
+                    "flash_wear_max": max(flash.wear),
+                    "flash_longest_stall_ms": flash.longest_stall_us // 1000,
+                    "console_dropped_bytes": self.board.console.dropped_bytes,
+                    "handler_failures": self.clock.failures,
+                }
+            )
+        )
+
+
+def _load_recordings(scenario):
+    """Read the launcher's sample files (32-bit floats, x y z x y z ...) into arrays."""
+    for entry in scenario["motion"]["recordings"]:
+        with open(entry[2], "rb") as file:
+            data = file.read()
+        samples = array("f", data)
+        entry[2] = samples
+
+
+def main():
+    with open(sys.argv[1]) as file:
+        scenario = json.load(file)
+    Run(scenario).run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,206 @@
+"""Puts the board together: chips on their buses and pins, in the scenario's world.
+
+The wiring is firmware/README.md's for the rp2 boards. What a scenario may say has been checked by
+the launcher (tools/simboard/scenario.py); here its values are taken as they are, times in us.
+"""
+
+import binascii
+from collections import namedtuple
+
+from simboard.device.bus import I2cBus, SpiBus
+from simboard.device.chips.adxl372 import ADXL372
+from simboard.device.chips.ds3231 import DS3231
+from simboard.device.chips.lis3dh import LIS3DH
+from simboard.device.chips.max31856 import MAX31856
+from simboard.device.chips.supply import Supply
+from simboard.device.clock import Clock
+from simboard.device.console import Console
+from simboard.device.dewar import Dewar
+from simboard.device.gpio import GPIO_COUNT, Line
+from simboard.device.motion import Drop, HalfSine, Motion, Recording, Tilt
+from simboard.device.noise import Noise
+from simboard.device.nor_flash import NorFlash
+from simboard.device.probe import OPEN, SHORTED, Probe
+from simboard.device.processor import Processor
+
+_PROBE_SPI = 0
+_PROBE_SELECT = (17, 20, 21, 22)
+_PROBE_READY = (2, 3, 6, 7)
+_SHOCK_SPI = 1
+_SHOCK_SELECT = 13
+_SHOCK_INT1 = 14
+_I2C = 0
+_SUPPLY_ADC = 26
+
+_Implementation = namedtuple("implementation", ("name", "version", "_machine", "_mpy", "_build"))
+_Uname = namedtuple("uname", ("sysname", "nodename", "release", "version", "machine"))
+_MACHINES = {
+    "RPI_PICO": "Raspberry Pi Pico with RP2040",
+    "RPI_PICO_W": "Raspberry Pi Pico W with RP2040",
+    "RPI_PICO2_W": "Raspberry Pi Pico 2 W with RP2350",
+}
+_HARD_TIMERS_SINCE = (1, 26, 0)  # Timer(hard=) on rp2: micropython/micropython#17363
+
+
+def identity(board):
+    """Return what sys and os say of the board: see modules.make_sys."""
+    version = tuple(board["micropython"])
+    name = _MACHINES[board["name"]]
+    release = "%d.%d.%d" % version
+    return {
+        "platform": "rp2",
+        "version": version,
+        "implementation": _Implementation(
+            "micropython", version + ("",), name, 4870, board["name"]
+        ),
+        "uname": _Uname("rp2", "rp2", release, "v" + release + " (simulated board)", name),
+    }
+
+
+class Board:
+    """The assembled board: processor, chips, flash, and the world around them."""
+
+    def __init__(self, scenario):
+        board = scenario["board"]
+        seed = scenario["seed"]
+        self.clock = Clock(int(board["crystal_ppm"] * 1000), board["idle_limit_ms"] * 1000)
+        self.console = Console(self.clock)
+        self.clock.report = self._report
+        self.identity = identity(board)
+        self.flash = NorFlash(
+            self.clock,
+            board["flash_kib"] // 4,
+            seed + 1,
+            (board["erase_ms"][0] * 1000, board["erase_ms"][1] * 1000),
+        )
+        self.lines = {number: Line(self.clock, number) for number in range(GPIO_COUNT)}
+        self.lines["LED"] = Line(self.clock, GPIO_COUNT)  # on the radio chip of the W boards
+        self.lines["LED"].level = 0
+        self.motion = _motion(scenario)
+        self.dewar = _dewar(scenario, self.motion)
+        self.chips = []  # those that lose their settings with the supply
+        self.converters = {}
+        self._wire_probes(scenario)
+        self._wire_motion_sensors(scenario)
+        self.clock_chip = DS3231(
+            self.clock,
+            scenario["start_utc_s"],
+            board["clock_drift_ppm"],
+            board["clock_set"],
+            lambda: self.dewar.board_degc,
+        )
+        if board["clock_fitted"]:
+            self.i2c.attach(self.clock_chip)
+        supply = scenario["supply"]
+        self.supply = Supply(
+            self.clock,
+            Noise(seed + 2),
+            supply["start_mv"],
+            supply["end_mv"],
+            scenario["length_us"],
+            supply["dips"],
+        )
+        self.processor = Processor(
+            self.clock,
+            self.lines,
+            {_PROBE_SPI: self.probe_spi, _SHOCK_SPI: self.shock_spi},
+            {_I2C: self.i2c},
+            self._adc_u16,
+            binascii.unhexlify(board["unique_id"]),
+            tuple(board["micropython"]) >= _HARD_TIMERS_SINCE,
+        )
+
+    def _wire_probes(self, scenario):
+        self.probe_spi = SpiBus(_PROBE_SPI)
+        for entry in scenario["probes"]:
+            channel = entry["channel"]
+            faults = []
+            for fault in scenario["probe_faults"]:
+                if fault[0] == channel and fault[3] in ("open", "short"):
+                    faults.append((fault[1], fault[2], OPEN if fault[3] == "open" else SHORTED))
+            probe = Probe(
+                self.dewar,
+                entry["type"],
+                entry["placement"],
+                faults,
+                entry["offset_uv"] * 1000,
+                entry["cold_junction_error_k"],
+            )
+            chip = MAX31856(
+                self.clock,
+                probe,
+                self.lines[_PROBE_READY[channel]],
+                scenario["seed"] + 10 + channel,
+                entry["clock_ppm"],
+            )
+            self.probe_spi.attach(chip, self.lines[_PROBE_SELECT[channel]])
+            self.chips.append(chip)
+            self.converters[channel] = chip
+
+    def _wire_motion_sensors(self, scenario):
+        motion = scenario["motion"]
+        seed = scenario["seed"]
+        self.shock_spi = SpiBus(_SHOCK_SPI)
+        self.accelerometer = ADXL372(
+            self.clock,
+            self.motion,
+            self.lines[_SHOCK_INT1],
+            seed + 20,
+            tuple(motion["shock_offset_g"]),
+            motion["shock_rate_ppm"],
+        )
+        if motion["shock_fitted"]:
+            self.shock_spi.attach(self.accelerometer, self.lines[_SHOCK_SELECT])
+        self.i2c = I2cBus(_I2C)
+        self.tilt_sensor = LIS3DH(
+            self.clock, self.motion, seed + 30, tuple(motion["tilt_offset_g"])
+        )
+        if motion["tilt_fitted"]:
+            self.i2c.attach(self.tilt_sensor)
+        self.chips += [self.accelerometer, self.tilt_sensor]
+
+    def power_on(self):
+        """Give every chip its supply."""
+        for chip in self.chips:
+            chip.power_on()
+
+    def power_off(self):
+        """Take the supply from every chip but the clock, which has its coin cell."""
+        for chip in self.chips:
+            chip.power_off()
+        self.probe_spi.drop_selections()
+        self.shock_spi.drop_selections()
+
+    def _adc_u16(self, pin):
+        number = getattr(getattr(pin, "_line", None), "number", pin)
+        if number == _SUPPLY_ADC:
+            return self.supply.read_u16()
+        return 0
+
+    def _report(self, error):
+        import sys
+
+        sys.print_exception(error, self.console.stdout)
+
+
+def _motion(scenario):
+    motion = scenario["motion"]
+    tilts = [Tilt(*entry) for entry in motion["tilts"]]
+    disturbances = [HalfSine(*entry) for entry in motion["knocks"]]
+    disturbances += [Drop(*entry) for entry in motion["drops"]]
+    for start_us, interval_us, samples, has_gravity in motion["recordings"]:
+        disturbances.append(Recording(start_us, interval_us, samples, has_gravity))
+    return Motion(tilts, disturbances, motion["vibrations"], scenario["seed"] + 40)
+
+
+def _dewar(scenario, motion):
+    settings = dict(scenario["dewar"])
+    settings.update(scenario["ambient"])
+    return Dewar(
+        settings,
+        scenario["lids"],
+        scenario["heats"],
+        scenario["refills"],
+        scenario["dry_outs"],
+        motion.tilt_deg,
+    )
