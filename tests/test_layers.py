@@ -30,11 +30,11 @@ FIRMWARE_LINE: Final = {
     "pure": ("thermocouple", "excursion", "shock", "tilt", "clock", "profile"),
     "sensors": ("sensors", "sensors.*"),
     "ring": ("ring", "sampler", "shock_sampler"),
-    "recorder": ("fast", "reading", "recorder", "keeper"),
+    "recorder": ("fast", "reading", "recorder"),
     "flash_log": ("flash_log", "logbook"),
-    "server": ("transfer", "server", "desk"),
+    "server": ("transfer", "server"),
     "link": ("link_usb",),
-    "outside": ("chips", "board", "app"),
+    "outside": ("chips", "keeper", "desk", "board", "app"),
 }
 HOST_LINE: Final = {
     "ground": ("__init__", "errors", "its90"),

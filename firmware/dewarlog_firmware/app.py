@@ -12,9 +12,6 @@ import os
 import struct
 import sys
 
-from dewarlog_wire import layout
-from dewarlog_wire.crc import crc32
-
 from dewarlog_firmware import VERSION
 from dewarlog_firmware.board import open_board
 from dewarlog_firmware.chips import PART_ACCELEROMETER, Chips
@@ -32,6 +29,14 @@ from dewarlog_firmware.sampler import Sample, Sampler
 from dewarlog_firmware.server import Server
 from dewarlog_firmware.shock_sampler import SENSOR_OK, ShockSampler
 from dewarlog_firmware.tilt import Tilt
+from dewarlog_wire import layout
+from dewarlog_wire.crc import crc32
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from dewarlog_firmware.board import Board
+    from dewarlog_firmware.config import Config
+    from dewarlog_firmware.logbook import Recovery
 
 PROFILE_PATH = "/profile.json"
 LOG_ROOT = "/log"
@@ -55,7 +60,7 @@ def run() -> None:
     App(board, load_profile(PROFILE_PATH)).run()
 
 
-def load_profile(path: str):  # noqa: ANN201 - config.Config
+def load_profile(path: str) -> "Config":
     """Read the shipment profile; the built-in one when the board was given none."""
     try:
         with open(path) as file:
@@ -68,7 +73,7 @@ def load_profile(path: str):  # noqa: ANN201 - config.Config
 class App:
     """One board, one profile, one loop."""
 
-    def __init__(self, board, config) -> None:  # noqa: ANN001 - board.Board, config.Config
+    def __init__(self, board: "Board", config: "Config") -> None:
         self.board = board
         self.is_recording = False
         self.end_requested = False
@@ -80,18 +85,18 @@ class App:
         encode_page, cobs_encode = _fast_functions()
         self.columns = reading_columns(config)
 
-        engine = Engine(config.rules, self.columns)
+        self.engine = Engine(config.rules, self.columns)
         channels = tuple([channel.channel for channel in config.channels])
         recorder = Recorder(channels, config.sampling.conversions > 1, encode_page)
         flash = FlashLog(LOG_ROOT, recorder.buffer)
         self._accelerometer = board.accelerometer()
         self.shocks = ShockSampler(self._accelerometer, board.shock_line(), board.ticks_us)
         self.logbook = Logbook(
-            recorder, flash, engine, config.sampling.full_policy, stalls=self.shocks
+            recorder, flash, self.engine, config.sampling.full_policy, stalls=self.shocks
         )
-        engine.emit = self.logbook.emit
-        self.chips = Chips(board, config, self.logbook.emit)
-        self.keeper = Keeper(config, self.logbook, self)
+        self.engine.emit = self.logbook.emit
+        self.chips = Chips(board, self.logbook.emit)
+        self.keeper = Keeper(config, self.logbook, self.engine, self)
 
         converter = config.converter
         probes = []
@@ -157,7 +162,8 @@ class App:
                 self.step()
         except KeyboardInterrupt:
             self._stop(_STOP_KEYBOARD)
-            print("dewarlog stopped; the run stays open. app.run() continues it.")
+            # To the person at the REPL, who has just pressed Ctrl-C.
+            print("dewarlog stopped; the run stays open. app.run() continues it.")  # noqa: T201
         except Exception:
             # A fault of the firmware: what is durable stays so, the log says why it ends here.
             self._stop(_STOP_ERROR)
@@ -198,12 +204,10 @@ class App:
         head = [(layout.SECTION_IDENTITY, identity), (layout.SECTION_TEXT, board_text)]
         self.logbook.begin(head + sections, log_id, config_crc)
         utc_s, clock_state = self.chips.read_clock()
-        self.logbook.emit(
-            layout.KIND_BOOT, (self.board.boot_cause, 0, 0, 0, utc_s, clock_state)
-        )
+        self.logbook.emit(layout.KIND_BOOT, (self.board.boot_cause, 0, 0, 0, utc_s, clock_state))
         self.keeper.start(*self.now())
 
-    def _note_boot(self, recovery) -> None:  # noqa: ANN001 - logbook.Recovery
+    def _note_boot(self, recovery: "Recovery") -> None:
         """Say what this boot found, and how long nothing was recorded."""
         utc_s, clock_state = self.chips.read_clock()
         self.logbook.emit(
@@ -217,7 +221,7 @@ class App:
                 clock_state,
             ),
         )
-        self.logbook.engine.break_time()
+        self.engine.break_time()
         length_s, missed = layout.GAP_LENGTH_UNKNOWN, 0
         if recovery.last_uptime_s is not None and recovery.clock_uptime_s is not None:
             before = WallClock(recovery.clock_utc_s, recovery.clock_uptime_s, 0)
@@ -226,9 +230,7 @@ class App:
                 length_s = max(0, utc_s - last_utc_s)
                 missed = length_s * 1000 // recovery.interval_ms
         cause = layout.GAP_STOPPED if recovery.was_stopped else layout.GAP_POWER
-        self.logbook.emit(
-            layout.KIND_GAP, (layout.STREAM_SAMPLES, cause, 0, length_s, missed)
-        )
+        self.logbook.emit(layout.KIND_GAP, (layout.STREAM_SAMPLES, cause, 0, length_s, missed))
         if recovery.tilt_values is not None:
             last_s = recovery.last_uptime_s or recovery.tilt_uptime_s
             self._tilt.resume(recovery.tilt_values, max(0, last_s - recovery.tilt_uptime_s))
@@ -247,8 +249,8 @@ class App:
         self.chips.note(PART_ACCELEROMETER, SENSOR_OK if held else self.shocks.check())
         self.logbook.commit()
         period_ms = self.keeper.interval_ms // self._config.sampling.conversions
-        if self._tilt.period_s * 1000 < period_ms:
-            self._waker.start(self._tilt.period_s * 1000, _wake)
+        if self._config.tilt.period_s * 1000 < period_ms:
+            self._waker.start(self._config.tilt.period_s * 1000, _wake)
         self.is_recording = True
         self.sampler.start(period_ms)
 
@@ -303,7 +305,7 @@ class App:
         uptime_s, uptime_ms = self.now()
         if uptime_s < self._tilt_due_s:
             return
-        self._tilt_due_s = uptime_s + self._tilt.period_s
+        self._tilt_due_s = uptime_s + self._config.tilt.period_s
         if self._tilt.look(self.chips.read_tilt(), uptime_s):
             self.logbook.at(uptime_s, uptime_ms)
             self.logbook.emit(layout.KIND_TILT, self._tilt.values())

@@ -4,9 +4,14 @@ Takes drivers from board, answers keeper and desk. A chip that does not answer i
 SENSOR event, and tried again; sampling of the probes never waits for it.
 """
 
+from dewarlog_firmware.shock_sampler import SENSOR_FAULT, SENSOR_OK, SENSOR_SILENT
 from dewarlog_wire import layout
 
-from dewarlog_firmware.shock_sampler import SENSOR_FAULT, SENSOR_OK, SENSOR_SILENT
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dewarlog_firmware.board import Board
 
 PART_ACCELEROMETER = 0
 PART_TILT_SENSOR = 1
@@ -21,7 +26,7 @@ SUPPLY_HYSTERESIS_MV = 150
 class Chips:
     """Reads the slow chips for the main loop. `emit(kind, values)` takes events."""
 
-    def __init__(self, board, config, emit) -> None:  # noqa: ANN001 - board.Board, config.Config
+    def __init__(self, board: "Board", emit: "Callable[[int, tuple], None]") -> None:
         self._emit = emit
         self._clock = board.clock()
         self._tilt_sensor = board.tilt_sensor()

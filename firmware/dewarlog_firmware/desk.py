@@ -7,11 +7,15 @@ here: those are server's.
 from dewarlog_wire import events, layout
 from dewarlog_wire.errors import BlockError
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from dewarlog_firmware.app import App
+
 
 class Desk:
     """The board's front desk for one server. `app` is told of a stop and a clock to be set."""
 
-    def __init__(self, app) -> None:  # noqa: ANN001 - app.App
+    def __init__(self, app: "App") -> None:
         self._app = app
 
     def status(self) -> tuple:
@@ -48,7 +52,7 @@ class Desk:
             cold_code,
             app.sampler.ring.high_water,
             min(app.sampler.ring.dropped, 0xFFFF),
-            app.logbook.engine.active_mask,
+            app.engine.active_mask,
         )
 
     def _state_bits(self, clock_state: int) -> int:
@@ -56,7 +60,7 @@ class Desk:
         bits = 0
         for bit, is_set in (
             (layout.STATUS_RECORDING, app.is_recording),
-            (layout.STATUS_EXCURSION, app.logbook.engine.active_mask),
+            (layout.STATUS_EXCURSION, app.engine.active_mask),
             (layout.STATUS_FAULT, app.keeper.has_fault or app.chips.has_fault),
             (layout.STATUS_CLOCK_UNSET, clock_state != layout.CLOCK_OK),
             (layout.STATUS_LOW_SUPPLY, app.chips.supply_low),

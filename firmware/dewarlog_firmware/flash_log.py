@@ -114,7 +114,9 @@ class FlashLog:
         number = max(runs[-1] + 1 if runs else 1, self._next_run())
         self._replace(self.root + "/counter", b"%d" % (number + 1))
         _make_folder(self._folder(number))
-        self.write_state(number, RunState(log_id, closed=False, config_crc=config_crc, confirmed_blocks=0))
+        self.write_state(
+            number, RunState(log_id, closed=False, config_crc=config_crc, confirmed_blocks=0)
+        )
         self.run = number
         self._segment = 0
         self._segment_bytes = 0
@@ -191,6 +193,8 @@ class FlashLog:
 
     def append_journal(self, view: memoryview) -> None:
         """Add records to the open journal; durable on return."""
+        if self._journal is None:
+            raise OSError(9)  # EBADF: no run is open for writing
         self._journal.write(view)
         self._journal.flush()
         self.generation += 1
@@ -360,11 +364,12 @@ class FlashLog:
         file.seek(start)
         while start < size:
             data = file.read(head_bytes)
-            if len(data) == head_bytes:
-                kind, length = struct.unpack(layout.JOURNAL_RECORD.format, data)
-                data += file.read(length + journal.RECORD_CRC_BYTES)
+            if len(data) < head_bytes:
+                break
+            kind, length = struct.unpack(layout.JOURNAL_RECORD.format, data)
+            data += file.read(length + journal.RECORD_CRC_BYTES)
             body_end = len(data) - journal.RECORD_CRC_BYTES
-            if body_end < head_bytes or body_end < head_bytes + length:
+            if body_end < head_bytes + length:
                 break
             crc = crc32(memoryview(data)[:body_end], crc)
             if crc != struct.unpack_from("<I", data, body_end)[0]:

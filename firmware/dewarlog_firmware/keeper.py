@@ -8,10 +8,38 @@ Times: a sample's time is the tick of its last conversion. A GAP event stands wh
 noticed and its length reaches back from there to the sample before.
 """
 
-from dewarlog_wire import layout
-
 from dewarlog_firmware.reading import ReadingBuilder
 from dewarlog_firmware.recorder import LATENESS_MAX_MS
+from dewarlog_wire import layout
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    from dewarlog_firmware.config import Config
+    from dewarlog_firmware.excursion import Engine
+    from dewarlog_firmware.logbook import Logbook
+    from dewarlog_firmware.sampler import Sample
+
+    class Chips(Protocol):
+        """What keeper asks of the board around it."""
+
+        def set_period_ms(self, period_ms: int) -> None:
+            """Convert every `period_ms` from now on."""
+            ...
+
+        def read_clock(self) -> "tuple[int, int]":
+            """Return (utc_s, clock state)."""
+            ...
+
+        def read_supply(self) -> "tuple[int, int]":
+            """Return (mV, 1 when low)."""
+            ...
+
+        def tilt_totals(self) -> tuple:
+            """Return the values of a TILT event."""
+            ...
+
 
 # After a rule was last pending the fast interval is kept this long, so that a reading that hovers
 # about a limit does not seal a small block at every crossing.
@@ -25,13 +53,15 @@ CLOCK_PERIOD_S = 21600
 class Keeper:
     """Keeps one run going, sample by sample. `config`: config.Config; `logbook` has a run open.
 
-    `read_clock() -> (utc_s, state)`, `read_supply_mv() -> mV`, `read_tilt() -> bands changed`,
-    `set_period_ms(ms)` reach the chips; each is called from the main loop only.
+    `chips` reach what stands on the board; they are called from the main loop only.
     """
 
-    def __init__(self, config, logbook, chips) -> None:  # noqa: ANN001 - see the class docstring
+    def __init__(
+        self, config: "Config", logbook: "Logbook", engine: "Engine", chips: "Chips"
+    ) -> None:
         self._logbook = logbook
         self._recorder = logbook.recorder
+        self._engine = engine
         self._chips = chips
         self._channels = config.channels
         self._conversions = config.sampling.conversions
@@ -56,7 +86,7 @@ class Keeper:
 
     # --- samples ------------------------------------------------------------------------------
 
-    def conversion(self, sample, uptime_s: int, uptime_ms: int, gap_cause: int) -> None:  # noqa: ANN001
+    def conversion(self, sample: "Sample", uptime_s: int, uptime_ms: int, gap_cause: int) -> None:
         """Take one tick's conversions (sampler.Sample); log a sample when it has all of its own.
 
         `gap_cause`: layout.GAP_* to blame should samples be missing before this one.
@@ -124,7 +154,7 @@ class Keeper:
     def gap(self, cause: int, length_ms: int, missed: int) -> None:
         """Close the open block before a hole in the samples and record the hole."""
         self._logbook.seal()
-        self._logbook.engine.break_time()
+        self._engine.break_time()
         self._logbook.emit(
             layout.KIND_GAP,
             (layout.STREAM_SAMPLES, cause, length_ms % 1000, length_ms // 1000, missed),
@@ -136,7 +166,7 @@ class Keeper:
         """Sample faster while a rule is pending or active, and for FAST_HOLD_S after."""
         if not self._fast_interval_ms:
             return
-        if not self._logbook.engine.pending:
+        if not self._engine.pending:
             self._fast_spent = False
         elif not self._fast_spent:
             self._fast_until_s = uptime_s + FAST_HOLD_S

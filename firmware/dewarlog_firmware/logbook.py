@@ -12,10 +12,50 @@ Order of writing, so that a power cut at any point loses at most the sample bein
 
 import struct
 
+from dewarlog_firmware.flash_log import TORN
 from dewarlog_wire import layout
 from dewarlog_wire.errors import JournalError
 
-from dewarlog_firmware.flash_log import TORN
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Protocol
+
+    from dewarlog_firmware.flash_log import FlashLog, StoredFile
+    from dewarlog_firmware.recorder import Recorder
+
+    class Engine(Protocol):
+        """What is asked of excursion.Engine."""
+
+        mute: bool
+
+        def sample(self, number: int, t_s: int, t_ms: int, codes: "Sequence[int]") -> None:
+            """Judge one sample."""
+            ...
+
+        def state_bytes(self) -> bytes:
+            """Return what an engine of the same rules needs to go on."""
+            ...
+
+        def restore(self, state: bytes) -> None:
+            """Go on from there."""
+            ...
+
+        def break_time(self) -> None:
+            """Count no time across a gap."""
+            ...
+
+    class Stalls(Protocol):
+        """Who must know that a flash operation may hold interrupts off."""
+
+        def stall_begins(self) -> None:
+            """Interrupts may be off from now on."""
+            ...
+
+        def stall_ends(self) -> None:
+            """Interrupts are on again."""
+            ...
+
 
 ENOSPC = 28  # errno, the same on every port
 # Room kept for one full journal, one full block and the last words when memory runs out.
@@ -30,19 +70,28 @@ class Recovery:
         self.recovered_samples = recovered_samples
         self.dropped_bytes = dropped_bytes
         self.boot = boot  # the boot that the recovered samples belong to
-        self.last_uptime_s = None  # of the newest sample, or None
+        self.last_uptime_s: "int | None" = None  # of the newest sample, or None
         self.interval_ms = 10000
         self.was_stopped = False  # the last event says that the logger was stopped on purpose
-        self.clock_uptime_s = None  # of the newest clock reading before the cut, or None
+        self.clock_uptime_s: "int | None" = (
+            None  # of the newest clock reading before the cut, or None
+        )
         self.clock_utc_s = layout.UTC_UNKNOWN
-        self.tilt_values = None  # of the newest TILT event, or None
+        self.tilt_values: "tuple | None" = None  # of the newest TILT event, or None
         self.tilt_uptime_s = 0
 
 
 class Logbook:
     """One run being written. `engine`: excursion.Engine; `full_policy`: layout.FULL_*."""
 
-    def __init__(self, recorder, flash, engine, full_policy: int, stalls=None) -> None:  # noqa: ANN001
+    def __init__(
+        self,
+        recorder: "Recorder",
+        flash: "FlashLog",
+        engine: "Engine",
+        full_policy: int,
+        stalls: "Stalls | None" = None,
+    ) -> None:
         self.recorder = recorder
         self.flash = flash
         self.engine = engine
@@ -181,7 +230,7 @@ class Logbook:
             self.commit()
         self.recorder.event(kind, body, self._now_s, self._now_ms)
 
-    def judge(self, lateness_ms: int, codes: tuple) -> None:
+    def judge(self, lateness_ms: int, codes: "Sequence[int]") -> None:
         """Show the next sample to the excursion engine, which emits what it finds."""
         recorder = self.recorder
         nominal_ms = recorder.uptime_ms + recorder.count * recorder.interval_ms + lateness_ms
@@ -223,7 +272,7 @@ class Logbook:
         self.recorder.open_journal(self.engine.state_bytes(), self._now_s, self._now_ms)
         self._store(self.flash.start_journal, self.recorder.take_journal())
 
-    def _store(self, write, view) -> None:  # noqa: ANN001 - a method of flash_log, a buffer
+    def _store(self, write: "Callable[[memoryview], None]", view: memoryview) -> None:
         if self.stalls is not None:
             self.stalls.stall_begins()
         try:
@@ -268,7 +317,7 @@ class Logbook:
     def _drop_segment(self) -> bool:
         """Give up the oldest segment of this run but the first, which says what the run is."""
         segments = self.flash.segments(self.recorder.run)
-        if len(segments) < 3:  # noqa: PLR2004 - the first and the one being written stay
+        if len(segments) < 3:
             return False
         samples = self.flash.remove_segment(segments[1])
         length_ms = samples * self.recorder.interval_ms
@@ -294,7 +343,7 @@ class Logbook:
         """Return the LIST_ENTRY values of the index-th file. Raises IndexError."""
         return self.flash.entry(*self.flash.entries()[index])
 
-    def open(self, run: int, file: int, etag: int):  # noqa: ANN201 - flash_log.StoredFile
+    def open(self, run: int, file: int, etag: int) -> "StoredFile":
         """Open a stored file. Raises KeyError when there is none, ValueError when changed."""
         return self.flash.open_stored(run, file, etag)
 

@@ -5,9 +5,8 @@ logbook: reading (, min, max) for each fitted channel, then the cold junction. P
 Codes: protocol/SPEC.md section 3. Linearisation: thermocouple.
 """
 
-from dewarlog_wire import layout
-
 from dewarlog_firmware.thermocouple import temperature_count, voltage_nv_from_raw
+from dewarlog_wire import layout
 
 
 class ReadingBuilder:
@@ -40,11 +39,11 @@ class ReadingBuilder:
         if state not in (layout.STATE_COLD_JUNCTION, layout.STATE_SILENT, layout.STATE_BROWN_OUT):
             self._cold_sum += cold_raw
             self._cold_count += 1
+        channel = self._channels[position]
+        code = 0
         if state == layout.STATE_OK:
-            channel = self._channels[position]
-            code = temperature_count(
-                channel.probe_type, voltage_nv_from_raw(voltage_raw, self._gain), cold_raw
-            )
+            voltage_nv = voltage_nv_from_raw(voltage_raw, self._gain)
+            code = temperature_count(channel.probe_type, voltage_nv, cold_raw)
             state = layout.state_of(code)
         if state != layout.STATE_OK:
             self.states[position] = state

@@ -13,6 +13,10 @@ import struct
 from dewarlog_wire import block, column, journal, layout
 from dewarlog_wire.column import ColumnEncoder
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 # 3072 samples of 10 s are 8.5 h: the fixed 84 bytes of header and seal are then 1.3 % of a block,
 # and power loss costs nothing because the journal holds every sample (protocol/DESIGN.md).
 BLOCK_SAMPLES = 3072
@@ -38,7 +42,12 @@ class Recorder:
     `encode_page`: the page encoder to use, column.encode_page or its machine-code twin.
     """
 
-    def __init__(self, channels: tuple, has_extremes: bool, encode_page=column.encode_page) -> None:  # noqa: ANN001
+    def __init__(
+        self,
+        channels: tuple,
+        has_extremes: bool,
+        encode_page: "Callable[..., object]" = column.encode_page,
+    ) -> None:
         quantities = (layout.QUANTITY_READING,)
         if has_extremes:
             quantities += (layout.QUANTITY_MIN, layout.QUANTITY_MAX)
@@ -284,7 +293,9 @@ class Recorder:
             offset = block.put_section(self.buffer, offset, kind, body)
         return self._finish(offset)
 
-    def shock_block(self, head: tuple, columns: tuple, uptime_s: int, uptime_ms: int) -> memoryview:
+    def shock_block(
+        self, head: tuple, columns: tuple, uptime_s: int, uptime_ms: int
+    ) -> memoryview:
         """Build the block of one shock window: SHOCK_HEAD values, then x, y and z counts.
 
         Allocates a column encoder for the time of the call: shocks are rare, RAM is not.

@@ -9,6 +9,7 @@ import struct
 import sys
 
 import vfs
+
 from dewarlog_firmware.flash_log import FlashLog
 from dewarlog_firmware.logbook import Logbook
 from dewarlog_firmware.recorder import Recorder
@@ -26,13 +27,13 @@ class PowerCut(Exception):
 class Nor:
     """NOR flash in RAM that dies at a chosen operation."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.data = memoryview(bytearray(BLOCK_BYTES * BLOCKS))
         self.left = -1
         self.operations = 0
         self.dead = False
 
-    def _spend(self):
+    def _spend(self) -> bool:
         if self.dead:
             raise PowerCut
         self.operations += 1
@@ -43,11 +44,13 @@ class Nor:
                 return True
         return False
 
-    def readblocks(self, number, buffer, offset=0):
+    def readblocks(self, number: int, buffer: memoryview, offset: int = 0) -> None:
+        """Copy bytes out, as littlefs asks."""
         start = number * BLOCK_BYTES + offset
         buffer[:] = self.data[start : start + len(buffer)]
 
-    def writeblocks(self, number, buffer, offset=0):
+    def writeblocks(self, number: int, buffer: memoryview, offset: int = 0) -> None:
+        """Program bytes; the operation the power fails at leaves half of them."""
         start = number * BLOCK_BYTES + offset
         if self._spend():
             torn = len(buffer) // 2
@@ -55,7 +58,8 @@ class Nor:
             raise PowerCut
         self.data[start : start + len(buffer)] = buffer
 
-    def ioctl(self, operation, argument):
+    def ioctl(self, operation: int, argument: int) -> int:
+        """Tell the geometry (4, 5) or erase a block (6)."""
         if operation == 4:
             return BLOCKS
         if operation == 5:
@@ -71,35 +75,40 @@ class Nor:
 class Engine:
     """Stands for the excursion engine: its state is the number of samples it has seen."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.seen = 0
         self.mute = False
 
-    def sample(self, number, t_s, t_ms, values):
+    def sample(self, number: int, t_s: int, t_ms: int, values: tuple) -> None:
+        """Count one sample."""
         self.seen += 1
 
-    def state_bytes(self):
+    def state_bytes(self) -> bytes:
+        """Return the count."""
         return struct.pack("<I", self.seen)
 
-    def restore(self, data):
+    def restore(self, data: bytes) -> None:
+        """Take a count back."""
         self.seen = struct.unpack("<I", data)[0]
 
-    def break_time(self):
-        pass
+    def break_time(self) -> None:
+        """Do nothing: counting knows no time."""
 
 
-def new_logbook():
+def new_logbook() -> Logbook:
+    """Open the log as a boot does."""
     recorder = Recorder((0, 1, 2), False)
     engine = Engine()
     flash = FlashLog("/f/log", recorder.buffer)
     return Logbook(recorder, flash, engine, layout.FULL_STOP)
 
 
-def codes(number):
+def codes(number: int) -> tuple:
+    """Return the codes of one sample."""
     return (-24000 + number, -24100 - number, -32767 if number % 7 == 3 else -23000, 1280)
 
 
-def script(book, durable):
+def script(book: Logbook, durable: list) -> None:
     """Write SAMPLES samples, some events, a shock window and a few seals."""
     book.at(1, 0)
     book.begin([(layout.SECTION_TEXT, b"\x02dewar")], b"logid123", 7)
@@ -123,7 +132,7 @@ def script(book, durable):
             book.seal()
 
 
-def read_run(book):
+def read_run(book: Logbook) -> list:
     """Return the samples of the run as the sealed blocks tell, checking the chain on the way."""
     from dewarlog_wire.column import decode_column
 
@@ -154,7 +163,7 @@ def read_run(book):
     return samples
 
 
-def one_cut(left):
+def one_cut(left: int) -> bool:
     """Cut at operation `left`; return False when the script ended before it."""
     nor = Nor()
     vfs.VfsLfs2.mkfs(nor)
@@ -208,7 +217,8 @@ def one_cut(left):
     return True
 
 
-def main(first, step):
+def main(first: int, step: int) -> None:
+    """Cut at every `step`-th operation from `first` on until the script outlives the cut."""
     cuts = 0
     failures = 0
     left = first

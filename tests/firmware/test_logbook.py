@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from dewarlog_firmware import logbook as logbook_module
 from dewarlog_firmware.flash_log import FlashLog
 from dewarlog_firmware.logbook import Logbook
@@ -261,7 +262,9 @@ def test_a_damaged_block_in_the_middle_is_never_cut_away(tmp_path: Path) -> None
 def test_segments_stay_below_their_limit_and_the_chain_runs_through(tmp_path: Path) -> None:
     """Many blocks fill several segments; one chain holds them all."""
     book = begun(tmp_path)
-    window = tuple([(37 * n * (axis + 1)) % 3_000 - 1_500 for n in range(900)] for axis in range(3))
+    window = tuple(
+        [(37 * n * (axis + 1)) % 3_000 - 1_500 for n in range(900)] for axis in range(3)
+    )
     for shock in range(30):
         book.write_shock((shock, 900, 100, 3_200, 100, 0), window, shock, 0)
 
@@ -312,7 +315,9 @@ def small_book(root: Path, policy: int) -> Logbook:
     return book
 
 
-NOISE = tuple([(7_919 * n * (axis + 3)) % 4_001 - 2_000 for n in range(1_200)] for axis in range(3))
+NOISE = tuple(
+    [(7_919 * n * (axis + 3)) % 4_001 - 2_000 for n in range(1_200)] for axis in range(3)
+)
 
 
 def test_a_full_flash_refuses_a_shock_window_and_keeps_the_reserve(tmp_path: Path) -> None:
