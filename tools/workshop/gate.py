@@ -70,7 +70,7 @@ def run(step: Step) -> Outcome:
 def report(outcome: Outcome) -> None:
     """Print one line for a step that passed; all it said for one that did not."""
     word = "ok  " if outcome.passed else "FAIL"
-    last = outcome.output.splitlines()[-1] if outcome.output else ""
+    last = outcome.output.splitlines()[-1] if outcome.output and outcome.passed else ""
     print(f"{word}  {outcome.step.name:<24} {outcome.took_s:5.1f} s  {last}".rstrip(), flush=True)
     if not outcome.passed:
         print(outcome.output, flush=True)

@@ -7,11 +7,13 @@ step that is interrupted leaves nothing that a later run would take for finished
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
+import tomllib
 from pathlib import Path
 from typing import Final
 
@@ -45,8 +47,11 @@ def main() -> int:
 def packages() -> None:
     """Install dewarlog and its tools into .venv, from the folders here."""
     stamp = VENV / "dewarlog-packages"
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    installed = [settings["build-system"], settings["project"], settings["tool"]["hatch"]]
+    digest = hashlib.sha256(json.dumps(installed).encode()).hexdigest()
     # The path stands in the stamp: programs in .venv/bin name it, so a moved clone starts anew.
-    content = f"{ROOT}\n{hashlib.sha256((ROOT / 'pyproject.toml').read_bytes()).hexdigest()}\n"
+    content = f"{ROOT}\n{digest}\n"
     if _holds(stamp, content):
         return
     _say("installing Python packages into .venv")
