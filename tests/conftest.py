@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import pytest
+from hypothesis import settings
 
 from workshop import interpreters
 from workshop.places import FIRMWARE, PROTOCOL
@@ -22,6 +23,20 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 TIMEOUT_S: Final = 120.0
+
+# No deadline: a busy machine is not a failing test.
+settings.register_profile("dewarlog", deadline=None, print_blob=True)
+settings.load_profile("dewarlog")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark tests by what they use, so that `-m "not micropython"` means what it says."""
+    for item in items:
+        fixtures: list[str] = getattr(item, "fixturenames", [])
+        if {"micropython", "micropython32"} & set(fixtures):
+            item.add_marker("micropython")
+        if item.path.parent.name in {"integration", "simboard"}:
+            item.add_marker("integration")
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ HOST: Final = ROOT / "host"
 # Stations from left to right; within one, files may know each other.
 FIRMWARE_LINE: Final = {
     "ground": ("__init__", "config", "isqrt", "its90_tables", "rate_history"),
-    "pure": ("thermocouple", "excursion", "shock", "tilt", "clock", "profile"),
+    "pure": ("thermocouple", "excursion", "shock", "shock_pulse", "tilt", "clock", "profile"),
     "sensors": ("sensors", "sensors.*"),
     "ring": ("ring", "sampler", "shock_sampler"),
     "recorder": ("fast", "reading", "recorder"),
@@ -40,7 +40,7 @@ HOST_LINE: Final = {
     "ground": ("__init__", "errors", "its90"),
     "link": ("link", "link.*"),
     "pull": ("session", "fetch", "pull"),
-    "archive": ("durable", "held", "archive"),
+    "archive": ("durable", "chain", "held", "archive"),
     "parse": ("parse", "records", "columns", "contents"),
     "readings": ("readings", "uncertainty"),
     "checks": ("words", "checks", "checks.*"),
