@@ -16,10 +16,11 @@ Interrupt code: `_on_tick`, `_Probe._on_ready` and all they call. It allocates n
 
 from array import array
 
+from micropython import const
+
 from dewarlog_firmware.ring import TICKS_MASK, Ring, get_u32, put_u32
 from dewarlog_firmware.sensors import max31856
 from dewarlog_wire.layout import STATE_BROWN_OUT
-from micropython import const
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

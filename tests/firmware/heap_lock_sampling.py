@@ -10,6 +10,7 @@ import sys
 from array import array
 
 import micropython
+
 from dewarlog_firmware.sampler import Sample, Sampler
 from dewarlog_firmware.sensors.adxl372 import ADXL372
 from dewarlog_firmware.sensors.max31856 import MAX31856

@@ -6,8 +6,9 @@ and set, never disciplined: its aging register is left alone, drift is for the h
 Source: DS3231 data sheet, Maxim 19-5170, Rev 10 (3/15), p. 11-14.
 """
 
-from dewarlog_wire.layout import CLOCK_ABSENT, CLOCK_OK, CLOCK_UNSET, UTC_UNKNOWN
 from micropython import const
+
+from dewarlog_wire.layout import CLOCK_ABSENT, CLOCK_OK, CLOCK_UNSET, UTC_UNKNOWN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -12,6 +12,8 @@ its result: a chip that lost its supply for a moment is found with the very samp
 no other traffic on the bus is needed while interrupts use it.
 """
 
+from micropython import const
+
 from dewarlog_wire.layout import (
     STATE_ABOVE_TABLE,
     STATE_BELOW_TABLE,
@@ -22,7 +24,6 @@ from dewarlog_wire.layout import (
     STATE_SHORT,
     STATE_SILENT,
 )
-from micropython import const
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

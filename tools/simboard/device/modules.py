@@ -11,6 +11,7 @@ import sys
 import time
 
 import micropython
+
 from simboard.device.processor import Module
 
 TICKS_PERIOD = 1 << 30  # small ints of a 32-bit board end there

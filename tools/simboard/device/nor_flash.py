@@ -7,6 +7,7 @@ and erased bits.
 """
 
 import micropython
+
 from simboard.device.noise import Noise
 from simboard.device.power import PowerCut
 

@@ -13,6 +13,7 @@ import time
 from array import array
 
 import vfs
+
 from simboard.device.clock import Event
 from simboard.device.modules import Overlay
 from simboard.device.nor_flash import BlockDevice

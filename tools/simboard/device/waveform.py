@@ -9,6 +9,7 @@ import math
 from array import array
 
 import micropython
+
 from simboard.device.noise import normal_at
 
 COUNTS_PER_G = 10

@@ -6,6 +6,7 @@ each sample counts.
 """
 
 import micropython
+
 from simboard.device.noise import TABLE_MAX, normal_at
 from simboard.device.waveform import COUNTS_PER_G, LEAD_US, TAIL_US, Waveform, to_counts
 
