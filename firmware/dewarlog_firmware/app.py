@@ -27,6 +27,8 @@ from dewarlog_firmware.profile import default_document, profile_sections, readin
 from dewarlog_firmware.recorder import Recorder
 from dewarlog_firmware.sampler import Sample, Sampler
 from dewarlog_firmware.server import Server
+from dewarlog_firmware.shock import ShockCapture
+from dewarlog_firmware.shock_keeper import ShockKeeper
 from dewarlog_firmware.shock_sampler import SENSOR_OK, ShockSampler
 from dewarlog_firmware.tilt import Tilt
 from dewarlog_wire import layout
@@ -90,11 +92,20 @@ class App:
         recorder = Recorder(channels, config.sampling.conversions > 1, encode_page)
         flash = FlashLog(LOG_ROOT, recorder.buffer)
         self._accelerometer = board.accelerometer()
-        self.shocks = ShockSampler(self._accelerometer, board.shock_line(), board.ticks_us)
+        self._shock_sampler = ShockSampler(self._accelerometer, board.shock_line(), board.ticks_us)
         self.logbook = Logbook(
-            recorder, flash, self.engine, config.sampling.full_policy, stalls=self.shocks
+            recorder, flash, self.engine, config.sampling.full_policy, stalls=self._shock_sampler
         )
         self.engine.emit = self.logbook.emit
+        self._shocks = ShockKeeper(
+            self._shock_sampler,
+            ShockCapture(config.shock),
+            self.logbook,
+            self._accelerometer.burst_sets,
+            config.shock.rate_hz,
+            self.now,
+            board.ticks_us,
+        )
         self.chips = Chips(board, self.logbook.emit)
         self.keeper = Keeper(config, self.logbook, self.engine, self)
 
@@ -245,8 +256,8 @@ class App:
         held = self._accelerometer.identified() and self._accelerometer.configure(
             settings.trigger_count, settings.rate_hz, quiet_ms=settings.quiet_ms
         )
-        self.shocks.start()
-        self.chips.note(PART_ACCELEROMETER, SENSOR_OK if held else self.shocks.check())
+        self._shock_sampler.start()
+        self.chips.note(PART_ACCELEROMETER, SENSOR_OK if held else self._shock_sampler.check())
         self.logbook.commit()
         period_ms = self.keeper.interval_ms // self._config.sampling.conversions
         if self._config.tilt.period_s * 1000 < period_ms:
@@ -260,7 +271,7 @@ class App:
         if self.is_recording:
             try:
                 busy = self._take_samples()
-                busy = self._take_shocks() or busy
+                busy = self._shocks.take() or busy
                 self._look_at_tilt()
             except OSError as error:
                 if error.args[0] != ENOSPC:
@@ -291,7 +302,7 @@ class App:
 
     def _commit(self) -> None:
         """Make the sample durable, after the shock being captured if there is one."""
-        if self.shocks.capturing():
+        if self._shock_sampler.capturing():
             now_s, now_ms = self.now()
             now_ms += now_s * 1000
             if self._uncommitted_since_ms < 0:
@@ -325,7 +336,7 @@ class App:
         """Stop every interrupt of ours."""
         self.is_recording = False
         self.sampler.stop()
-        self.shocks.stop()
+        self._shock_sampler.stop()
         self._waker.stop()
 
     def _stop(self, cause: int) -> None:

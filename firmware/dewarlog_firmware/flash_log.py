@@ -291,8 +291,8 @@ class FlashLog:
         return False
 
     def counters(self) -> tuple:
-        """Return (boot, next sample, next event) as the sealed blocks of the open run tell."""
-        boot, next_sample, next_event = 0, 0, 0
+        """Return (boot, next sample, next event, last shock) as the open run's blocks tell."""
+        boot, next_sample, next_event, shock = 0, 0, 0, 0
         for segment in self.segments(self.run):
             with open(self._segment_path(self.run, segment), "rb") as file:
                 for offset, fields in self._headers(file):
@@ -301,9 +301,11 @@ class FlashLog:
                     for kind, first, count in _counts(file, offset, end):
                         if kind == layout.SECTION_SPAN:
                             next_sample = first + count
-                        else:
+                        elif kind == layout.SECTION_EVENTS:
                             next_event = first + count
-        return boot, next_sample, next_event
+                        else:
+                            shock = first & 0xFFFF  # SHOCK_HEAD begins with the u16 number
+        return boot, next_sample, next_event, shock
 
     def chain_after(self, run: int, blocks: int) -> "bytes | None":
         """Return the chain value after the first `blocks` blocks of a run; None if not stored."""
@@ -505,8 +507,8 @@ def _counts(file, offset: int, end: int):  # noqa: ANN001, ANN202 - yields (kind
         file.seek(offset)
         data = file.read(head_bytes + layout.EVENTS_HEAD.size)
         kind, length = struct.unpack_from(layout.SECTION_HEAD.format, data, 0)
-        if kind in (layout.SECTION_SPAN, layout.SECTION_EVENTS):
-            # Both begin with the number of the first and the count (SPAN, EVENTS_HEAD).
+        if kind in (layout.SECTION_SPAN, layout.SECTION_EVENTS, layout.SECTION_SHOCK_HEAD):
+            # The first two begin with the number of the first and the count (SPAN, EVENTS_HEAD).
             first, count = struct.unpack_from(layout.EVENTS_HEAD.format, data, head_bytes)
             yield kind, first, count
         offset += head_bytes + length

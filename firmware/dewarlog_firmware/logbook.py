@@ -97,6 +97,7 @@ class Logbook:
         self.engine = engine
         self.stalls = stalls  # told when interrupts may be off: stall_begins, stall_ends
         self.is_full = False
+        self.shocks = 0  # shocks of this run so far, which numbers them
         self._full_policy = full_policy
         self._now_s = 0
         self._now_ms = 0
@@ -163,7 +164,8 @@ class Logbook:
     def _replay_record(self, kind: int, body: bytes, recovery: Recovery) -> None:
         recorder = self.recorder
         if kind == layout.JOURNAL_STATE:
-            self.engine.restore(body)
+            self.shocks = struct.unpack_from("<H", body, 0)[0]
+            self.engine.restore(body[2:])
         elif kind == layout.JOURNAL_SPAN:
             interval_ms, uptime_ms, uptime_s = struct.unpack(layout.JOURNAL_SPAN_BODY.format, body)
             recorder.begin_span(interval_ms, uptime_s, uptime_ms)
@@ -186,13 +188,15 @@ class Logbook:
             if event_kind == layout.KIND_CLOCK_READ:
                 recovery.clock_uptime_s = uptime_s
                 recovery.clock_utc_s = struct.unpack_from("<I", body, head_bytes)[0]
+            elif event_kind == layout.KIND_SHOCK:
+                self.shocks = struct.unpack_from("<H", body, head_bytes)[0]
             elif event_kind == layout.KIND_TILT:
                 recovery.tilt_uptime_s = uptime_s
                 recovery.tilt_values = struct.unpack(layout.EVENT_TILT.format, body[head_bytes:])
 
     def _without_journal(self, error: Exception) -> tuple:
         """The journal is gone or its head unreadable: go on behind the last block."""
-        boot, next_sample, next_event = self.flash.counters()
+        boot, next_sample, next_event, self.shocks = self.flash.counters()
         recorder = self.recorder
         recorder.resume(
             recorder.run, boot, recorder.blocks, recorder.chain, next_sample, next_event
@@ -269,7 +273,8 @@ class Logbook:
         return True
 
     def _open_journal(self) -> None:
-        self.recorder.open_journal(self.engine.state_bytes(), self._now_s, self._now_ms)
+        state = struct.pack("<H", self.shocks) + self.engine.state_bytes()
+        self.recorder.open_journal(state, self._now_s, self._now_ms)
         self._store(self.flash.start_journal, self.recorder.take_journal())
 
     def _store(self, write: "Callable[[memoryview], None]", view: memoryview) -> None:

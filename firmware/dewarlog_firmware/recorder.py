@@ -15,7 +15,7 @@ from dewarlog_wire.column import ColumnEncoder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 # 3072 samples of 10 s are 8.5 h: the fixed 84 bytes of header and seal are then 1.3 % of a block,
 # and power loss costs nothing because the journal holds every sample (protocol/DESIGN.md).
@@ -154,7 +154,7 @@ class Recorder:
         nominal_ms = self.count * self.interval_ms
         return (uptime_s - self.uptime_s) * 1000 + (uptime_ms - self.uptime_ms) - nominal_ms
 
-    def sample(self, lateness_ms: int, codes: list) -> None:
+    def sample(self, lateness_ms: int, codes: "Sequence[int]") -> None:
         """Add one sample: a reading code for each column. Call `has_room` first.
 
         Raises ValueError when the lateness does not fit: that is a gap, not a late sample.
@@ -253,7 +253,7 @@ class Recorder:
         self.journal_buffer[start : start + len(body)] = body
         self._close_record(kind, len(body))
 
-    def _journal_sample(self, lateness_ms: int, codes) -> None:  # noqa: ANN001 - ints by index
+    def _journal_sample(self, lateness_ms: int, codes: "Sequence[int]") -> None:
         offset = self._journal_bytes + layout.JOURNAL_RECORD.size
         struct.pack_into("<h", self.journal_buffer, offset, lateness_ms)
         for number in range(self.columns):

@@ -1,0 +1,116 @@
+"""What a captured shock sets off: its record, its window, and the sensor watching again.
+
+Takes drained samples from shock_sampler, lets shock find the shocks in them, gives logbook a SHOCK
+event for each and a block with the window for those that reach the first band. Main loop only.
+
+What is missing is told as GAP events of the shock stream:
+    a hole inside a capture             its length, as the sampler measured it
+    the sampler woke late (a stall)     the most that can be missing, if the shock that woke it was
+                                        not seen from below the trigger on
+    memory too full for the window      the samples of the window; the SHOCK event itself stays
+"""
+
+from array import array
+
+from dewarlog_firmware.clock import earlier
+from dewarlog_firmware.shock import COMPLETE
+from dewarlog_firmware.shock_sampler import FLAG_BEGIN, FLAG_GAP, FLAG_LATE
+from dewarlog_wire import layout
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dewarlog_firmware.logbook import Logbook
+    from dewarlog_firmware.shock import ShockCapture
+    from dewarlog_firmware.shock_sampler import ShockSampler
+
+_TICKS_MASK = 0x3FFFFFFF
+
+
+class ShockKeeper:
+    """Empties the sampler's ring. `now() -> (s, ms)` and `ticks_us()` tell one time together."""
+
+    def __init__(
+        self,
+        sampler: "ShockSampler",
+        capture: "ShockCapture",
+        logbook: "Logbook",
+        burst_sets: int,
+        rate_hz: int,
+        now: "Callable[[], tuple[int, int]]",
+        ticks_us: "Callable[[], int]",
+    ) -> None:
+        self._sampler = sampler
+        self._capture = capture
+        self._logbook = logbook
+        self._rate_hz = rate_hz
+        self._now = now
+        self._ticks_us = ticks_us
+        self._counts = array("h", bytes(2 * 3 * burst_sets))
+        self._late_us = 0  # what may be missing before the capture going on
+
+    def take(self) -> bool:
+        """Deal with one drained slot, or let the sensor watch again; True when there was one."""
+        sampler = self._sampler
+        sampler.service()
+        sets = sampler.take(self._counts, 0)
+        if not sets:
+            if sampler.capturing() and self._capture.is_quiet:
+                self._tell_late()  # what woke the sensor was gone before it could be read
+                sampler.rearm()
+            return False
+        if sampler.flags & FLAG_BEGIN:
+            self._late_us = sampler.gap_us if sampler.flags & FLAG_LATE else 0
+            self._capture.begin(sampler.flags & FLAG_LATE != 0)
+        if sampler.flags & FLAG_GAP:
+            self._tell_gap(sampler.gap_us)
+            self._capture.gap(sampler.gap_us)
+        taken = 0
+        while True:
+            taken += self._capture.feed(self._counts, taken, sets - taken, sampler.first_us)
+            if self._capture.state != COMPLETE:
+                return True
+            self._keep_shock()
+
+    def _keep_shock(self) -> None:
+        """Record a completed shock and go on to the next."""
+        capture = self._capture
+        logbook = self._logbook
+        now_s, now_ms = self._now()
+        age_us = (self._ticks_us() - capture.first_us) & _TICKS_MASK
+        began_s, began_ms = earlier(now_s, now_ms, age_us)
+        until_trigger_us = capture.trigger * 1000000 // self._rate_hz
+        hit_s, hit_ms = earlier(now_s, now_ms, age_us - until_trigger_us)
+        if capture.flags & layout.SHOCK_GAP:
+            self._tell_late()
+        self._late_us = 0
+        logbook.shocks += 1
+        number = logbook.shocks
+        logbook.at(hit_s, hit_ms)
+        logbook.emit(layout.KIND_SHOCK, capture.event(number))
+        if capture.band:
+            head = capture.head(number)
+            if not logbook.write_shock(head, capture.columns, began_s, began_ms):
+                self._tell(layout.GAP_MEMORY_FULL, 0, capture.count)
+        logbook.commit()
+        capture.restart()
+
+    def _tell_late(self) -> None:
+        if self._late_us:
+            self._tell_gap(self._late_us)
+            self._late_us = 0
+
+    def _tell_gap(self, gap_us: int) -> None:
+        ring = self._sampler.ring
+        full = ring.high_water == ring.slot_count
+        cause = layout.GAP_RING_FULL if full else layout.GAP_FLASH_STALL
+        self._tell(cause, gap_us, gap_us * (self._rate_hz // 100) // 10000)
+
+    def _tell(self, cause: int, gap_us: int, missed: int) -> None:
+        self._logbook.at(*self._now())
+        gap_ms = (gap_us + 500) // 1000
+        self._logbook.emit(
+            layout.KIND_GAP,
+            (layout.STREAM_SHOCK, cause, gap_ms % 1000, gap_ms // 1000, missed),
+        )
