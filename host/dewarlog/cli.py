@@ -7,6 +7,7 @@ test holds that. What is printed goes through console.py.
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 import time
 from pathlib import Path
@@ -587,6 +588,8 @@ def archive(folder: ArchiveFolder = None, as_json: AsJson = False) -> None:
 
 def main() -> None:
     """Run the command line; nothing but a documented exit code leaves it."""
+    # numpy's linear algebra starts a thread for every core when it loads; nothing here uses it.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         app()
     except DewarlogError as error:

@@ -29,11 +29,10 @@ if TYPE_CHECKING:
     Item = Block | Lost | JournalTail
     Draft = contents.BlockDraft | Lost | JournalTail
 
-# Columns are decoded together, one array step a sample: a window wide enough keeps numpy busy, and
-# bounds what is in memory (a window decodes to about 20 times its size).
 WINDOW_BYTES: Final = 1 << 20
-# A flat column of 4096 samples is 20 bytes in the file: what is decoded together is bounded too.
-VALUES_AT_ONCE: Final = 1 << 21
+# Columns are decoded together, one array step a sample of all of them: enough at once keeps numpy
+# busy, and a bound keeps memory flat (a value takes about 100 bytes while it is worked on).
+VALUES_AT_ONCE: Final = 5 << 17
 _MAGICS: Final = (layout.BLOCK_MAGIC, layout.JOURNAL_MAGIC)
 
 

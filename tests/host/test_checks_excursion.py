@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dewarlog.checks.excursion import Excursion, ExcursionCheck
+from dewarlog.checks.excursion import Excursion, ExcursionCheck, judged
 from dewarlog.records import ChannelSamples, Rule, SampleSpan
 from dewarlog_wire import layout
 
@@ -172,7 +172,7 @@ def _check(rule: Rule, spans: list[SampleSpan], breaks: set[int]) -> list[Found]
     for index, span in enumerate(spans):
         if index in breaks:
             check.break_time()
-        check.feed(span)
+        check.feed(judged(span))
     return [_as_found(item) for item in check.all_found()]
 
 

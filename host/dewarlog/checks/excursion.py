@@ -21,7 +21,7 @@ from dewarlog.checks.finding import Moment
 from dewarlog_wire import layout
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from numpy.typing import NDArray
 
@@ -36,6 +36,7 @@ ACTIVE: Final = 2
 # The history of a rate rule holds this many entries, 1/16 of its window apart at the closest.
 RATE_HISTORY: Final = 32
 RATE_ENTRIES_PER_WINDOW: Final = 16
+MS_AN_HOUR: Final = 3_600_000
 I16_MIN: Final = -32768
 I16_MAX: Final = 32767
 
@@ -238,36 +239,52 @@ class _RateHistory:
         self.times: Ints = np.empty(0, dtype=np.int64)
         self.values: Ints = np.empty(0, dtype=np.int64)
 
-    def rates(self, times: Ints, values: Ints) -> tuple[Ints, Ints]:
-        """Return (indices, rates in K/h) of the samples that have an entry to compare with."""
+    def advance(self, times: Ints, values: Ints) -> tuple[Ints, Ints]:
+        """Take the next samples; return the entries (times, values) their rates look back to."""
         kept = self._kept(times)
         entry_times = np.concatenate((self.times, times[kept]))
         entry_values = np.concatenate((self.values, values[kept]))
-        # An entry made at this very sample is added after its rate is computed, so none counts
-        # that is not older; with a window above 0 that follows from the window itself.
+        self.times = entry_times[-RATE_HISTORY:]
+        self.values = entry_values[-RATE_HISTORY:]
+        return entry_times, entry_values
+
+    def rates(
+        self, times: Ints, values: Ints, entry_times: Ints, entry_values: Ints
+    ) -> tuple[Ints, Ints]:
+        """Return (indices, rates in K/h) of the samples that have an entry to look back to."""
+        # An entry made at this very sample is added after its rate is computed; with a window
+        # above 0 none that is not older can be found anyway.
         place = np.searchsorted(entry_times, times - max(self.window_ms, 1), side="right") - 1
         rated = np.flatnonzero(place >= 0)
         then = place[rated]
         elapsed = times[rated] - entry_times[then]
-        rise = (values[rated] - entry_values[then]) * 3_600_000
-        self.times = entry_times[-RATE_HISTORY:]
-        self.values = entry_values[-RATE_HISTORY:]
+        rise = (values[rated] - entry_values[then]) * MS_AN_HOUR
         return rated, rise // (layout.TEMPERATURE_PER_DEGC * elapsed)
 
-    def _kept(self, times: Ints) -> list[int]:
+    def bound(self, rise: int) -> int:
+        """Give a rate, in K/h, that no rise of at most so many counts can pass."""
+        return rise * MS_AN_HOUR // (layout.TEMPERATURE_PER_DEGC * max(self.window_ms, 1))
+
+    def _kept(self, times: Ints) -> Ints:
         """Return the indices of the samples that become entries."""
         count = len(times)
-        if count == 0:
-            return []
-        following: list[int] = np.searchsorted(times, times + self.spacing_ms).tolist()
-        index = 0
+        first = 0
         if len(self.times):
-            index = int(np.searchsorted(times, int(self.times[-1]) + self.spacing_ms))
+            first = int(np.searchsorted(times, int(self.times[-1]) + self.spacing_ms))
+        if count < 2 or first >= count:
+            return np.arange(first, count, dtype=np.int64)
+        steps = np.diff(times)
+        step = int(steps[0])
+        if step > 0 and (steps == step).all():
+            stride = max(1, -(-self.spacing_ms // step))
+            return np.arange(first, count, stride, dtype=np.int64)
+        following: list[int] = np.searchsorted(times, times + self.spacing_ms).tolist()
         kept: list[int] = []
+        index = first
         while index < count:
             kept.append(index)
             index = max(following[index], index + 1)
-        return kept
+        return np.array(kept, dtype=np.int64)
 
 
 class Guard(Protocol):
@@ -283,14 +300,22 @@ class Guard(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class _Judged:
-    """One channel's samples of a span, and which of them are temperatures."""
+class JudgedSpan:
+    """One channel's samples of a span as arrays, and which of them are temperatures."""
 
-    boot: int
+    span: SampleSpan
+    channel: int
+    part: slice
     times: Ints
     numbers: Ints
     values: Ints
     valid: Bools | None  # None: all
+    extremes: tuple[int, int] | None  # of the temperatures; None: there is none
+
+    @property
+    def boot(self) -> int:
+        """Give the boot the samples belong to."""
+        return self.span.boot
 
     def dt_ms(self, last_ms: int | None) -> Ints:
         """Give the time each valid sample adds: 0 behind a state code or a break."""
@@ -311,6 +336,28 @@ class _Judged:
         yield from zip(edges[::2], edges[1::2], strict=True)
 
 
+def judged(span: SampleSpan, start: int = 0, stop: int | None = None) -> list[JudgedSpan]:
+    """Lay out the samples of a span, or those from index `start` to before `stop`, by channel."""
+    part = slice(start, span.count if stop is None else stop)
+    times = span.times_ms()[part]
+    if len(times) == 0:
+        return []
+    numbers = np.arange(span.first_sample, span.end_sample, dtype=np.int64)[part]
+    channels: list[JudgedSpan] = []
+    for channel, samples in span.channels.items():
+        valid: Bools | None = None
+        if samples.states is not None:
+            good = samples.states[part] == layout.STATE_OK
+            valid = None if good.all() else good
+        values = samples.counts[part].astype(np.int64)
+        temperatures = values if valid is None else values[valid]
+        extremes = None
+        if len(temperatures):
+            extremes = int(temperatures.min()), int(temperatures.max())
+        channels.append(JudgedSpan(span, channel, part, times, numbers, values, valid, extremes))
+    return channels
+
+
 class _Level:
     """A rule on the reading itself."""
 
@@ -324,13 +371,12 @@ class _Level:
     def break_time(self) -> None:
         self.last_ms = None
 
-    def feed(
-        self, judged: _Judged, extremes: tuple[int, int] | None, span: SampleSpan, part: slice
-    ) -> list[Excursion]:
+    def feed(self, judged: JudgedSpan) -> list[Excursion]:
         last_ms = self.last_ms
         ends_valid = judged.valid is None or bool(judged.valid[-1])
         self.last_ms = int(judged.times[-1]) if ends_valid else None
         machine = self.machine
+        extremes = judged.extremes
         if extremes is None:
             return []
         rule = machine.rule
@@ -345,7 +391,7 @@ class _Level:
         values, numbers, times = judged.values, judged.numbers, judged.times
         threshold: Ints | int = rule.threshold
         if self.guard is not None:
-            nearer = self.guard.counts(rule, machine.channel, span)[part]
+            nearer = self.guard.counts(rule, machine.channel, judged.span)[judged.part]
             threshold = threshold - nearer if above else threshold + nearer
             if judged.valid is not None:
                 threshold = threshold[judged.valid]
@@ -378,7 +424,7 @@ class _Rate:
         self.history.clear()
         self.last_ms = None
 
-    def feed(self, judged: _Judged) -> list[Excursion]:
+    def feed(self, judged: JudgedSpan) -> list[Excursion]:
         ended: list[Excursion] = []
         for first, stop in judged.runs():
             if first > 0:
@@ -388,22 +434,29 @@ class _Rate:
             self.break_time()
         return ended
 
-    def _feed_run(self, judged: _Judged, run: slice) -> list[Excursion]:
-        times = judged.times[run]
-        rated, rates = self.history.rates(times, judged.values[run])
-        if len(rated) == 0:
-            return []
+    def _feed_run(self, judged: JudgedSpan, run: slice) -> list[Excursion]:
+        times, values = judged.times[run], judged.values[run]
+        history, machine = self.history, self.machine
+        entry_times, entry_values = history.advance(times, values)
         last_ms = self.last_ms
-        self.last_ms = int(times[rated[-1]])
-        machine = self.machine
-        rule = machine.rule
-        if rule.kind == layout.RULE_FALLING:
+        # Once one sample has a rate, all that follow in the same run have.
+        if int(times[-1]) - int(entry_times[0]) < history.window_ms:
+            return []
+        self.last_ms = int(times[-1])
+        most = max(int(values.max()), int(entry_values.max()))
+        least = min(int(values.min()), int(entry_values.min()))
+        threshold = machine.rule.threshold
+        if machine.state == IDLE and threshold > 0 and history.bound(most - least) <= threshold:
+            machine.was_beyond = False
+            return []
+        rated, rates = history.rates(times, values, entry_times, entry_values)
+        if machine.rule.kind == layout.RULE_FALLING:
             rates = -rates
-        beyond = rates > rule.threshold
+        beyond = rates > threshold
         if machine.state == IDLE and not beyond.any():
             machine.was_beyond = False
             return []
-        back = rates <= rule.threshold - rule.hysteresis
+        back = rates <= threshold - machine.rule.hysteresis
         dt_ms = np.diff(times[rated], prepend=times[rated[0]] if last_ms is None else last_ms)
         numbers = judged.numbers[run][rated]
         return machine.run(_Series(judged.boot, numbers, times[rated], dt_ms, rates, beyond, back))
@@ -432,30 +485,15 @@ class ExcursionCheck:
             for rate in rates:
                 rate.break_time()
 
-    def feed(self, span: SampleSpan, start: int = 0, stop: int | None = None) -> None:
-        """Judge the samples of one span, or those from index `start` to before `stop`."""
-        part = slice(start, span.count if stop is None else stop)
-        times = span.times_ms()[part]
-        if len(times) == 0:
-            return
-        numbers = np.arange(span.first_sample, span.end_sample, dtype=np.int64)[part]
-        for channel, samples in span.channels.items():
-            if channel not in self._levels:
-                self._open_channel(channel)
-            valid: Bools | None = None
-            if samples.states is not None:
-                good = samples.states[part] == layout.STATE_OK
-                valid = None if good.all() else good
-            values = samples.counts[part].astype(np.int64)
-            judged = _Judged(span.boot, times, numbers, values, valid)
-            temperatures = values if valid is None else values[valid]
-            extremes = None
-            if len(temperatures):
-                extremes = int(temperatures.min()), int(temperatures.max())
-            for level in self._levels[channel]:
-                self.ended += level.feed(judged, extremes, span, part)
-            for rate in self._rates[channel]:
-                self.ended += rate.feed(judged)
+    def feed(self, channels: Iterable[JudgedSpan]) -> None:
+        """Judge the samples of one span; see `judged`."""
+        for samples in channels:
+            if samples.channel not in self._levels:
+                self._open_channel(samples.channel)
+            for level in self._levels[samples.channel]:
+                self.ended += level.feed(samples)
+            for rate in self._rates[samples.channel]:
+                self.ended += rate.feed(samples)
 
     def _open_channel(self, channel: int) -> None:
         watching = [rule for rule in self.rules if rule.watches(channel)]

@@ -9,7 +9,7 @@ rule does not is reported as near the limit, and means HOLD.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -41,10 +41,15 @@ class UncertaintyGuard:
 
     run: Run
     distrusted: frozenset[int] = frozenset()
+    _most: dict[tuple[int, int], int] = field(default_factory=dict[tuple[int, int], int])
 
     def most(self, rule: Rule, channel: int) -> int:
         """Give the figure for the warmest cold junction: the greatest there can be."""
-        return _ceil_counts(self.expanded_k(rule.threshold_degc, channel, 85.0))
+        key = (rule.rule, channel)
+        if key not in self._most:
+            warmest = float(_COLD_JUNCTION_GRID[-1])
+            self._most[key] = _ceil_counts(self.expanded_k(rule.threshold_degc, channel, warmest))
+        return self._most[key]
 
     def counts(self, rule: Rule, channel: int, span: SampleSpan) -> NDArray[np.int64]:
         """Give the figure for every sample, by its own cold junction."""

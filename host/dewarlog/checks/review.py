@@ -14,7 +14,7 @@ from dewarlog.checks.agreement import Agreement, AgreementCheck
 from dewarlog.checks.calibration import check_calibration, counts_until
 from dewarlog.checks.clock import ClockCheck, WallClock
 from dewarlog.checks.coverage import Coverage, CoverageCheck
-from dewarlog.checks.excursion import Excursion, ExcursionCheck
+from dewarlog.checks.excursion import Excursion, ExcursionCheck, judged
 from dewarlog.checks.finding import Moment
 from dewarlog.checks.integrity import Integrity, IntegrityCheck
 from dewarlog.checks.limits import (
@@ -212,8 +212,9 @@ class _Pass:
             self.excursion.break_time()
             self.near.break_time()
         self.probes.feed_span(span)
-        self.excursion.feed(span)
-        self.near.feed(span)
+        channels = judged(span)
+        self.excursion.feed(channels)
+        self.near.feed(channels)
 
     def _pass_by(self, moment: Moment) -> None:
         span = self.boots.get(moment.boot)
