@@ -5,7 +5,8 @@ Place in the line: takes the ADXL372 driver, fills `ring`; the main loop empties
     WATCHING   INT1 tells activity. The FIFO runs over all the time and so always holds the newest
                53 ms (3200 Hz). On activity: drain it, pre-trigger and all  -> CAPTURING
     CAPTURING  INT1 tells the watermark; each interrupt drains the FIFO.
-               `rearm`, when the main loop finds the shock over              -> WATCHING
+               `rearm`, when the main loop finds the shock over and the chip has been quiet, too
+                                                                            -> WATCHING
 
 Every slot has the same number of sets, `burst_sets`; what does not fill one stays in the FIFO for
 the next drain, which also keeps the one set there that the chip demands. A full ring leaves the
@@ -13,7 +14,9 @@ samples in the FIFO too; `service` fetches them once slots are free again.
 
 What can be lost, and how it is told (`flags`, `gap_us` of the first slot after the hole):
     GAP    interrupts were off, or the ring full, for longer than the FIFO lasts, in a capture.
-           gap_us = time since the last drain less the samples that came since.
+           gap_us = time since the last drain less the samples that came since; right to one
+           sample and to the accuracy of the chip's clock over those samples. A FIFO found just
+           full is told too, for it may have run over: FIFO_OVR does not fall while it is used.
     LATE   activity came while the main loop held interrupts off (between `stall_begins` and
            `stall_ends`). gap_us is the most that can be missing before this capture. A capture
            that begins below the trigger and then crosses it has lost nothing; one that never
@@ -36,7 +39,7 @@ if TYPE_CHECKING:
 FLAG_BEGIN = const(1)  # first slot of a capture
 FLAG_GAP = const(2)  # gap_us are missing before this slot
 FLAG_LATE = const(4)  # at most gap_us are missing before this slot
-FLAG_ACTIVE = const(8)  # a sample beyond the trigger came since the drain before
+FLAG_AWAKE = const(8)  # the chip had not been below the trigger for quiet_ms at this drain
 FLAG_UPSET = const(16)  # the chip had found its settings corrupted
 
 # A slot: ticks_us of the drain, gap_us, sets still newer in the FIFO, flags, then one burst.
@@ -92,31 +95,42 @@ class ShockSampler:
         self._rate_hz = self._chip.rate_hz
         self._fifo_us = FIFO_SETS * 1_000_000 // self._rate_hz
         self._line.watch(self._handler)
-        self.rearm()
+        self._watching = False
+        self._new_flags = FLAG_BEGIN
+        if not self.rearm():  # in the midst of a shock already
+            self._busy = True
+            self._chip.map_watermark()
+            self._give_back()
 
     def stop(self) -> None:
         """Watch no more. Main loop only."""
         self._line.watch(None)
+        self._watching = True
 
     def capturing(self) -> bool:
-        """Say whether a capture is going on: slots come until `rearm`."""
+        """Say whether a capture is going on: slots come until `rearm` succeeds."""
         return not self._watching
 
-    def rearm(self) -> None:
-        """End the capture and watch for the next activity. Main loop only.
+    def rearm(self) -> bool:
+        """End the capture and watch for the next activity; say whether that is so now.
 
-        Slots committed before stay in the ring.
+        False: the chip has not been quiet for its `quiet_ms` yet, and only then does it look for
+        activity again; the capture goes on, call again after the next slot. Slots committed
+        before stay in the ring. Main loop only.
         """
         self._busy = True
-        self._chip.read_status()  # clears activity that belongs to the shock just ended
-        self._new_flags = 0
-        self._new_gap_us = 0
-        self._watching = True
-        self._chip.map_activity()
-        # Activity since then leaves INT1 high without an edge: it was high for the watermark.
-        if self._line.level():
-            self._again = True
+        self._chip.read_status()
+        # Active: it came between the two bytes of the status just read.
+        if not (self._chip.awake() or self._chip.active()):
+            self._new_flags = 0
+            self._new_gap_us = 0
+            self._watching = True
+            self._chip.map_activity()
+            # New activity leaves INT1 high without an edge: it was high for the watermark.
+            if self._line.level():
+                self._again = True
         self._give_back()
+        return self._watching
 
     def service(self) -> None:
         """Fetch what no interrupt will: call in every pass of the main loop. Main loop only.
@@ -187,6 +201,12 @@ class ShockSampler:
             self._drain()
 
     def _drain(self) -> None:
+        self._drain_once()
+        # What came while the FIFO was read may have reached the watermark again: no edge then.
+        if not self._watching and self._line.level():
+            self._drain_once()
+
+    def _drain_once(self) -> None:
         now_us = self._ticks_us() & TICKS_MASK
         chip = self._chip
         chip.read_status()
@@ -199,13 +219,14 @@ class ShockSampler:
             self._begin(now_us)
         elif sets >= FIFO_SETS and chip.overrun():
             self._note_gap(now_us, sets)
-        if chip.active():
-            self._new_flags |= FLAG_ACTIVE
+        if chip.awake():
+            self._new_flags |= FLAG_AWAKE
         if chip.upset():
             self._new_flags |= FLAG_UPSET
         while sets > self._sets and not self.ring.full():
             sets -= self._sets
             self._read_slot(now_us, sets)
+        chip.release_interrupt()
         self._left = sets
         self._drain_us = now_us
 
@@ -218,14 +239,11 @@ class ShockSampler:
                 self._new_gap_us = hidden_us
 
     def _note_gap(self, now_us: int, sets: int) -> None:
-        """The FIFO ran over since the last drain: work out how much time its samples lack.
-
-        Exact to one sample and to the accuracy of the chip's clock over the time between drains.
-        """
-        came = (sets - self._left) * 1_000_000 // self._rate_hz
-        missing_us = ((now_us - self._drain_us) & TICKS_MASK) - came
+        """Work out how much time the samples of a FIFO that ran over lack since the last drain."""
+        self._new_flags |= FLAG_GAP
+        came_us = (sets - self._left) * 1_000_000 // self._rate_hz
+        missing_us = ((now_us - self._drain_us) & TICKS_MASK) - came_us
         if missing_us > 0:
-            self._new_flags |= FLAG_GAP
             room_us = TICKS_MASK - self._new_gap_us
             self._new_gap_us += missing_us if missing_us < room_us else room_us
 

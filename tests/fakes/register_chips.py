@@ -176,7 +176,12 @@ class Max31856Chip(SpiChip):
 
 
 class Adxl372Chip(SpiChip):
-    """ADXL372 registers 0x00 to 0x41 and its FIFO of 512 words."""
+    """ADXL372 registers 0x00 to 0x41, its FIFO of 512 words and its activity detection.
+
+    Absolute thresholds, default and linked mode, activity of a single sample.
+    """
+
+    ACTIVITY, INACTIVITY = 0x20, 0x10
 
     def __init__(self) -> None:
         super().__init__(0x43)
@@ -184,6 +189,7 @@ class Adxl372Chip(SpiChip):
         self.fifo: deque[int] = deque()
         self.fifo_words_most = 512
         self.resets = 0
+        self.upset = False
         self._register = 0
         self._reading = False
         self._word = 0
@@ -194,33 +200,58 @@ class Adxl372Chip(SpiChip):
         """Forget everything, as after a dip of the supply."""
         self.registers[:] = bytes(len(self.registers))
         self.registers[0:4] = b"\xad\x1d\xfa\x03"
+        self.registers[0x39] = 0x80
         self.fifo.clear()
+        self.awake = False
+        self.overrun = False
+        self.quiet_samples = 0
+        self._full_told = False  # the watermark interrupt, up to a read of STATUS after its cause
 
-    def measure(self, x: int, y: int, z: int, edges: bool = True) -> None:  # noqa: FBT002
-        """Take one sample: into the FIFO, over the threshold or not, INT1 as mapped."""
+    def measure(self, x: int, y: int, z: int, *, edges: bool = True) -> None:
+        """Take one sample: into the FIFO, past the detector, INT1 as mapped."""
         for axis, value in enumerate((x, y, z)):
             self.fifo.append((value & 0xFFF) << 4 | (1 if axis == 0 else 0))
-        if len(self.fifo) > self.fifo_words_most:
-            self.registers[0x04] |= 0x08
-            while len(self.fifo) > self.fifo_words_most:
-                self.fifo.popleft()
-        threshold = self.registers[0x23] << 3 | self.registers[0x24] >> 5
-        if max(abs(x), abs(y), abs(z)) > threshold:
-            self.registers[0x05] |= 0x20
-        self.update_int1(edges)
+        while len(self.fifo) > self.fifo_words_most:
+            self.fifo.popleft()
+            self.overrun = True
+        # Behind the 10 Hz activity detect filter one sample is next to nothing.
+        if self.registers[0x3F] & 0x0B == 0x0B:
+            threshold = self.registers[0x23] << 3 | self.registers[0x24] >> 5
+            self._detect(beyond=max(abs(x), abs(y), abs(z)) > threshold)
+        self.update_int1(edges=edges)
 
-    def update_int1(self, edges: bool = True) -> None:  # noqa: FBT002
+    def _detect(self, *, beyond: bool) -> None:
+        linked = bool(self.registers[0x3E] & 0x30)
+        found = self.registers[0x05]
+        if beyond:
+            self.quiet_samples = 0
+            if not linked or not (self.awake or found & self.INACTIVITY):
+                self.registers[0x05] |= self.ACTIVITY
+                self.awake = True
+        elif not linked or (self.awake and not found & self.ACTIVITY):
+            self.quiet_samples += 1
+            timer = self.registers[0x30] << 8 | self.registers[0x31]
+            if self.quiet_samples >= max(1, timer * 83):  # 26 ms at 3200 Hz
+                self.registers[0x05] |= self.INACTIVITY
+                self.awake = False
+
+    def update_int1(self, *, edges: bool = True) -> None:
         """Drive INT1 as the map says; without `edges` nobody hears it."""
-        watermark = (self.registers[0x3A] & 1) << 8 | self.registers[0x39]
+        if self._watermark_reached():
+            self._full_told = True
         mapped = self.registers[0x3B]
         level = int(
-            bool(mapped & 0x20 and self.registers[0x05] & 0x20)
-            or bool(mapped & 0x04 and len(self.fifo) >= watermark > 0)
+            bool(mapped & 0x20 and self.registers[0x05] & self.ACTIVITY)
+            or bool(mapped & 0x04 and self._full_told)
         )
         if edges:
             self.int1.edge(level)
         else:
             self.int1(level)
+
+    def _watermark_reached(self) -> bool:
+        words = (self.registers[0x3A] & 1) << 8 | self.registers[0x39]
+        return bool(self.registers[0x3A] & 0x06) and len(self.fifo) >= words
 
     def address(self, byte: int) -> None:
         """The address is in bits 7 to 1; bit 0 says read."""
@@ -239,19 +270,41 @@ class Adxl372Chip(SpiChip):
             return self._word & 0xFF
         self._register += 1
         if not self._reading:
-            self.registers[register] = byte
-            if register == 0x41 and byte == 0x52:
-                self.resets += 1
-                self.power_on()
+            self._write(register, byte)
             return 0
-        answer = self.registers[register]
+        if register == 0x04:
+            return self._read_status()
+        if register == 0x05:
+            return self._read_status2()
         if register == 0x06:
             return len(self.fifo) >> 8
         if register == 0x07:
             return len(self.fifo) & 0xFF
-        if register in (0x04, 0x05):
-            self.registers[register] = 0  # activity and overrun last until read
-        return answer
+        return self.registers[register]
+
+    def _write(self, register: int, byte: int) -> None:
+        self.registers[register] = byte
+        if register == 0x41 and byte == 0x52:
+            self.resets += 1
+            self.power_on()
+
+    def _read_status(self) -> int:
+        reached = self._watermark_reached()
+        status = 0x80 * self.upset | 0x40 * self.awake | 0x08 * self.overrun | 0x04 * reached
+        if not reached:
+            self._full_told = False
+        if not self.fifo:
+            self.overrun = False
+        return status
+
+    def _read_status2(self) -> int:
+        status = self.registers[0x05]
+        # Not linked, activity of a single sample stays until the chip has been in standby.
+        stays = 0 if self.registers[0x3E] & 0x30 or self.registers[0x29] else self.ACTIVITY
+        self.registers[0x05] &= stays
+        if status & ~stays & (self.ACTIVITY | self.INACTIVITY):
+            self.quiet_samples = 0
+        return status
 
     def finished(self) -> None:
         """What was read or written may change INT1."""

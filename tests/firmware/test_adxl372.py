@@ -58,12 +58,12 @@ def test_settings_are_what_the_datasheet_names() -> None:
     registers = chip.registers
 
     assert chip.resets == 1
-    assert slept_ms == [1]
+    assert slept_ms == [5]
     assert registers[0x23:0x2A].hex() == "0c81" * 3 + "00"
     assert registers[0x2A:0x32].hex() == "0c81" * 3 + "0001"
     assert (registers[0x39], registers[0x3A]) == (72, 0x02)
     assert (registers[0x3B], registers[0x3C]) == (0x20, 0x00)
-    assert (registers[0x3D], registers[0x3E], registers[0x3F]) == (0x60, 0x0B, 0x07)
+    assert (registers[0x3D], registers[0x3E], registers[0x3F]) == (0x60, 0x1B, 0x1F)
 
 
 def test_measurement_starts_with_the_last_register_written() -> None:
@@ -73,7 +73,7 @@ def test_measurement_starts_with_the_last_register_written() -> None:
     settings = next(frame for frame in chip.frames if len(frame) > 2 and not frame[0] & 1)
 
     assert settings[0] == 0x20 << 1
-    assert settings[-1] == 0x07
+    assert settings[-1] == 0x1F
     assert 0x20 + len(settings) - 2 == 0x3F
 
 
@@ -88,7 +88,7 @@ def test_bandwidth_is_half_the_rate_unless_named(
     chip, driver, _ = connect()
     driver.configure(trigger_count=100, rate_hz=rate_hz, low_noise=False)
 
-    assert (chip.registers[0x3D], chip.registers[0x3E]) == (timing, bandwidth)
+    assert (chip.registers[0x3D], chip.registers[0x3E]) == (timing, 0x10 | bandwidth)
     assert driver.rate_hz == rate_hz
 
 
@@ -142,11 +142,11 @@ def test_settings_that_were_lost_are_found() -> None:
 @pytest.mark.parametrize(
     ("mode", "high", "register"),
     [
-        (adxl372.MODE_STANDBY, False, 0x04),
-        (adxl372.MODE_WAKE_UP, False, 0x05),
-        (adxl372.MODE_INSTANT_ON, False, 0x06),
-        (adxl372.MODE_INSTANT_ON, True, 0x26),
-        (adxl372.MODE_MEASURE, False, 0x07),
+        (adxl372.MODE_STANDBY, False, 0x1C),
+        (adxl372.MODE_WAKE_UP, False, 0x1D),
+        (adxl372.MODE_INSTANT_ON, False, 0x1E),
+        (adxl372.MODE_INSTANT_ON, True, 0x3E),
+        (adxl372.MODE_MEASURE, False, 0x1F),
     ],
 )
 def test_modes_set_the_power_register_and_count_as_settings(
@@ -162,18 +162,46 @@ def test_modes_set_the_power_register_and_count_as_settings(
 
 
 def test_status_bits_mean_what_they_say() -> None:
-    """Registers 0x04 to 0x07 in one read."""
+    """Registers 0x04 to 0x07 in one read, which takes activity off the record."""
     chip, driver, _ = connect()
-    chip.registers[4:6] = b"\x88\x30"
+    chip.registers[0x3E] = 0x10
+    chip.registers[0x05] = 0x20
+    chip.upset = chip.awake = chip.overrun = True
     chip.fifo.extend(range(511))
     driver.read_status()
+    before = (driver.overrun(), driver.upset(), driver.awake(), driver.active())
+    chip.upset = chip.awake = chip.overrun = False
+    driver.read_status()
+    after = (driver.overrun(), driver.upset(), driver.awake(), driver.active())
 
     assert driver.fifo_sets() == 170
-    assert (driver.overrun(), driver.upset()) == (True, True)
-    assert (driver.active(), driver.inactive()) == (True, True)
+    assert before == (True, True, True, True)
+    assert after == (False, False, False, False)
+
+
+@pytest.mark.parametrize("byte", [0x00, 0xFF])
+def test_a_dead_line_is_neither_awake_nor_full(byte: int) -> None:
+    """Else a capture would never end, and fill with nonsense."""
+    chip, driver, _ = connect()
+    chip.dead = byte
     driver.read_status()
-    assert (driver.overrun(), driver.upset()) == (False, False)
-    assert (driver.active(), driver.inactive()) == (False, False)
+
+    assert driver.fifo_sets() == 0
+    assert not any((driver.overrun(), driver.upset(), driver.awake(), driver.active()))
+
+
+def test_a_released_interrupt_falls() -> None:
+    """INT1 stays up after the FIFO was read, until STATUS is read too."""
+    chip, driver, _ = connect()
+    driver.configure(trigger_count=2000)
+    driver.map_watermark()
+    for _ in range(24):
+        chip.measure(0, 0, 0)
+    driver.read_fifo(bytearray(driver.burst_bytes))
+    before = chip.int1.now
+    driver.release_interrupt()
+
+    assert (before, chip.int1.now) == (1, 0)
 
 
 def test_a_burst_takes_whole_sets_and_decodes_to_counts() -> None:

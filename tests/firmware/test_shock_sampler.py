@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from dewarlog_firmware.sensors.adxl372 import ADXL372, FIFO_SETS
 from dewarlog_firmware.shock_sampler import (
-    FLAG_ACTIVE,
+    FLAG_AWAKE,
     FLAG_BEGIN,
     FLAG_GAP,
     FLAG_LATE,
@@ -107,7 +107,7 @@ def test_a_trigger_brings_what_came_before_it() -> None:
     assert rig.sampler.capturing()
     assert rig.numbers[0] == 1001 - FIFO_SETS
     assert len(rig.numbers) == FIFO_SETS // 16 * 16
-    assert rig.slots[0][0] == FLAG_BEGIN | FLAG_ACTIVE
+    assert rig.slots[0][0] == FLAG_BEGIN | FLAG_AWAKE
     assert all(flags == 0 for flags, _, _, _ in rig.slots[1:])
 
 
@@ -137,18 +137,21 @@ def test_at_least_one_set_stays_in_the_fifo(before: int) -> None:
         rig.shake(1)
 
 
-def test_a_full_fifo_that_did_not_run_over_has_no_gap() -> None:
-    """However far the chip's clock and ours are apart: 5 % of 53 ms is no lost sample."""
+@pytest.mark.parametrize("ran_over", [False, True])
+def test_a_fifo_found_full_is_told_unless_the_chip_says_it_never_ran_over(ran_over: bool) -> None:
+    """FIFO_OVR does not fall again while the FIFO is used, so it may be an old one."""
     rig = Rig()
     rig.shake(500)
     rig.shake(1, LOUD)
     rig.take()
-    rig.late_us = 2650
+    rig.chip.overrun = ran_over
+    rig.late_us = 2650  # the chip's clock and ours are 5 % apart
     rig.stall(FIFO_SETS - len(rig.chip.fifo) // 3)
     rig.take()
 
     assert rig.holes() == []
-    assert not any(flags & FLAG_GAP for flags, _, _, _ in rig.slots)
+    assert any(flags & FLAG_GAP for flags, _, _, _ in rig.slots) is ran_over
+    assert all(gap_us <= 3000 for _, gap_us, _, _ in rig.slots)
 
 
 def test_the_time_of_a_slot_is_that_of_its_first_sample() -> None:
@@ -322,25 +325,121 @@ def test_rearm_ends_the_capture_and_the_next_shock_begins_another() -> None:
     rig.shake(1, LOUD)
     rig.take()
 
-    assert rig.slots[before][0] == FLAG_BEGIN | FLAG_ACTIVE
+    assert rig.slots[before][0] == FLAG_BEGIN | FLAG_AWAKE
     assert rig.slots[before][2] == rig.samples - FIFO_SETS
 
 
-def test_activity_during_a_capture_shows_in_the_flags() -> None:
-    """So the main loop knows that the shock goes on without decoding."""
+def test_the_flags_tell_when_the_chip_has_been_quiet() -> None:
+    """So the main loop knows that the shock may be over without decoding."""
+    rig = Rig()
+    rig.shake(500)
+    rig.shake(1, LOUD)
+    rig.shake(200)
+    rig.take()
+    awake = [bool(flags & FLAG_AWAKE) for flags, _, _, _ in rig.slots]
+
+    assert awake[0]
+    assert awake[-5:] == [False] * 5
+
+
+def test_a_capture_goes_on_until_the_chip_has_been_quiet() -> None:
+    """Only then does it look for activity again; a second knock before that is in the capture."""
+    rig = Rig()
+    rig.shake(500)
+    rig.shake(1, LOUD)
+    rig.shake(50)
+    assert not rig.sampler.rearm()
+    rig.shake(1, LOUD)
+    rig.shake(50)
+    assert not rig.sampler.rearm()
+    assert rig.sampler.capturing()
+    rig.shake(100)
+    assert rig.sampler.rearm()
+    rig.take()
+
+    assert rig.holes() == []
+    assert sum(1 for flags, _, _, _ in rig.slots if flags & FLAG_BEGIN) == 1
+
+
+def test_a_second_knock_after_the_chip_was_quiet_keeps_the_capture_open() -> None:
+    """It came between the last drain and the end of the capture."""
+    rig = Rig()
+    rig.shake(500)
+    rig.shake(1, LOUD)
+    rig.shake(200)
+    rig.interrupts_on = False
+    rig.shake(1, LOUD)
+    rig.interrupts_on = True
+
+    assert not rig.sampler.rearm()
+    assert rig.sampler.capturing()
+
+
+def test_activity_between_two_bytes_of_the_status_keeps_the_capture_open() -> None:
+    """STATUS said quiet, STATUS2 already activity, which the read took off the record."""
+    rig = Rig()
+    rig.shake(500)
+    rig.shake(1, LOUD)
+    rig.shake(200)
+    read_status = rig.chip._read_status  # noqa: SLF001 - the moment between two bytes
+
+    def shaken_just_after() -> int:
+        status = read_status()
+        rig.shake(1, LOUD)
+        return status
+
+    rig.chip._read_status = shaken_just_after  # noqa: SLF001
+
+    assert not rig.sampler.rearm()
+
+
+@pytest.mark.parametrize("meanwhile", [15, 20, 40])
+def test_what_comes_while_the_fifo_is_read_does_not_end_the_interrupts(meanwhile: int) -> None:
+    """The watermark is reached again during the drain: INT1 stays high, without another edge."""
     rig = Rig()
     rig.shake(500)
     rig.shake(1, LOUD)
     rig.shake(100)
-    rig.take()
-    rig.slots.clear()
-    rig.shake(1, LOUD)
-    rig.shake(30)
-    rig.take()
-    flags = [flags for flags, _, _, _ in rig.slots]
+    read_fifo = rig.sampler._chip.read_fifo  # noqa: SLF001 - the moment between two steps
 
-    assert flags[0] == FLAG_ACTIVE
-    assert not any(flags[2:])
+    def shaken_meanwhile(burst: bytearray) -> None:
+        read_fifo(burst)
+        rig.sampler._chip.read_fifo = read_fifo  # noqa: SLF001
+        rig.shake(meanwhile)
+
+    rig.sampler._chip.read_fifo = shaken_meanwhile  # noqa: SLF001
+    rig.shake(300)
+    rig.take()
+
+    assert rig.holes() == []
+    assert rig.numbers[-1] > rig.samples - 40
+
+
+def test_a_drain_reads_no_more_than_it_must() -> None:
+    """One status, the bursts, one release: a knock is no reason to keep other interrupts out."""
+    rig = Rig()
+    rig.shake(500)
+    rig.shake(1, LOUD)
+    rig.shake(100)
+    rig.chip.frames.clear()
+    rig.shake(16)
+
+    assert [frame[0] >> 1 for frame in rig.chip.frames] == [0x04, 0x42, 0x04]
+
+
+def test_a_shock_under_way_at_the_start_is_captured() -> None:
+    """The chip was awake before anybody watched."""
+    rig = Rig()
+    rig.sampler.stop()
+    rig.shake(300)
+    rig.shake(1, LOUD)
+    rig.sampler.start()
+    rig.shake(200)
+    rig.sampler.service()
+    rig.take()
+
+    assert rig.slots[0][0] & FLAG_BEGIN
+    assert 300 in rig.numbers
 
 
 def test_activity_that_comes_while_rearming_is_not_missed() -> None:
@@ -399,7 +498,7 @@ def test_an_upset_of_the_chip_is_told() -> None:
     """It found its own settings corrupted."""
     rig = Rig()
     rig.shake(500)
-    rig.chip.registers[4] |= 0x80
+    rig.chip.upset = True
     rig.shake(1, LOUD)
     rig.take()
 

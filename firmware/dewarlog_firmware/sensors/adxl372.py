@@ -4,9 +4,16 @@ Place in the line: first; the shock sampler drains it from an interrupt, the mai
 The FIFO streams all the time, so what came before a trigger is still there when the interrupt
 runs, and a stall of up to 53 ms (3200 Hz) loses nothing.
 
-Source: ADXL372 data sheet, Analog Devices, Rev. B; below, RD 0xNN is its register details at that
-address, other sections by subject. Checked against Linux
-drivers/iio/accel/adxl372.c and the vendor's no-OS driver (drivers/accel/adxl372).
+Activity and inactivity are linked: a trigger stays on record until STATUS2 is read, however long
+interrupts were off, and the next one is looked for once the chip has been quiet and that, too, was
+read. Not linked, activity of a single sample could not be cleared at all while measuring (section
+"Interrupt Pins"); in loop mode a shock inside a stall would leave no trace.
+
+Source: ADXL372 data sheet, Analog Devices, Rev. C; table numbers below are its own. Checked
+against Linux drivers/iio/accel/adxl372.c and the vendor's no-OS driver (drivers/accel/adxl372).
+Known fault er002 (its "Silicon Anomaly", revision 0x03): data may stand in the FIFO as y, z, x.
+The marks on the x words keep the axes apart; the vendor's way, to stop the converter for every
+read, would tear a hole into every shock.
 """
 
 from micropython import const
@@ -17,16 +24,17 @@ if TYPE_CHECKING:
 
     from dewarlog_firmware.sensors import Bytes, Output, ReadOnlyBytes, Spi
 
-# Section on serial communications, SPI: mode 0; at most 10 MHz. The first byte is the address,
-# shifted left, and bit 0 says read; addresses count up, except at FIFO_DATA.
+# Section "SPI Protocol": mode 0; at most 10 MHz, and at least 1 MHz for the FIFO. The first byte
+# is the address, shifted left, and bit 0 says read; addresses count up, except at FIFO_DATA.
 BAUDRATE = 8_000_000
 POLARITY = 0
 PHASE = 0
 _READ = const(0x01)
 
-_DEVID_AD = const(0x00)  # RD 0x00 to 0x02: three fixed bytes
-_IDENTITY = b"\xad\x1d\xfa"
-_STATUS = const(0x04)  # RD 0x04; followed by STATUS2, FIFO_ENTRIES2 and FIFO_ENTRIES
+# Register map, Table 15.
+_DEVID_AD = const(0x00)
+_IDENTITY = b"\xad\x1d\xfa"  # Tables 16 to 18
+_STATUS = const(0x04)  # followed by STATUS2, FIFO_ENTRIES2 and FIFO_ENTRIES
 _FIRST_SETTING = const(0x20)  # OFFSET_X; all settings lie from here to POWER_CTL
 _THRESH_ACT_X_H = const(0x23)
 _TIME_ACT = const(0x29)
@@ -39,46 +47,52 @@ _TIMING = const(0x3D)
 _MEASURE = const(0x3E)
 _POWER_CTL = const(0x3F)
 _RESET = const(0x41)
-_RESET_CODE = const(0x52)  # RD 0x41
-_FIFO_DATA = const(0x42)
+_RESET_CODE = const(0x52)  # Table 69
+_FIFO_DATA = const(0x42)  # Table 70
+_STANDBY_MS = const(5)  # power-up to standby, Table 1; a reset takes no longer
 
-# STATUS, RD 0x04, and STATUS2, RD 0x05. The activity bits stay until STATUS2 is read: in default
-# (not linked) mode every interrupt is to be serviced by a read (section on linking activity and
-# inactivity).
-_FIFO_OVR = const(0x08)
+# STATUS, Table 20. FIFO interrupts fall when STATUS is read after their cause is gone ("Interrupt
+# Pins"); FIFO_OVR may stay for as long as the FIFO is never read empty.
 _ERR_USER_REGS = const(0x80)  # a settings register was upset
+_AWAKE = const(0x40)  # linked mode: from activity to inactivity
+_FIFO_OVR = const(0x08)
+# STATUS2, Table 21: cleared by reading it.
 _ACTIVITY = const(0x20)
-_INACTIVITY = const(0x10)
 
-# Threshold registers, RD 0x23 to 0x2F: 11 bits, 100 mg a count; bits [10:3] in _H, [2:0] in the
-# top of _L. Bit 0 of each _L enables the axis; bit 1 of X's makes the detection referenced.
+# Threshold registers, Tables 39 to 44 and 46 to 51: 11 bits, 100 mg a count; bits [10:3] in _H,
+# [2:0] in the top of _L. Bit 0 of each _L enables the axis; bit 1 of X's makes it referenced.
 _ENABLE = const(0x01)
 _REFERENCED = const(0x02)
 _THRESHOLD_MAX = const(2047)
-COUNT_MG = 100  # specifications, Table 1: scale factor 100 mg/LSB, 12 bits
+COUNT_MG = 100  # Table 1: scale factor 100 mg/LSB, 12 bits
 RANGE_G = 200
-# RD 0x29 and 0x30: one count of the activity timer is 6.6 ms, of the inactivity timer 26 ms, at
-# 3200 Hz and below; half of that at 6400 Hz. Activity time 0: one sample is enough.
+# TIME_ACT, Table 45: 0 for a single sample (one count would be 6.6 ms, longer than a knock).
+# TIME_INACT, Tables 52 and 53: one count is 26 ms at 3200 Hz and below, 13 ms at 6400 Hz.
 _INACTIVITY_COUNT_MS = const(26)
 _INACTIVITY_COUNT_6400_MS = const(13)
 
-# FIFO_CTL, RD 0x3A: bits 5:3 format 000 = x, y, z; bits 2:1 mode 01 = stream; bit 0 is bit 8 of
-# FIFO_SAMPLES, the watermark in words. To be written in standby only (section on FIFO modes).
+# FIFO_CTL, Table 62: bits 5:3 format 000 = x, y, z; bits 2:1 mode 01 = stream; bit 0 is bit 8 of
+# FIFO_SAMPLES, the watermark in words. To be written in standby ("Using the FIFO").
 _FIFO_STREAM_XYZ = const(0x02)
-FIFO_SETS = 170  # 512 words hold 170 sets of x, y, z (section on the FIFO)
+_FIFO_WORDS = const(512)
+FIFO_SETS = 170  # 512 words hold 170 sets of x, y, z ("Using the FIFO")
 SET_WORDS = 3
 SET_BYTES = 6
 
-# INT1_MAP, RD 0x3B. Written while measuring, as the Linux driver does too.
+# INT1_MAP, Table 63. Written while measuring, as the Linux driver does too.
 _INT_ACTIVITY = const(0x20)
 _INT_FIFO_FULL = const(0x04)  # the watermark is reached
 
-_RATES_HZ = (400, 800, 1600, 3200, 6400)  # TIMING[7:5], RD 0x3D
-_BANDWIDTHS_HZ = (200, 400, 800, 1600, 3200)  # MEASURE[2:0], RD 0x3E
-_LOW_NOISE = const(0x08)  # MEASURE bit 3: 33 instead of 22 uA for a third less noise
-# POWER_CTL, RD 0x3F. The high-pass filter is off, for it would spoil the velocity change.
-_HPF_OFF = const(0x04)
-_INSTANT_ON_HIGH = const(0x20)  # 0: 10 to 15 g, 1: 30 to 40 g
+_RATES_HZ = (400, 800, 1600, 3200, 6400)  # TIMING[7:5], Table 65
+# MEASURE, Table 66: BANDWIDTH in bits 2:0, LOW_NOISE bit 3 (3.0 instead of 3.5 counts rms for 33
+# instead of 22 uA, Table 10), LINKLOOP bits 5:4 = 01 for linked.
+_BANDWIDTHS_HZ = (200, 400, 800, 1600, 3200)
+_LOW_NOISE = const(0x08)
+_LINKED = const(0x10)
+# POWER_CTL, Table 67. Both filters are off: the high-pass would spoil the velocity change, and the
+# 10 Hz activity detect filter would hide a knock from the trigger. Then 16 ms of settling do.
+_FILTERS_OFF = const(0x1C)
+_INSTANT_ON_HIGH = const(0x20)  # 30 g +-10 g instead of 10 g +-5 g
 MODE_STANDBY = const(0)
 MODE_WAKE_UP = const(1)
 MODE_INSTANT_ON = const(2)
@@ -101,6 +115,7 @@ class ADXL372:
         self._read_burst = bytes((_FIFO_DATA << 1 | _READ,)) + bytes(burst_sets * SET_BYTES)
         self._read_status = bytes((_STATUS << 1 | _READ, 0, 0, 0, 0))
         self._status = bytearray(5)
+        self._read_interrupts = bytes((_STATUS << 1 | _READ, 0))
         self._map_activity = bytes((_INT1_MAP << 1, _INT_ACTIVITY))
         self._map_watermark = bytes((_INT1_MAP << 1, _INT_FIFO_FULL))
         self._unused_pair = bytearray(2)
@@ -130,7 +145,8 @@ class ADXL372:
         `trigger_count`: counts of 100 mg on any axis that are activity. `bandwidth_hz` 0: half the
         rate. `referenced`: relative to the first sample instead of to 0 g; then a reference taken
         in mid-shock blinds the detector, so absolute is the default. `quiet_ms`: below the trigger
-        this long is inactivity. Main loop only, with the shock sampler stopped.
+        this long, rounded up to 26 ms, the chip is quiet again. Main loop only, with the shock
+        sampler stopped.
         Raises ValueError for a rate, bandwidth or threshold the chip lacks.
         """
         rate = _RATES_HZ.index(rate_hz)
@@ -141,7 +157,7 @@ class ADXL372:
             raise ValueError("watermark out of range")
         self._write(_POWER_CTL, MODE_STANDBY)
         self._write(_RESET, _RESET_CODE)
-        self._sleep_ms(1)
+        self._sleep_ms(_STANDBY_MS)
         settings = self._settings
         for at in range(len(settings)):
             settings[at] = 0
@@ -162,8 +178,8 @@ class ADXL372:
         self._set(_FIFO_CTL, _FIFO_STREAM_XYZ | words >> 8)
         self._set(_INT1_MAP, _INT_ACTIVITY)
         self._set(_TIMING, rate << 5)
-        self._set(_MEASURE, bandwidth | (_LOW_NOISE if low_noise else 0))
-        self._set(_POWER_CTL, _HPF_OFF | MODE_MEASURE)
+        self._set(_MEASURE, _LINKED | bandwidth | (_LOW_NOISE if low_noise else 0))
+        self._set(_POWER_CTL, _FILTERS_OFF | MODE_MEASURE)
         # One write in rising order ends with POWER_CTL, which starts the measurement.
         self._transfer(bytes((_FIRST_SETTING << 1,)) + bytes(settings))
         self.rate_hz = rate_hz
@@ -176,21 +192,32 @@ class ADXL372:
         return found == self._settings
 
     def set_mode(self, mode: int, instant_on_high: bool = False) -> None:
-        """Go to standby, wake-up, instant-on or full measurement (MODE_*). Main loop only."""
+        """Go to standby, wake-up, instant-on or full measurement (MODE_*). Main loop only.
+
+        Instant-on is entered from full measurement (section "Instant On Impact Detection").
+        """
         threshold = _INSTANT_ON_HIGH if instant_on_high else 0
-        self._set(_POWER_CTL, _HPF_OFF | threshold | mode)
-        self._write(_POWER_CTL, _HPF_OFF | threshold | mode)
+        self._set(_POWER_CTL, _FILTERS_OFF | threshold | mode)
+        self._write(_POWER_CTL, _FILTERS_OFF | threshold | mode)
 
     def read_status(self) -> None:
-        """Read STATUS to FIFO_ENTRIES for the methods below; clears activity. Interrupt-safe."""
+        """Read STATUS to FIFO_ENTRIES for the methods below. Interrupt-safe.
+
+        Clears activity and inactivity, so that the chip looks for the other next.
+        """
+        status = self._status
         self._cs(0)
-        self._spi.write_readinto(self._read_status, self._status)
+        self._spi.write_readinto(self._read_status, status)
         self._cs(1)
+        # No FIFO holds more: a dead line, which reads all ones, is neither awake nor full.
+        if status[3] << 8 | status[4] > _FIFO_WORDS:
+            for at in range(len(status)):
+                status[at] = 0
 
     def fifo_sets(self) -> int:
         """Return how many whole sets were in the FIFO at `read_status`. Interrupt-safe."""
         status = self._status
-        return ((status[3] & 0x03) << 8 | status[4]) // SET_WORDS
+        return (status[3] << 8 | status[4]) // SET_WORDS
 
     def overrun(self) -> bool:
         """Say whether the FIFO had overwritten unread samples. Interrupt-safe."""
@@ -200,19 +227,25 @@ class ADXL372:
         """Say whether the chip had found its own settings corrupted. Interrupt-safe."""
         return self._status[1] & _ERR_USER_REGS != 0
 
+    def awake(self) -> bool:
+        """Say whether the chip had not been quiet since the last activity. Interrupt-safe."""
+        return self._status[1] & _AWAKE != 0
+
     def active(self) -> bool:
-        """Say whether a sample beyond the trigger came since the last read. Interrupt-safe."""
+        """Say whether activity was on record, which the read took off it. Interrupt-safe."""
         return self._status[2] & _ACTIVITY != 0
 
-    def inactive(self) -> bool:
-        """Say whether all samples had been below the trigger for `quiet_ms`. Interrupt-safe."""
-        return self._status[2] & _INACTIVITY != 0
+    def release_interrupt(self) -> None:
+        """Let INT1 fall after `read_fifo`, by reading STATUS alone. Interrupt-safe."""
+        self._cs(0)
+        self._spi.write_readinto(self._read_interrupts, self._unused_pair)
+        self._cs(1)
 
     def read_fifo(self, burst: "Bytes") -> None:
         """Read `burst_sets` sets into `burst` (burst_bytes long, data from index 1 on).
 
-        Interrupt-safe. At least one set must stay behind: a set that arrives while the last one is
-        read would be stored out of order (section on retrieving data; Linux leaves one too).
+        Interrupt-safe. At least one set must stay behind: what arrives while the last one is read
+        would be stored out of order (section "Using the FIFO"; the Linux driver leaves one too).
         """
         self._cs(0)
         self._spi.write_readinto(self._read_burst, burst)
@@ -250,9 +283,9 @@ class ADXL372:
 class FifoDecoder:
     """Turns FIFO words into counts. Allocates nothing after `__init__`; main loop only.
 
-    A word is 12 bits left-justified; bit 0 marks the x word, the start of a set (RD 0x42). The 512
-    words are no multiple of 3, so after an overrun a read may begin inside a set: words before the
-    next mark are dropped, and a set split over two bursts is put together.
+    A word is 12 bits left-justified; bit 0 marks the x word, the start of a set (Tables 12, 13).
+    The 512 words are no multiple of 3, and the chip has its fault er002: a read may begin inside a
+    set. Words before the next mark are dropped, and a set split over two bursts is put together.
     """
 
     def __init__(self) -> None:
