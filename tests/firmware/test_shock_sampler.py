@@ -402,7 +402,7 @@ def test_what_comes_while_the_fifo_is_read_does_not_end_the_interrupts(meanwhile
     rig.shake(100)
     read_fifo = rig.sampler._chip.read_fifo  # noqa: SLF001 - the moment between two steps
 
-    def shaken_meanwhile(burst: bytearray) -> None:
+    def shaken_meanwhile(burst: bytearray | memoryview) -> None:
         read_fifo(burst)
         rig.sampler._chip.read_fifo = read_fifo  # noqa: SLF001
         rig.shake(meanwhile)
