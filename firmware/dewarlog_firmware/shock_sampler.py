@@ -25,9 +25,10 @@ What can be lost, and how it is told (`flags`, `gap_us` of the first slot after 
 Interrupt code: `_on_interrupt`, `_drain` and all they call. It allocates nothing.
 """
 
+from micropython import const
+
 from dewarlog_firmware.ring import TICKS_MASK, Ring, get_u32, put_u32
 from dewarlog_firmware.sensors.adxl372 import FIFO_SETS, FifoDecoder
-from micropython import const
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
