@@ -302,12 +302,11 @@ def parse_event(data: bytes) -> Fields:
 
 
 # --- Frames and messages ------------------------------------------------------------------------
+_FRAME_HEAD: Final = struct_of(layout.FRAME_HEAD)
 _FRAME: Final = _only(
     c.Struct(
         "covered"
-        / c.RawCopy(
-            c.Struct("head" / struct_of(layout.FRAME_HEAD), "body" / c.Bytes(c.this.head.length))
-        ),
+        / c.RawCopy(c.Struct("head" / _FRAME_HEAD, "body" / c.Bytes(c.this.head.length))),
         "crc32" / c.Checksum(c.Int32ul, zlib.crc32, c.this.covered.data),
     )
 )
@@ -366,6 +365,10 @@ def parse_frame(data: bytes) -> ParsedFrame:
     Raises:
         FrameError: fault length or crc.
     """
+    head = _run(_FRAME_HEAD, data, FrameError, "length", "frame")
+    if head["length"] != len(data) - layout.FRAME_OVERHEAD_BYTES:
+        message = f"frame of {len(data)} bytes says {head['length']} bytes of body"
+        raise FrameError("length", message)
     frame = _run(_FRAME, data, FrameError, "length", "frame")
     whole = frame["covered"]["value"]
     return ParsedFrame(whole["head"]["kind"], whole["head"]["seq"], whole["body"])
@@ -391,7 +394,7 @@ def parse_short_data(data: bytes, seq: int, xfer: int, next_offset: int) -> tupl
     offsets = [(turn << 16) | frame["head"]["offset_low"] for turn in turns]
     near = range(max(0, next_offset - 0x8000), next_offset + 0x8000)
     offset = next((one for one in offsets if one in near), 0)
-    stands_for = struct_of(layout.FRAME_HEAD).build(
+    stands_for = _FRAME_HEAD.build(
         {"kind": layout.MSG_DATA, "seq": seq, "length": layout.DATA_HEAD.size + len(held)}
     ) + struct_of(layout.DATA_HEAD).build({"xfer": xfer, "flags": 0, "offset": offset})
     if zlib.crc32(stands_for + held).to_bytes(4, "little")[:crc_bytes] != check:

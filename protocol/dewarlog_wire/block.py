@@ -248,3 +248,13 @@ def read_records(
             start,
         )
     return [struct.unpack_from(record.format, data, at) for at in range(start, end, record.size)]
+
+
+def read_text(data: "Readable", start: int, end: int) -> "tuple[int, str]":
+    """Return which text a TEXT section holds, and the text."""
+    if start == end:
+        raise BlockError("section", f"text section at byte {start} is empty", start)
+    try:
+        return data[start], str(bytes(data[start + 1 : end]), "utf-8")
+    except UnicodeError:
+        raise BlockError("section", f"text section at byte {start} is not UTF-8", start)

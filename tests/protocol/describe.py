@@ -121,8 +121,8 @@ def _describe_body(lines: "list[str]", data: bytes, start: int, end: int) -> Non
                 "column channel=%d quantity=%d values=%s" % (data[at], data[at + 1], listed)
             )
         elif kind == layout.SECTION_TEXT:
-            text = str(data[at + 1 : section_end], "utf-8")
-            lines.append(line_of("text", ("which", "text"), (data[at], text)))
+            text = block.read_text(data, at, section_end)
+            lines.append(line_of("text", ("which", "text"), text))
         elif kind == layout.SECTION_EVENTS:
             for number, event, uptime_s, uptime_ms, body in events.read_events(
                 data, at, section_end
