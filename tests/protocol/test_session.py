@@ -1,0 +1,188 @@
+"""Messages and the conversation: bodies come back, and each wrong step is blamed on its maker."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dewarlog import parse
+from dewarlog_wire import layout, session
+from dewarlog_wire.errors import FrameError, LocalMisuse, PeerViolation
+from dewarlog_wire.session import ASKING_TABLE, BOARD, HOST, TRANSFER_TABLE, Conversation
+
+REPLY = layout.REPLY
+HELLO = session.pack_body(layout.MSG_HELLO, 1, 0, 4096, bytes(8))
+HELLO_REPLY = session.pack_body(layout.MSG_HELLO | REPLY, 1, 1, 4096, 0, bytes(8), bytes(8))
+_INTEGERS = {"B": (0, 255), "H": (0, 65535), "h": (-32768, 32767), "I": (0, 2**32 - 1)}
+
+
+@st.composite
+def messages(draw: st.DrawFn) -> tuple[int, tuple[object, ...]]:
+    """Draw any message: kind, values."""
+    extra = [layout.MSG_MARK, layout.MSG_ERROR, layout.MSG_DATA, layout.MSG_LIST | REPLY]
+    kind = draw(st.sampled_from([*session.BODIES, *extra]))
+    if kind == layout.MSG_LIST | REPLY:
+        entries = draw(st.lists(_record(layout.LIST_ENTRY), max_size=4))
+        return kind, (draw(st.integers(0, 65535)), draw(st.integers(0, 65535)), *entries)
+    if kind == layout.MSG_MARK:
+        texts = draw(st.tuples(*[st.text(max_size=19)] * 3))
+        return kind, (*draw(_record(layout.EVENT_CUSTODY)), *texts)
+    if kind == layout.MSG_ERROR:
+        return kind, (draw(st.integers(0, 255)), draw(st.text(max_size=40)))
+    if kind == layout.MSG_DATA:
+        return kind, (*draw(_record(layout.DATA_HEAD)), draw(st.binary(min_size=1, max_size=50)))
+    return kind, draw(_record(session.BODIES[kind]))
+
+
+def _record(record: layout.Record) -> st.SearchStrategy[tuple[object, ...]]:
+    return st.tuples(
+        *(
+            st.binary(min_size=int(code[:-1]), max_size=int(code[:-1]))
+            if code.endswith("s")
+            else st.integers(*_INTEGERS[code])
+            for _, code, _, _ in record.fields
+        )
+    )
+
+
+@given(messages())
+@settings(max_examples=200, deadline=None)
+def test_every_message_comes_back(message: tuple[int, tuple[object, ...]]) -> None:
+    """Pack and unpack are inverse."""
+    kind, values = message
+
+    assert session.unpack_body(kind, session.pack_body(kind, *values)) == values
+
+
+@given(st.integers(0, 255), st.binary(max_size=70))
+@settings(max_examples=400, deadline=None)
+def test_any_body_is_read_or_refused_alike_by_both_readers(kind: int, body: bytes) -> None:
+    """Nothing but FrameError, and struct and construct agree which bodies are none."""
+    outcomes: list[str] = []
+    for read in (session.unpack_body, parse.parse_message):
+        try:
+            read(kind, body)
+        except FrameError as error:
+            outcomes.append(error.fault)
+        else:
+            outcomes.append("ok")
+
+    assert outcomes[0] == outcomes[1]
+    assert set(outcomes) <= {"ok", "message"}
+
+
+# --- who may say what when --------------------------------------------------------------------
+def greeted(role: str) -> Conversation:
+    """Return a conversation that has HELLO behind it."""
+    talk = Conversation(role)
+    say(talk, HOST, layout.MSG_HELLO, 1, HELLO)
+    say(talk, BOARD, layout.MSG_HELLO | REPLY, 1, HELLO_REPLY)
+    return talk
+
+
+def say(talk: Conversation, who: str, kind: int, seq: int, body: bytes) -> None:
+    """Let one end say something, as the other or the same end sees it."""
+    (talk.sent if who == talk.role else talk.received)(kind, seq, body)
+
+
+def read_of(length: int, credit: int) -> bytes:
+    """Return the body of a READ from byte 0."""
+    return session.pack_body(layout.MSG_READ, 1, 0, 5, 0, length, 0, credit)
+
+
+def streaming(role: str, length: int = 100, credit: int = 60) -> Conversation:
+    """Return a conversation in the middle of a transfer, nothing sent yet."""
+    talk = greeted(role)
+    say(talk, HOST, layout.MSG_READ, 2, read_of(length, credit))
+    begin = session.pack_body(layout.MSG_READ | REPLY, 7, length)
+    say(talk, BOARD, layout.MSG_READ | REPLY, 2, begin)
+    return talk
+
+
+def data(offset: int, count: int, xfer: int = 7) -> bytes:
+    """Return the body of a DATA frame."""
+    return session.pack_body(layout.MSG_DATA, xfer, 0, offset, bytes(count))
+
+
+@pytest.mark.parametrize("role", [HOST, BOARD])
+@pytest.mark.parametrize(
+    ("guilty", "kind", "seq", "body"),
+    [
+        pytest.param(BOARD, layout.MSG_DATA, 2, data(0, 61), id="more than granted"),
+        pytest.param(BOARD, layout.MSG_STATUS, 2, b"", id="a request from the board"),
+        pytest.param(HOST, layout.MSG_STATUS | REPLY, 2, bytes(58), id="a reply from the host"),
+        pytest.param(
+            HOST,
+            layout.MSG_ACK,
+            3,
+            session.pack_body(layout.MSG_ACK, 7, 1, 50),
+            id="an ack of what was not sent",
+        ),
+    ],
+)
+def test_a_wrong_step_is_blamed_on_who_took_it(
+    role: str, guilty: str, kind: int, seq: int, body: bytes
+) -> None:
+    """Our own caller's step is misuse, the other end's a violation, seen from either end."""
+    talk = streaming(role)
+    expected = LocalMisuse if guilty == role else PeerViolation
+    with pytest.raises(expected):
+        say(talk, guilty, kind, seq, body)
+
+
+def test_a_board_is_silent_until_hello() -> None:
+    """As the board sees it: nothing may be sent yet."""
+    talk = Conversation(BOARD)
+    for kind, body in ((layout.MSG_STATUS | REPLY, bytes(58)), (layout.MSG_DATA, data(0, 5))):
+        with pytest.raises(LocalMisuse):
+            talk.sent(kind, 1, body)
+
+    assert talk.asking == session.SILENT
+
+
+def test_a_board_that_refuses_hello_is_silent_again() -> None:
+    """A host of another protocol version gets an error and no conversation."""
+    talk = Conversation(HOST)
+    talk.sent(layout.MSG_HELLO, 1, HELLO)
+    talk.received(layout.MSG_ERROR, 1, session.pack_body(layout.MSG_ERROR, 9, "version 2"))
+
+    assert talk.asking == session.SILENT
+
+
+def test_credit_grows_with_acks_and_never_shrinks() -> None:
+    """An ack repeated or overtaken changes nothing; the end bounds the limit."""
+    talk = streaming(HOST)
+    limits = [talk.limit]
+    talk.received(layout.MSG_DATA, 2, data(0, 60))
+    for next_offset, credit in ((30, 60), (10, 60), (60, 60)):
+        talk.sent(layout.MSG_ACK, 3, session.pack_body(layout.MSG_ACK, 7, next_offset, credit))
+        limits.append(talk.limit)
+
+    assert limits == [60, 90, 90, 100]
+
+
+def test_a_lost_data_frame_is_a_gap_until_the_next_read() -> None:
+    """Bytes behind a gap do not count; reading again from the missing byte closes it."""
+    talk = streaming(HOST, credit=100)
+    seen: list[tuple[int, bool]] = []
+    for offset, count in ((0, 20), (40, 20), (60, 40)):
+        talk.received(layout.MSG_DATA, 2, data(offset, count))
+        seen.append((talk.next_offset, talk.gap))
+    again = session.pack_body(layout.MSG_READ, 1, 0, 5, 20, 80, 0, 100)
+    talk.sent(layout.MSG_READ, 3, again)
+    talk.received(layout.MSG_DATA, 2, data(90, 10))  # still of the old transfer
+    talk.received(layout.MSG_READ | REPLY, 3, session.pack_body(layout.MSG_READ | REPLY, 8, 80))
+    talk.received(layout.MSG_DATA, 3, data(20, 80, xfer=8))
+
+    assert seen == [(20, False), (20, True), (20, True)]
+    assert (talk.next_offset, talk.gap) == (100, False)
+
+
+def test_the_tables_name_every_state_they_lead_to() -> None:
+    """No step leads into a state from which no step is known."""
+    for table in (ASKING_TABLE, TRANSFER_TABLE):
+        before = {state for steps in table.values() for state in steps}
+        after = {state for steps in table.values() for state in steps.values()}
+
+        assert after <= before
