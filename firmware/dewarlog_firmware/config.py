@@ -238,7 +238,7 @@ def load_config(text: "str | bytes") -> Config:
     """Return the configuration that the text of /profile.json describes. Raises ConfigError."""
     try:
         if not isinstance(text, str):
-            text = text.decode()
+            text = str(text, "utf-8")
         document = json.loads(text)
     except (ValueError, UnicodeError) as error:
         raise ConfigError("profile", "not JSON (%s)" % error, "a JSON object") from None

@@ -65,7 +65,7 @@ class _Machine:
         self.rule = rule
         self.channel = channel
         self.column = column
-        self.history = None  # of a rate rule
+        self.history: "RateHistory | None" = None  # of a rate rule
         self.seeks_low = rule.kind == RULE_BELOW
         self.state = IDLE
         self.was_beyond = False

@@ -35,7 +35,7 @@ drained piece goes in like this, with COMPLETE dealt with after every call:
 
 from array import array
 
-from dewarlog_firmware.shock_pulse import measure
+from dewarlog_firmware.shock_pulse import ShockFigures, measure
 from dewarlog_wire.layout import SHOCK_CLIPPED, SHOCK_CUT, SHOCK_GAP
 
 TYPE_CHECKING = False
@@ -48,6 +48,7 @@ WATCHING = 0
 CAPTURING = 1
 COMPLETE = 2
 
+_NO_FIGURES = ShockFigures(0, 0, 0, 0, 0, 0)
 LONGEST_S = 10  # then a shock is told, even if it goes on: power may fail before it ends
 _TICKS_MASK = 0x3FFFFFFF
 
@@ -64,7 +65,7 @@ class ShockCapture:
         self.trigger = 0  # index of the sample that crossed the trigger (or, CUT, was larger)
         self.flags = 0
         self.first_us = 0  # ticks_us of the window's first sample, modulo 2**30
-        self.figures = None
+        self.figures = _NO_FIGURES  # of the completed shock
         self.state = WATCHING
         self._before = tuple([array("h", bytes(2 * settings.pre_trigger)) for _ in range(3)])
         self._kept = 0  # pre-trigger samples held
@@ -242,7 +243,7 @@ class ShockCapture:
         self.state = WATCHING
         self.count = 0
         self.flags = 0
-        self.figures = None
+        self.figures = _NO_FIGURES
         self._is_broken = False
 
     # --- records of a completed shock ---------------------------------------------------------
