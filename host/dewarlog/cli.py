@@ -48,7 +48,8 @@ Device = Annotated[
     str,
     typer.Argument(
         metavar="DEVICE",
-        help="usb:PORT (usb:/dev/ttyACM0, usb:COM3), or sim: for a simulated board.",
+        help="usb:PORT (usb:/dev/ttyACM0, usb:COM3), sim: for a simulated board that starts now, "
+        "or sim:bad for one that has the bad trip behind it.",
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the answer as JSON for a program.")]
@@ -584,6 +585,45 @@ def archive(folder: ArchiveFolder = None, as_json: AsJson = False) -> None:
                 for log in logs
             ],
         )
+
+
+@app.command()
+def sim(
+    scenario: Annotated[
+        str, typer.Option("--scenario", "-s", help="calm, bad, replay, or a scenario file.")
+    ] = "calm",
+    real_time: Annotated[
+        bool, typer.Option("--real-time", help="Run the trip in real time, to play with.")
+    ] = False,
+    serve: Annotated[
+        bool, typer.Option(help="When the trip is over, run on in real time behind the port.")
+    ] = True,
+    speed: Annotated[
+        float, typer.Option(min=0.1, help="Simulated seconds a second, in real time.")
+    ] = 1.0,
+    pty_link: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Make a symbolic link to the port.")
+    ] = None,
+    flash_image: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Keep the flash content here, and go on from it."),
+    ] = None,
+) -> None:
+    """Start a simulated board: the real firmware on modelled chips, behind a serial port.
+
+    Prints the port's name, runs the trip, then waits; Ctrl-C ends it. From a source tree only.
+    """
+    from dewarlog.sim import run
+
+    arguments = ["--scenario", scenario, "--speed", str(speed)]
+    arguments += ["--real-time"] if real_time else ["--serve"] if serve else []
+    if pty_link is not None:
+        arguments += ["--pty-link", str(pty_link)]
+    if flash_image is not None:
+        arguments += ["--flash-image", str(flash_image)]
+    with console.failures(as_json=False):
+        status = run(arguments)
+    raise typer.Exit(ExitCode.FAULT if status == 1 else ExitCode(status))
 
 
 def main() -> None:

@@ -1,16 +1,19 @@
 """Shocks: peak, duration and velocity change computed again from the window the board kept.
 
-Definitions (protocol/SPEC.md on shock), in floating point and from the raw counts alone:
-- gravity is the mean of the samples before the trigger, and is taken off each axis;
-- the peak is the greatest resultant; an axis peak is its signed value of greatest size;
-- the shock lasts from where the resultant first stays above a tenth of the peak before it to where
-  it falls below after it;
-- the velocity change is the length of the vector of the three integrals over that time.
+Definitions: protocol/SPEC.md on shock; here in floating point, from raw counts alone. In short:
+- baseline: mean of the middle half of the samples before the trigger, taken off each axis;
+- curve: seven points between samples by band-limited interpolation, because a peak stands between
+  samples;
+- peak: the largest resultant on the curve; pulse: on the axis that has most of it, from a tenth
+  of its value before to a tenth behind; velocity change: length of the vector of the areas under
+  the three curves over the pulse.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -20,15 +23,22 @@ from dewarlog.records import ShockEvent
 from dewarlog_wire import layout
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from dewarlog.records import Event, Run, ShockSettings, ShockWindow
 
 STANDARD_GRAVITY_M_S2: Final = 9.80665
 SHARE_OF_PEAK: Final = 0.1
-# The board computes in integers: these are how far its figures may stand from the host's.
-PEAK_TOLERANCE: Final = 0.05
-VELOCITY_TOLERANCE: Final = 0.10
-_PEAK_SLACK_COUNTS: Final = 2.0
-_VELOCITY_SLACK_MM_S: Final = 50.0
+BASELINE_MIN: Final = 8  # samples before the trigger, fewer make no baseline
+PHASES: Final = 8  # points of the curve for each sample
+TAPS: Final = 12
+KAISER_BETA: Final = 3.5
+# The board computes in integers of 1/16 count, with a kernel of 1/4096: how far its figures may
+# stand from the host's.
+PEAK_TOLERANCE: Final = 0.01
+VELOCITY_TOLERANCE: Final = 0.02
+_PEAK_SLACK_COUNTS: Final = 1.0
+_VELOCITY_SLACK_MM_S: Final = 20.0
 _FEW: Final = 5
 
 
@@ -83,24 +93,107 @@ def measure(window: ShockWindow) -> ShockFigures:
     """Compute the figures of one window."""
     axes = np.stack([counts.astype(np.float64) for counts in window.counts])
     axes *= window.count_mg / 1000
-    before = axes[:, : window.trigger] if 0 < window.trigger < axes.shape[1] else axes[:, :1]
-    axes -= before.mean(axis=1, keepdims=True)
-    resultant = np.sqrt((axes * axes).sum(axis=0))
-    top = int(resultant.argmax())
-    peak = float(resultant[top])
-    below = np.flatnonzero(resultant < SHARE_OF_PEAK * peak)
-    place = int(np.searchsorted(below, top))
-    first = int(below[place - 1]) + 1 if place > 0 else 0
-    stop = int(below[place]) if place < len(below) else len(resultant)
-    step_s = 1.0 / window.rate_hz if window.rate_hz else 0.0
-    change = axes[:, first:stop].sum(axis=1) * step_s * STANDARD_GRAVITY_M_S2 * 1000
-    sized = [axis[int(np.abs(axis).argmax())] for axis in axes]
+    if axes.shape[1] == 1:
+        axes = np.repeat(axes, 2, axis=1)
+    axes -= baseline(axes, window.trigger, window.flags)[:, np.newaxis]
+    curve = _curve(axes)
+    resultant = np.sqrt((curve * curve).sum(axis=0))
+    top = int(np.where(_looked_at(resultant), resultant, 0.0).argmax())
+    axis = int(np.abs(curve[:, top]).argmax())
+    begin, end = _pulse(curve[axis], top)
+    step_s = 1.0 / (PHASES * window.rate_hz) if window.rate_hz else 0.0
+    area = np.array([_area(line, begin, end) for line in curve]) * step_s
+    sized = [float(line[int(np.abs(line).argmax())]) for line in curve]
     return ShockFigures(
-        peak_g=peak,
-        axis_peaks_g=(float(sized[0]), float(sized[1]), float(sized[2])),
-        duration_ms=(stop - first) * step_s * 1000,
-        velocity_change_mm_s=float(np.sqrt((change * change).sum())),
+        peak_g=float(resultant[top]),
+        axis_peaks_g=(sized[0], sized[1], sized[2]),
+        duration_ms=(end - begin) * step_s * 1000,
+        velocity_change_mm_s=float(np.sqrt((area * area).sum())) * STANDARD_GRAVITY_M_S2 * 1000,
     )
+
+
+def baseline(axes: NDArray[np.float64], trigger: int, flags: int) -> NDArray[np.float64]:
+    """Give what each axis showed at rest: gravity and the sensor's offset."""
+    count = axes.shape[1]
+    cut = bool(flags & layout.SHOCK_CUT)
+    quiet = count if cut or trigger < BASELINE_MIN else min(trigger, count)
+    ordered = np.sort(axes[:, :quiet], axis=1)
+    skipped = quiet // 4
+    return ordered[:, skipped : quiet - skipped].mean(axis=1)
+
+
+@lru_cache(maxsize=1)
+def _kernel() -> NDArray[np.float64]:
+    """Give one row of weights for each point between samples: sinc under a Kaiser window."""
+    taps = np.arange(TAPS) - (TAPS // 2 - 1)
+    rows: list[NDArray[np.float64]] = []
+    for phase in range(1, PHASES):
+        away = taps - phase / PHASES
+        window = np.i0(KAISER_BETA * np.sqrt(1 - (away / (TAPS / 2)) ** 2))
+        row = np.sinc(away) * window
+        rows.append(row / row.sum())
+    return np.stack(rows)
+
+
+def _curve(axes: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Put PHASES - 1 points between the samples of each axis."""
+    count = axes.shape[1]
+    before = TAPS // 2 - 1
+    padded = np.pad(axes, ((0, 0), (before, TAPS - before)), mode="edge")
+    taps = np.lib.stride_tricks.sliding_window_view(padded, TAPS, axis=1)[:, : count - 1]
+    curve = np.empty((axes.shape[0], (count - 1) * PHASES + 1))
+    curve[:, ::PHASES] = axes
+    between = curve[:, :-1].reshape(axes.shape[0], count - 1, PHASES)
+    between[:, :, 1:] = taps @ _kernel().T
+    return curve
+
+
+def _looked_at(resultant: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Mark the samples, and the points between where a sample nears the largest."""
+    samples = resultant[::PHASES]
+    near = samples >= samples.max() / np.sqrt(2.0)
+    marked = np.zeros(len(resultant), dtype=np.bool_)
+    marked[:-1] = np.repeat(near[:-1] | near[1:], PHASES)
+    marked[::PHASES] = True
+    return marked
+
+
+def _pulse(line: NDArray[np.float64], top: int) -> tuple[float, float]:
+    """Give where the line falls to a tenth of its value at `top`, before and behind it."""
+    upright = line if line[top] > 0 else -line
+    level = SHARE_OF_PEAK * float(upright[top])
+    behind = _fall(upright[top:], level)
+    before = _fall(upright[top::-1], level)
+    return top - before, top + behind
+
+
+def _fall(line: NDArray[np.float64], level: float) -> float:
+    """Give how far from its first value a line falls to a level; its whole length if never."""
+    below = np.flatnonzero(line <= level)
+    if len(below) == 0:
+        return float(len(line) - 1)
+    at = int(below[0])
+    if at == 0:
+        return 0.0
+    high, low = float(line[at - 1]), float(line[at])
+    return at - 1 + (high - level) / (high - low)
+
+
+def _area(line: NDArray[np.float64], begin: float, end: float) -> float:
+    """Give the area under a line between two places, straight between its points."""
+    first, last = math.ceil(begin), math.floor(end)
+    at_begin, at_end = _value_at(line, begin), _value_at(line, end)
+    if first > last:
+        return (at_begin + at_end) / 2 * (end - begin)
+    inner = line[first : last + 1]
+    area = float(inner.sum()) - float(inner[0] + inner[-1]) / 2
+    area += (at_begin + float(inner[0])) / 2 * (first - begin)
+    return area + (float(inner[-1]) + at_end) / 2 * (end - last)
+
+
+def _value_at(line: NDArray[np.float64], place: float) -> float:
+    at = min(int(place), len(line) - 2)
+    return float(line[at]) + (place - at) * float(line[at + 1] - line[at])
 
 
 def band_of(peak_g: float, settings: ShockSettings | None) -> int:

@@ -448,7 +448,7 @@ def _shock_table(review: Review) -> Table:
                 ("clipped: at least this", shock.clipped),
                 ("window cut", shock.cut),
                 ("samples missing", shock.has_gap),
-                ("no window kept", shock.found is None),
+                ("no window kept", shock.found is None and shock.band > 0),
             )
             if is_set
         ]
