@@ -1,4 +1,4 @@
-"""Machine-code twins of two inner loops: the page encoder and COBS.
+"""Machine-code twins of inner loops: the page encoder, COBS, and joining two CRC-32.
 
 Stands beside recorder and link_usb, which take these functions as arguments. They write the same
 bytes as dewarlog_wire.column.encode_page and dewarlog_wire.cobs.encode_into; a test compares them.
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     ptr8 = bytearray | memoryview | bytes
     ptr16 = array[int]
     ptr32 = array[int]
+    uint = int
 
 
 @micropython.viper
@@ -154,3 +155,18 @@ def cobs_encode_into(source: ptr8, length: int, target: ptr8, offset: int) -> in
         i += 1
     target[code_at] = code
     return offset
+
+
+@micropython.viper
+def crc_shift(crc: uint, matrix: ptr32) -> uint:
+    """Multiply a CRC by a matrix of 32 words over GF(2); see transfer.py. Allocates nothing.
+
+    A shift to the right may carry the sign in from the left: the bit that is looked at stays.
+    """
+    shifted = uint(0)
+    i = 0
+    while i < 32:
+        if (int(crc) >> i) & 1:
+            shifted ^= uint(matrix[i])
+        i += 1
+    return shifted

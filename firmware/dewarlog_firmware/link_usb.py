@@ -19,10 +19,9 @@ host holds no 0x03, so that only a person (or mpremote) ever sends one.
 
 import select
 
-from micropython import const
-
 from dewarlog_wire import cobs, layout
 from dewarlog_wire.frame import LineReader, encode_serial_out, serial_out_max_bytes
+from micropython import const
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

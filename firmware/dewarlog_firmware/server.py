@@ -15,10 +15,9 @@ Rules kept here:
 import struct
 from binascii import crc32
 
-from micropython import const
-
 from dewarlog_firmware import transfer
 from dewarlog_wire import FORMAT_VERSION, PROTOCOL_VERSION, layout
+from micropython import const
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -99,6 +98,7 @@ class Server:
     """One conversation with one host at a time; a new HELLO ends the one before.
 
     `body_max` is the largest body the link carries; `random_bytes(n)` makes the nonces.
+    `crc_shift` is fast.crc_shift where the port has machine code.
     """
 
     def __init__(
@@ -108,6 +108,7 @@ class Server:
         device_id: bytes,
         random_bytes: "Callable[[int], bytes]",
         body_max: int = layout.SERIAL_BODY_MAX_BYTES,
+        crc_shift: "Callable[..., int] | None" = None,
     ) -> None:
         self._store = store
         self._device = device
@@ -115,7 +116,7 @@ class Server:
         self._random_bytes = random_bytes
         self._body_max = body_max
         self._session_body_max = body_max
-        self._transfer = transfer.Transfer(body_max)
+        self._transfer = transfer.Transfer(body_max, crc_shift)
         self._reply = bytearray(REPLY_BODY_MAX_BYTES + layout.FRAME_OVERHEAD_BYTES)
         self._reply_view = memoryview(self._reply)
         self._handlers = {
