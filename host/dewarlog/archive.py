@@ -26,13 +26,11 @@ from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 import platformdirs
 
-from dewarlog.durable import locked, put_in_place, storage, write_whole
+from dewarlog.chain import ChainWalk
+from dewarlog.durable import locked, put_in_place, storage, sync_folder, write_whole
 from dewarlog.errors import ArchiveDamaged
-from dewarlog.held import HeldFile, Verified, chunks, verified_files
+from dewarlog.held import Held, HeldFile, chunks, held_files
 from dewarlog.pull import FiledLog
-from dewarlog_wire import layout
-from dewarlog_wire.block import check_block
-from dewarlog_wire.errors import BlockError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -126,6 +124,16 @@ class ArchivedLog:
         """Open what is held of one file."""
         return HeldFile(self.folder / "segments", file)
 
+    def unproven(self, files: Sequence[StoredFile]) -> list[StoredFile]:
+        """Return those of `files` whose bytes the log's own chain does not prove."""
+        walk = ChainWalk()
+        proven: set[int] = set()
+        with storage(self.folder):
+            for held in held_files(self.folder / "segments", verified_only=False):
+                if held.segment is not None and walk.segment(held.segment, held.read()):
+                    proven.add(held.segment)
+        return [file for file in files if file.file not in proven]
+
     def file_log(self, files: Sequence[StoredFile]) -> FiledLog:
         """Make the log of everything verified, its journal included if `files` names it.
 
@@ -138,7 +146,7 @@ class ArchivedLog:
             with_journal = any(file.is_journal for file in files)
             parts = [
                 part
-                for part in verified_files(self.folder / "segments")
+                for part in held_files(self.folder / "segments", verified_only=True)
                 if part.segment is not None or with_journal
             ]
             survey = _survey(parts, old.size_bytes if old else 0)
@@ -155,6 +163,7 @@ class ArchivedLog:
                 else:
                     superseded = (*superseded, self._keep(old))
             self._write(parts, survey.sha256)
+            sync_folder(self.folder / "segments")
             filed = FiledLog(
                 path=self.path,
                 device_id=self._device_id,
@@ -169,6 +178,7 @@ class ArchivedLog:
                 superseded=superseded,
             )
             _write_manifest(self.folder / MANIFEST_NAME, filed, self._now())
+            sync_folder(self.folder)
             return filed
 
     def _filed_before(self) -> FiledLog | None:
@@ -193,11 +203,11 @@ class ArchivedLog:
         """Copy the log filed before to a name of its own."""
         kept = self._kept_path(old)
         if not kept.exists():
-            whole = Verified("", old.path, old.size_bytes, old.sha256.hex())
+            whole = Held("", old.path, old.size_bytes, old.sha256.hex())
             self._write([whole], old.sha256, kept)
         return kept
 
-    def _write(self, parts: Sequence[Verified], sha256: bytes, target: Path | None = None) -> None:
+    def _write(self, parts: Sequence[Held], sha256: bytes, target: Path | None = None) -> None:
         """Write the parts one behind the other, and put the file in place when it is whole."""
         target = target or self.path
         temporary = target.with_name(target.name + ".new")
@@ -215,15 +225,14 @@ class ArchivedLog:
         put_in_place(temporary, target)
 
 
-def _survey(parts: Sequence[Verified], old_bytes: int) -> _Survey:
+def _survey(parts: Sequence[Held], old_bytes: int) -> _Survey:
     """Read every verified byte once: hash it all, and follow the chain from block to block."""
     whole = hashlib.sha256()
     prefix = hashlib.sha256()
     size_bytes = 0
-    walk = _ChainWalk()
+    walk = ChainWalk()
     for part in parts:
-        with part.path.open("rb") as file:
-            data = b"".join(chunks(file, part.size))
+        data = part.read()
         if hashlib.sha256(data).hexdigest() != part.sha256:
             raise ArchiveDamaged(part.path, f"its SHA-256 is no longer {part.sha256[:16]}...")
         whole.update(data)
@@ -234,34 +243,6 @@ def _survey(parts: Sequence[Verified], old_bytes: int) -> _Survey:
     return _Survey(
         size_bytes, whole.digest(), prefix.digest(), walk.blocks, walk.chain, walk.problem
     )
-
-
-class _ChainWalk:
-    """Follows the hash chain through segments; notes the first place where it does not hold.
-
-    Where the board gave up segments to make room, the chain begins anew behind the hole: the
-    log's own gap event says so, and `check` judges it.
-    """
-
-    def __init__(self) -> None:
-        self.blocks = 0
-        self.chain: bytes = layout.CHAIN_START
-        self.problem: str | None = None
-        self._next_segment = 0
-
-    def segment(self, number: int, data: bytes) -> None:
-        previous = self.chain if number == self._next_segment else None
-        self._next_segment = number + 1
-        offset = 0
-        while offset < len(data):
-            try:
-                block = check_block(data, offset, previous)
-            except BlockError as error:
-                self.problem = self.problem or f"segment {number}: {error}"
-                return
-            self.blocks, self.chain = block.block_seq + 1, block.chain
-            previous = self.chain
-            offset += block.length
 
 
 def _hash_of(path: Path, length: int) -> bytes:

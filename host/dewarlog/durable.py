@@ -64,20 +64,23 @@ def sync_folder(folder: Path) -> None:
 
 
 def put_in_place(source: Path, target: Path) -> None:
-    """Rename a finished, synced file over `target` in one step and make it read-only."""
+    """Rename a finished, synced file over `target` in one step and make it read-only.
+
+    The new name is on the disk after the next `sync_folder`.
+    """
     if sys.platform == "win32" and target.exists():
         target.chmod(_WRITABLE)
     source.chmod(_READ_ONLY)
     source.replace(target)
-    sync_folder(target.parent)
 
 
-def write_whole(path: Path, data: bytes) -> None:
-    """Replace a small file in one step."""
+def write_whole(path: Path, data: bytes, *, sync: bool = True) -> None:
+    """Replace a small file in one step; with `sync`, its content is on the disk before that."""
     temporary = path.with_name(path.name + ".new")
     with temporary.open("wb", buffering=0) as file:
         write_all(file, data)
-        os.fsync(file.fileno())
+        if sync:
+            os.fsync(file.fileno())
     temporary.replace(path)
 
 

@@ -67,7 +67,7 @@ class Part(Protocol):
         ...
 
     def verified(self, *, sealed: bool) -> None:
-        """Take note that the board's hash of these bytes is ours; `sealed`: it never grows."""
+        """Take note that these bytes are proven to be the board's; `sealed`: it never grows."""
         ...
 
     def set_aside(self) -> None:

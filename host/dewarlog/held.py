@@ -7,8 +7,9 @@ agrees, in `NAME.seg`, read-only. Beside them a note (`NAME.json`) says what the
     etag            the board's name for this version of the file
     next_offset     bytes held when the note was written, and
     crc32           their CRC-32, so that damage on this computer is found before going on
-    verified_bytes  how many of them the board's own hash has confirmed, and
-    sha256          that hash
+    verified_bytes  how many of them are proven to be the board's, by the log's chain or by the
+                    board's own hash of the file, and
+    sha256          their hash
 """
 
 from __future__ import annotations
@@ -63,14 +64,17 @@ class Note:
             return None
         return note
 
-    def write(self, path: Path) -> None:
-        """Write the note in one step."""
-        write_whole(path, json.dumps(asdict(self), indent=2).encode() + b"\n")
+    def write(self, path: Path, *, sync: bool) -> None:
+        """Write the note in one step; `sync` forces it to the disk."""
+        write_whole(path, json.dumps(asdict(self), indent=2).encode() + b"\n", sync=sync)
 
 
 @dataclass(frozen=True, slots=True)
-class Verified:
-    """Bytes ready to be put into the log: the first `size` of `path`, whose hash is `sha256`."""
+class Held:
+    """Bytes of one file that are here: the first `size` of `path`.
+
+    `sha256` is their hash, in hex; empty where it is not known.
+    """
 
     name: str
     path: Path
@@ -81,6 +85,11 @@ class Verified:
     def segment(self) -> int | None:
         """The segment's number on the board; None for the journal."""
         return None if self.name == JOURNAL_NAME else int(self.name, 16)
+
+    def read(self) -> bytes:
+        """Return the bytes: one segment's, so at most 64 KiB (of a journal, a little more)."""
+        with self.path.open("rb") as file:
+            return b"".join(chunks(file, self.size))
 
 
 class HeldFile:
@@ -166,7 +175,7 @@ class HeldFile:
                 view = view[count:]
 
     def verified(self, *, sealed: bool) -> None:
-        """Take note that the board's hash of these bytes is ours; `sealed`: it never grows."""
+        """Take note that these bytes are proven to be the board's; `sealed`: it never grows."""
         if not self._size:
             return
         sha256 = self._sha256.hexdigest()
@@ -175,7 +184,7 @@ class HeldFile:
             if note != self._note:
                 file = self._open()
                 os.fsync(file.fileno())
-                note.write(self._note_path)
+                note.write(self._note_path, sync=True)
                 self._note = note
             self._shut()
             if sealed:
@@ -203,7 +212,8 @@ class HeldFile:
         # On a full disk the note may find no room either. It is an aid only: without it, the
         # board's own check of the prefix still guards the next pull.
         with contextlib.suppress(OSError):
-            replace(self._note, next_offset=self._size, crc32=self._crc32).write(self._note_path)
+            self._note = replace(self._note, next_offset=self._size, crc32=self._crc32)
+            self._note.write(self._note_path, sync=False)
         with storage(self._part):
             self._shut()
 
@@ -211,7 +221,7 @@ class HeldFile:
         if self._open_file is None:
             self._folder.mkdir(parents=True, exist_ok=True)
             self._note = replace(self._note, etag=self._new_etag)
-            self._note.write(self._note_path)
+            self._note.write(self._note_path, sync=False)
             self._open_file = self._part.open("ab", buffering=0)
         return self._open_file
 
@@ -221,23 +231,28 @@ class HeldFile:
             self._open_file = None
 
 
-def verified_files(folder: Path) -> list[Verified]:
-    """Return every file of a log that has verified bytes, in the order of the log.
+def held_files(folder: Path, *, verified_only: bool) -> list[Held]:
+    """Return what is here of every file of a log, in the order of the log.
+
+    With `verified_only`, of each file only the bytes that are proven to be the board's.
 
     Raises:
         ArchiveDamaged: a filed file's note is gone.
     """
-    found: list[Verified] = []
+    found: list[Held] = []
     for path in folder.glob("*" + _FILED):
         note = Note.read(path.with_suffix(_NOTE))
         if note is None:
             raise ArchiveDamaged(path, "the note beside it, with its hash, is missing")
-        found.append(Verified(path.stem, path, note.verified_bytes, note.sha256))
+        found.append(Held(path.stem, path, note.verified_bytes, note.sha256))
     for path in folder.glob("*" + _PART):
         name = path.name.removesuffix(_PART)
+        if not verified_only:
+            found.append(Held(name, path, path.stat().st_size, ""))
+            continue
         note = Note.read(folder / (name + _NOTE))
         if note is not None and note.verified_bytes:
-            found.append(Verified(name, path, note.verified_bytes, note.sha256))
+            found.append(Held(name, path, note.verified_bytes, note.sha256))
     # Hexadecimal numbers come before the journal's name in the alphabet.
     return sorted(found, key=lambda file: file.name)
 

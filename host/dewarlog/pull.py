@@ -7,7 +7,7 @@ fetch.py brings one file.
 What a pull does, in order:
   1. HELLO; TIME if asked; SEAL, so that the open journal's samples stand in a block
   2. LIST, and for each file: READ from where the sink ends, with the CRC of what it holds
-  3. HASH of each file on the board against that of the bytes held here
+  3. follow the log's hash chain; ask for the board's HASH of each file that it does not prove
   4. the sink files the log; if its chain is whole, CONFIRM tells the board so
 
 A run whose files changed under the pull is listed anew. Whatever stops a pull, the next one goes
@@ -46,6 +46,10 @@ class LogSink(Protocol):
 
     def part(self, file: StoredFile) -> Part:
         """Open what is held of one file."""
+        ...
+
+    def unproven(self, files: Sequence[StoredFile]) -> list[StoredFile]:
+        """Return those of `files` whose bytes the log's own chain does not prove."""
         ...
 
     def file_log(self, files: Sequence[StoredFile]) -> FiledLog:
@@ -109,6 +113,8 @@ class PullOptions:
 
     seal: bool = True
     confirm: bool = True
+    hash_all: bool = False
+    """Ask the board for the hash of files too that the log's own chain proves."""
     only_run: int | None = None
     set_time: Callable[[], tuple[int, int, int]] | None = None
     """Returns (utc_s, utc_ms, error_ms) when the board's clock is to be set."""
@@ -290,8 +296,14 @@ class _Pull:
         if any(self._contradicts(log, file) for file in files):
             # Evidence is never replaced: the board's version is filed beside the archive's.
             log = self._sink.log_apart(self._board.device_id, run, log_id)
-        for file in files:
-            self._one_file(log, file)
+        with contextlib.ExitStack() as stack:
+            fetched: list[tuple[Part, StoredFile]] = []
+            for file in files:
+                part = stack.enter_context(contextlib.closing(log.part(file)))
+                if not part.complete:
+                    self._bring(part, file)
+                    fetched.append((part, file))
+            self._verify(log, fetched)
         filed = log.file_log(files)
         if self._options.confirm and filed.problem is None and filed.blocks:
             self._confirm(filed)
@@ -313,17 +325,28 @@ class _Pull:
 
     # --- one file ---------------------------------------------------------------------------
 
-    def _one_file(self, log: LogSink, file: StoredFile) -> None:
-        with contextlib.closing(log.part(file)) as part:
-            if part.complete:
-                return
-            if part.size > file.size:
-                part.set_aside()
-            self._meter.what = file.name
-            self._fetch.fetch(part, file)
-            theirs = self._fetch.sha256(file, file.size)
-            ours = part.sha256()
-            if ours != theirs:
-                part.set_aside()
-                raise HashMismatch(file.name, ours, theirs)
+    def _bring(self, part: Part, file: StoredFile) -> None:
+        self._meter.what = file.name
+        if part.size > file.size:
+            part.set_aside()
+        self._fetch.fetch(part, file)
+        part.close()
+
+    def _verify(self, log: LogSink, fetched: list[tuple[Part, StoredFile]]) -> None:
+        """Prove that the bytes are the board's: by the log's chain, or else by the board's hash.
+
+        Done when all is here, so that the line is not kept waiting for this computer's disk. A
+        file whose hash agrees although the chain is broken is damaged on the board: it is filed
+        as it is, and `check` names the place.
+        """
+        unproven = log.unproven([file for _, file in fetched])
+        for part, file in fetched:
+            if file in unproven or self._options.hash_all:
+                self._meter.what = f"checking {file.name}"
+                self._meter.tell()
+                theirs = self._fetch.sha256(file, file.size)
+                ours = part.sha256()
+                if ours != theirs:
+                    part.set_aside()
+                    raise HashMismatch(file.name, ours, theirs)
             part.verified(sealed=file.sealed)

@@ -8,6 +8,9 @@ down for a reset, DTR up with RTS down after it for their boot loader; both up m
 from __future__ import annotations
 
 import errno
+import os
+import select
+import sys
 import time
 from collections import deque
 from typing import Final
@@ -28,8 +31,13 @@ from dewarlog_wire.frame import FrameReader, encode_serial_in
 
 # USB CDC has no baud rate; this one is only what boards with a UART bridge are set to.
 _BAUD: Final = 115_200
+_WINDOWS: Final = sys.platform == "win32"
 # Setting pyserial's timeout costs system calls, so it is set once, and waited for in turns.
 _TURN_S: Final = 0.05
+_READ_BYTES: Final = 1 << 14
+# A terminal gives at most 4095 bytes a read (Linux N_TTY): a whole frame on the line, 2 delimiters
+# and 17 bytes of COBS included, fits one, which halves the reads.
+_BODY_MAX_BYTES: Final = 4064
 _WRITE_TIMEOUT_S: Final = 5.0
 # One window in flight while the next is granted; USB itself holds back a host that is slow.
 _CREDIT_BYTES: Final = 1 << 16
@@ -42,14 +50,14 @@ class UsbLink:
         """Name the port; `open` takes it."""
         self.port = port
         self.name = f"usb:{port}"
-        self.body_max_bytes = layout.SERIAL_BODY_MAX_BYTES
+        self.body_max_bytes = _BODY_MAX_BYTES
         self.credit_bytes = _CREDIT_BYTES
         self.received_bytes = 0
         """Bytes that came through the port since it was first opened."""
         self.damaged_bytes = 0
         """How many of them belonged to no sound frame."""
         self._serial: serial.Serial | None = None
-        self._reader = FrameReader(self.body_max_bytes)
+        self._reader = FrameReader(layout.SERIAL_BODY_MAX_BYTES)
         self._frames: deque[Frame] = deque()
 
     @property
@@ -67,7 +75,7 @@ class UsbLink:
         port = serial.Serial()
         port.port = self.port
         port.baudrate = _BAUD
-        port.timeout = _TURN_S
+        port.timeout = _TURN_S if _WINDOWS else 0
         port.write_timeout = _WRITE_TIMEOUT_S
         port.exclusive = True
         port.dtr = True
@@ -77,7 +85,7 @@ class UsbLink:
         except (OSError, ValueError) as error:  # SerialException is an OSError
             raise self._why_not(error) from error
         self._serial = port
-        self._reader = FrameReader(self.body_max_bytes)
+        self._reader = FrameReader(layout.SERIAL_BODY_MAX_BYTES)
         self._frames.clear()
 
     def send(self, kind: int, seq: int, body: bytes) -> None:
@@ -97,8 +105,8 @@ class UsbLink:
         deadline = time.monotonic() + timeout_s
         while True:
             try:
-                data = port.read(port.in_waiting or 1)
-            except OSError as error:
+                data = _read_some(port, deadline - time.monotonic())
+            except (OSError, TypeError) as error:  # TypeError: pyserial, closed while it reads
                 raise Unplugged(self.name, _reason(error)) from error
             if data:
                 self.received_bytes += len(data)
@@ -136,6 +144,25 @@ class UsbLink:
         return BadDeviceName(self.name, f"it is no serial port ({_reason(error)}).")
 
 
-def _reason(error: OSError | ValueError) -> str:
+def _read_some(port: serial.Serial, timeout_s: float) -> bytes:
+    """Return what has come, waiting for the first byte of it; nothing when none came in time.
+
+    pyserial's own read waits until it has all it was asked for; this takes what is there.
+    """
+    if _WINDOWS:
+        return port.read(port.in_waiting or 1)  # waits one turn
+    ready, _, _ = select.select([port], [], [], max(0.0, timeout_s))
+    if not ready:
+        return b""
+    try:
+        data = os.read(port.fileno(), _READ_BYTES)
+    except BlockingIOError:
+        return b""
+    if not data:
+        raise OSError(errno.EIO, "end of file")
+    return data
+
+
+def _reason(error: Exception) -> str:
     """Return the last and plainest words of an error that may wrap another."""
     return getattr(error, "strerror", None) or str(error).strip() or type(error).__name__
