@@ -232,7 +232,6 @@ class App:
                 clock_state,
             ),
         )
-        self.engine.break_time()
         length_s, missed = layout.GAP_LENGTH_UNKNOWN, 0
         if recovery.last_uptime_s is not None and recovery.clock_uptime_s is not None:
             before = WallClock(recovery.clock_utc_s, recovery.clock_uptime_s, 0)

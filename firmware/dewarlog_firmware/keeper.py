@@ -153,8 +153,8 @@ class Keeper:
 
     def gap(self, cause: int, length_ms: int, missed: int) -> None:
         """Close the open block before a hole in the samples and record the hole."""
+        self._engine.break_time()  # before the seal, which keeps the engine's state
         self._logbook.seal()
-        self._engine.break_time()
         self._logbook.emit(
             layout.KIND_GAP,
             (layout.STREAM_SAMPLES, cause, length_ms % 1000, length_ms // 1000, missed),

@@ -136,6 +136,7 @@ class Logbook:
             else:
                 self.flash.append_block(recorder.seal())
         recorder.boot = recovery.boot + 1
+        self.engine.break_time()  # before the journal keeps its state: uptime starts anew
         self._open_journal()
         return recovery
 

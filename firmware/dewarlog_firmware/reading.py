@@ -49,6 +49,9 @@ class ReadingBuilder:
             self.states[position] = state
             return
         code += channel.offset_count
+        if code < layout.READING_MIN:
+            self.states[position] = layout.STATE_BELOW_TABLE
+            return
         if not self._taken:
             self._sums[position] = self._lows[position] = self._highs[position] = code
             return

@@ -56,9 +56,8 @@ class ShockKeeper:
         sampler.service()
         sets = sampler.take(self._counts, 0)
         if not sets:
-            if sampler.capturing() and self._capture.is_quiet:
+            if sampler.capturing() and self._capture.is_quiet and sampler.rearm():
                 self._tell_late()  # what woke the sensor was gone before it could be read
-                sampler.rearm()
             return False
         if sampler.flags & FLAG_BEGIN:
             self._late_us = sampler.gap_us if sampler.flags & FLAG_LATE else 0
