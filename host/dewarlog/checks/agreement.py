@@ -71,9 +71,11 @@ class AgreementCheck:
                 findings.append(
                     _finding(event, "different", f"it says {told}; the readings say {found}")
                 )
-        for key, figures in sorted(ours.items()):
-            if key not in seen:
-                findings.append(_missing(key, figures))
+        missing: dict[tuple[int, int, int], list[tuple[int, str]]] = {}
+        for (name, *place), figures in ours.items():
+            if (name, *place) not in seen:
+                missing.setdefault((place[0], place[1], place[2]), []).append((figures[1], name))
+        findings += [_missing(place, names) for place, names in sorted(missing.items())]
         return Agreement(compared, len(findings), before), tuple(findings)
 
 
@@ -112,15 +114,17 @@ def _finding(event: _Told, how: str, text: str) -> Finding:
     )
 
 
-def _missing(key: _Key, figures: tuple[int, int]) -> Finding:
-    name, rule, channel, onset = key
+def _missing(place: tuple[int, int, int], missing: list[tuple[int, str]]) -> Finding:
+    """Name all that the board did not record of one excursion."""
+    rule, channel, onset = place
+    names = ", ".join(f"'{name}' at sample {sample:,}" for sample, name in sorted(missing))
     return Finding(
         "agreement",
         Severity.HOLD,
         "excursion-missing",
-        f"The readings show '{name}' of rule {rule + 1} on probe {channel + 1} at sample "
-        f"{figures[1]:,} (onset at sample {onset:,}), but the board did not record it.",
+        f"The readings show an excursion of rule {rule + 1} on probe {channel + 1} from sample "
+        f"{onset:,} on, of which the board did not record {names}.",
         {"rule": rule, "onset": onset},
-        sample=figures[1],
+        sample=min(sample for sample, _ in missing),
         channel=channel,
     )

@@ -1,0 +1,217 @@
+"""Integrity: every kind of damage is found, named for what it is, and placed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from dewarlog.checks.finding import Severity
+from dewarlog.checks.review import review_log
+from dewarlog_wire import layout
+from log_writer import LogWriter
+from trips import HOUR_MS, trip, written
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from dewarlog.checks.finding import Finding
+    from dewarlog.checks.review import Review
+
+
+def _review(folder: Path, data: bytes) -> Review:
+    path = folder / "log.dwl"
+    path.write_bytes(data)
+    return review_log(path)
+
+
+def _broken(review: Review) -> list[Finding]:
+    return [item for item in review.findings if item.severity is Severity.BROKEN]
+
+
+def test_a_whole_log_is_intact(tmp_path: Path) -> None:
+    """Nothing is broken, and the figures are those of the file."""
+    writer = trip()
+    review = _review(tmp_path, bytes(writer.data))
+
+    assert _broken(review) == []
+    assert (review.integrity.intact, review.integrity.blocks) == (True, 5)
+    assert review.integrity.sealed_bytes == review.size_bytes == len(writer.data)
+    assert review.integrity.last_chain == writer.chain
+    assert review.integrity.stopped
+
+
+@pytest.mark.parametrize(
+    "region",
+    ["magic", "version", "kind", "length", "run", "block_seq", "boot", "uptime_s"]
+    + ["body", "chain", "key_index", "tag", "crc32"],  # noqa: RUF005 - header, body, seal
+)
+def test_a_flipped_bit_in_any_region_of_a_block_is_found(tmp_path: Path, region: str) -> None:
+    """The finding names the block, its bytes and the samples that are gone."""
+    writer = trip()
+    start, end = writer.offsets[2], writer.offsets[3]
+    seal = end - layout.BLOCK_SEAL.size
+    if region == "body":
+        at = start + layout.BLOCK_HEADER.size + 100
+    elif region in ("chain", "key_index", "tag", "crc32"):
+        at = seal + layout.BLOCK_SEAL.offset_of(region)
+    else:
+        at = start + layout.BLOCK_HEADER.offset_of(region)
+    data = bytearray(writer.data)
+    data[at] ^= 0x10
+    review = _review(tmp_path, bytes(data))
+
+    (finding,) = _broken(review)
+    assert finding.code == "corrupt"
+    assert finding.message == (
+        f"The log is damaged at bytes {start:,} to {end:,}: block 2 is lost, "
+        "with samples 360 to 719."
+    )
+    assert (finding.offset, finding.block_seq) == (start, 2)
+    assert review.integrity.first_bad is finding
+    assert review.coverage.samples == 3 * 360
+
+
+def test_a_truncated_log_is_incomplete(tmp_path: Path) -> None:
+    """The finding says so and tells to pull again."""
+    writer = trip()
+    review = _review(tmp_path, bytes(writer.data[:-50]))
+
+    (finding,) = _broken(review)
+    assert finding.code == "incomplete"
+    assert "the file ends inside block 4" in finding.message
+    assert finding.offset == writer.offsets[-1]
+
+
+def test_a_doubled_log_is_named_and_counted_once(tmp_path: Path) -> None:
+    """The second copy adds no sample, no event and no gap."""
+    data = bytes(trip().data)
+    once, twice = _review(tmp_path, data), _review(tmp_path, data + data)
+
+    assert [item.code for item in _broken(twice)] == ["doubled"] * 5
+    assert twice.integrity.first_bad is not None
+    assert twice.integrity.first_bad.offset == len(data)
+    assert (twice.coverage, twice.events) == (once.coverage, once.events)
+
+
+def test_the_copy_of_one_block_is_named(tmp_path: Path) -> None:
+    """A block that stands twice is told by its number."""
+    writer = trip()
+    block = bytes(writer.data[writer.offsets[2] : writer.offsets[3]])
+    data = writer.data[: writer.offsets[3]] + block + writer.data[writer.offsets[3] :]
+
+    (finding,) = _broken(_review(tmp_path, bytes(data)))
+    assert finding.message == "Block 2 stands in the file a second time."
+
+
+def test_blocks_that_are_missing_are_told_apart_from_damage(tmp_path: Path) -> None:
+    """Cut out cleanly, a block leaves no wrong byte; its number tells."""
+    writer = trip()
+    data = writer.data[: writer.offsets[2]] + writer.data[writer.offsets[3] :]
+
+    (finding,) = _broken(_review(tmp_path, bytes(data)))
+    assert (finding.code, finding.block_seq) == ("blocks-missing", 2)
+    assert finding.message == "Block 2 is not in the file."
+
+
+def test_a_log_without_its_beginning_says_so(tmp_path: Path) -> None:
+    """Without block 0 there are no limits, and the log cannot be judged."""
+    writer = trip()
+    review = _review(tmp_path, bytes(writer.data[writer.offsets[1] :]))
+
+    (finding,) = _broken(review)
+    assert finding.message == "The beginning of the log is missing. Block 0 is not in the file."
+    assert review.run is None
+    assert review.has_readings
+
+
+def test_a_replaced_block_breaks_the_chain(tmp_path: Path) -> None:
+    """A block with a good CRC of its own, from another log, does not follow."""
+    writer, other = trip(), trip(change=lambda _, readings: readings[0].sort() or [])
+    start, end = writer.offsets[2], writer.offsets[3]
+    forged = other.data[other.offsets[2] : other.offsets[3]]
+    data = writer.data[:start] + forged + writer.data[end:]
+
+    findings = _broken(_review(tmp_path, bytes(data)))
+    assert {finding.code for finding in findings} == {"chain"}
+    assert findings[0].block_seq == 2
+
+
+def test_a_block_of_another_run_is_named_and_left_out(tmp_path: Path) -> None:
+    """Two logs joined are not one."""
+    other = trip(1, writer=LogWriter(run=8, channels=2))
+    review = _review(tmp_path, bytes(trip().data + other.data))
+
+    assert {finding.code for finding in _broken(review)} == {"foreign-run"}
+    assert review.coverage.samples == 4 * 360
+
+
+def test_rubbish_between_blocks_is_damage_that_loses_nothing(tmp_path: Path) -> None:
+    """The finding says that the blocks around it follow each other."""
+    writer = trip()
+    at = writer.offsets[2]
+    data = writer.data[:at] + b"\xff" * 99 + writer.data[at:]
+    review = _review(tmp_path, bytes(data))
+
+    (finding,) = _broken(review)
+    assert "between two blocks that follow each other" in finding.message
+    assert review.coverage.samples == 4 * 360
+
+
+def test_a_sound_journal_is_told_and_a_torn_one_is_incomplete(tmp_path: Path) -> None:
+    """What is not yet sealed counts; what is torn makes the log not intact."""
+    samples = [(0, -24000, -24000, 1600)] * 3
+    whole, torn = trip(stop=False), trip(stop=False)
+    whole.journal(4 * HOUR_MS, samples)
+    torn.journal(4 * HOUR_MS, samples, torn=b"\x01\x08\x00\x00")
+
+    sound = _review(tmp_path, bytes(whole.data))
+    assert sound.integrity.intact
+    assert (sound.integrity.journal_samples, sound.coverage.samples) == (3, 4 * 360 + 3)
+    (finding,) = _broken(_review(tmp_path, bytes(torn.data)))
+    assert (finding.code, finding.offset) == ("journal-torn", len(torn.data) - 4)
+
+
+def test_a_journal_already_sealed_is_not_counted_again(tmp_path: Path) -> None:
+    """A cut between sealing and the next journal leaves both: the block wins."""
+    writer = trip(1, stop=False)
+    before = (writer.blocks, writer.next_sample, writer.next_event)
+    sealed = trip(2, stop=False)
+    writer.blocks, writer.next_sample, writer.next_event = before
+    stale = len(writer.data)
+    writer.journal(HOUR_MS, [(0, -24000, -24000, 1600)] * 3)
+    review = _review(tmp_path, bytes(sealed.data + writer.data[stale:]))
+
+    assert _broken(review) == []
+    assert review.coverage.samples == 2 * 360
+
+
+def test_overwritten_blocks_are_a_known_loss(tmp_path: Path) -> None:
+    """Where the board says it gave up its oldest samples, nothing is broken; but it is HOLD."""
+    writer = trip(
+        4,
+        change=lambda hour, _: (
+            []
+            if hour < 3
+            else [(layout.KIND_GAP, 3 * HOUR_MS, (0, layout.GAP_OVERWRITTEN, 0, 3600, 360))]
+        ),
+    )
+    data = writer.data[: writer.offsets[2]] + writer.data[writer.offsets[3] :]
+    review = _review(tmp_path, bytes(data))
+
+    assert _broken(review) == []
+    holds = [item.code for item in review.findings if item.severity is Severity.HOLD]
+    assert "overwritten" in holds
+
+
+def test_sample_and_event_numbers_must_follow(tmp_path: Path) -> None:
+    """Numbers that jump inside a sound chain are the writer's fault, and told."""
+    writer = LogWriter()
+    writer.start()
+    writer.samples(0, [[-24000] * 6], events=[(layout.KIND_SUPPLY, 0, (4000, 0))])
+    writer.next_sample += 5
+    writer.next_event += 2
+    writer.samples(60_000, [[-24000] * 6], events=[(layout.KIND_SUPPLY, 0, (4000, 0))])
+
+    codes = [item.code for item in _broken(review_log(written(tmp_path, writer)))]
+    assert codes == ["sample-sequence", "event-sequence"]
