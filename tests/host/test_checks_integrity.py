@@ -41,11 +41,11 @@ def test_a_whole_log_is_intact(tmp_path: Path) -> None:
     assert review.integrity.stopped
 
 
-@pytest.mark.parametrize(
-    "region",
-    ["magic", "version", "kind", "length", "run", "block_seq", "boot", "uptime_s"]
-    + ["body", "chain", "key_index", "tag", "crc32"],  # noqa: RUF005 - header, body, seal
-)
+REGIONS = ("magic", "version", "kind", "length", "run", "block_seq", "boot", "uptime_s")
+SEAL_REGIONS = ("chain", "key_index", "tag", "crc32")
+
+
+@pytest.mark.parametrize("region", [*REGIONS, "body", *SEAL_REGIONS])
 def test_a_flipped_bit_in_any_region_of_a_block_is_found(tmp_path: Path, region: str) -> None:
     """The finding names the block, its bytes and the samples that are gone."""
     writer = trip()
@@ -53,7 +53,7 @@ def test_a_flipped_bit_in_any_region_of_a_block_is_found(tmp_path: Path, region:
     seal = end - layout.BLOCK_SEAL.size
     if region == "body":
         at = start + layout.BLOCK_HEADER.size + 100
-    elif region in ("chain", "key_index", "tag", "crc32"):
+    elif region in SEAL_REGIONS:
         at = seal + layout.BLOCK_SEAL.offset_of(region)
     else:
         at = start + layout.BLOCK_HEADER.offset_of(region)

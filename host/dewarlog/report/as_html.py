@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from dewarlog import __version__
+from dewarlog import __version__, words
 from dewarlog.verdict import Word
 
 if TYPE_CHECKING:
@@ -32,7 +32,11 @@ def render(report: Report) -> str:
     """Give the whole page."""
     folder = files("dewarlog.report") / "templates"
     environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_shown,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     template = environment.from_string((folder / "report.html.j2").read_text("utf-8"))
     kind = _KINDS[Word(report.word)]
@@ -43,7 +47,6 @@ def render(report: Report) -> str:
     return template.render(
         report=report,
         kind=kind,
-        heading=_heading(report),
         icon=Markup(icon),  # noqa: S704 - written above
         steps=(*report.steps, *report.instructions),
         call_label=report.call_label,
@@ -55,10 +58,8 @@ def render(report: Report) -> str:
     )
 
 
-def _heading(report: Report) -> str:
-    """Name the shipment and the dewar, or the file where the log names neither."""
-    named = {fact.name: fact.value for fact in report.facts}
-    parts = [f"{name} {named[name]}" for name in ("Shipment", "Dewar") if name in named]
-    if not parts:
-        parts = [fact.value for fact in report.integrity if fact.name == "File"]
-    return " \u00b7 ".join(parts)
+def _shown(value: object) -> object:
+    """Make control characters in text visible; jinja2 then escapes the rest."""
+    if isinstance(value, str) and not isinstance(value, Markup):
+        return words.plain(value)
+    return value

@@ -152,6 +152,7 @@ class Legend:
 class Report:
     """A whole report."""
 
+    heading: str  # shipment and dewar, or the file where the log names neither
     word: str
     sentence: str
     steps: tuple[str, ...]
@@ -198,6 +199,7 @@ def build_report(path: Path, review: Review, verdict: Verdict) -> Report:
     ]
     run = review.run
     return Report(
+        heading=_heading(path, review),
         word=verdict.word,
         sentence=verdict.sentence,
         steps=verdict.steps,
@@ -259,6 +261,15 @@ def _when(review: Review, moment: Moment | None, *, bound: bool = False) -> str:
     if wall is None:
         return words.uptime(moment.boot, moment.uptime_ms)
     return words.wall(wall) if bound else words.utc(wall.unix_s)
+
+
+def _heading(path: Path, review: Review) -> str:
+    run = review.run
+    names = (("Shipment", "shipment"), ("Dewar", "dewar"))
+    parts = [
+        f"{label} {text}" for label, name in names if run is not None and (text := run.text(name))
+    ]
+    return " \u00b7 ".join(parts) or path.name
 
 
 def _time_note(review: Review) -> str:
