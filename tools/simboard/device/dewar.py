@@ -36,7 +36,7 @@ _VAPORISATION_J_PER_KG = 199000.0
 
 
 class Dewar:
-    """State of the shipper at `at_us`; `temperature_degc(placement)` tells what a probe sees.
+    """State of the shipper at `at_us`; `micro_degc[placement]` is what a probe there sees.
 
     `settings`: hold_days, charge (part of full), ambient_mean_degc, ambient_swing_k,
     ambient_warmest_h, start_h (time of day when the scenario begins). `lids`, `heats` and
@@ -62,6 +62,9 @@ class Dewar:
         self._dry_outs = [_DryOut(*entry) for entry in dry_outs]
         self._next_refill = 0
         self.board_degc = self.ambient_degc(0) + _BOARD_SELF_HEATING_K
+        self.board_micro_degc = 0
+        self.micro_degc = {placement: 0 for placement in PLACEMENTS}
+        self._publish()
 
     def ambient_degc(self, now_us):
         """Return the temperature around the shipper."""
@@ -80,6 +83,13 @@ class Dewar:
             if step_us > _STEP_US:
                 step_us = _STEP_US
             self._step(step_us)
+        self._publish()
+
+    def _publish(self):
+        """Set out the temperatures as integers in micro-degC: readers make no garbage then."""
+        self.board_micro_degc = int(self.board_degc * 1000000)
+        for placement in PLACEMENTS:
+            self.micro_degc[placement] = int(self.temperature_degc(placement) * 1000000)
 
     def temperature_degc(self, placement):
         """Return what a probe at `placement` would read without error."""

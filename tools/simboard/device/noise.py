@@ -1,6 +1,7 @@
 """Noise that repeats: a xorshift generator, and a table of normal deviates to look up by hash."""
 
 import math
+from array import array
 
 _TABLE_BITS = 12
 TABLE_MAX = 4  # deviates are cut at this many standard deviations, so that bounds are bounds
@@ -25,6 +26,10 @@ class Noise:
         """Return a normal deviate, mean 0, deviation 1."""
         return NORMAL[self.bits(_TABLE_BITS)]
 
+    def normal_part(self, scale):
+        """Return a normal deviate of deviation `scale`, an integer, without touching a float."""
+        return _NORMAL_1024[self.bits(_TABLE_BITS)] * scale >> 10
+
 
 def _deviates():
     """Return normal deviates at even steps of probability, shuffled."""
@@ -36,7 +41,7 @@ def _deviates():
     for i in range(count - 1, 0, -1):
         j = shuffle.bits(24) % (i + 1)
         values[i], values[j] = values[j], values[i]
-    return values
+    return array("f", values)  # a list of objects would be walked by every collection
 
 
 def _quantile(probability):
@@ -50,6 +55,7 @@ def _quantile(probability):
 
 
 NORMAL = _deviates()
+_NORMAL_1024 = array("h", [int(value * 1024) for value in NORMAL])
 
 
 def normal_at(index, stream):

@@ -6,6 +6,7 @@ from simboard.device.clock import NEVER
 CONNECTED = 0
 OPEN = 1
 SHORTED = 2
+_STILL_US = 500000  # nothing in a dewar moves in half a second: one step serves all converters
 
 
 class Probe:
@@ -18,11 +19,11 @@ class Probe:
 
     def __init__(self, dewar, probe_type, placement, faults, offset_nv, cold_junction_error_k):
         self._dewar = dewar
-        self._type = probe_type
+        self._table = its90.Table(probe_type)
         self._placement = placement
         self._faults = faults
-        self._offset_nv = offset_nv
-        self._cold_junction_error_k = cold_junction_error_k
+        self._offset_nv = int(offset_nv)
+        self._cold_junction_error = int(cold_junction_error_k * 1000000)
 
     def state(self, now_us):
         """Return CONNECTED, OPEN or SHORTED."""
@@ -39,16 +40,17 @@ class Probe:
         return NEVER
 
     def input_nv(self, at_us):
-        """Return the voltage between the converter's inputs."""
+        """Return the voltage between the converter's inputs, in whole nanovolts."""
         dewar = self._dewar
-        if at_us > dewar.at_us:
+        if at_us - dewar.at_us > _STILL_US:
             dewar.advance(at_us)
-        hot = its90.voltage_nv(self._type, dewar.temperature_degc(self._placement))
-        return hot - its90.voltage_nv(self._type, dewar.board_degc) + self._offset_nv
+        table = self._table
+        hot = table.voltage_nv(dewar.micro_degc[self._placement])
+        return hot - table.voltage_nv(dewar.board_micro_degc) + self._offset_nv
 
-    def cold_junction_degc(self, at_us):
+    def cold_junction_micro_degc(self, at_us):
         """Return what the converter's own temperature sensor sees."""
         dewar = self._dewar
-        if at_us > dewar.at_us:
+        if at_us - dewar.at_us > _STILL_US:
             dewar.advance(at_us)
-        return dewar.board_degc + self._cold_junction_error_k
+        return dewar.board_micro_degc + self._cold_junction_error

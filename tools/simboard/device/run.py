@@ -5,6 +5,7 @@ The scenario is the launcher's JSON (tools/simboard/scenario.py writes it). Boot
 cuts and resets start over in the same process, with the flash image as it was.
 """
 
+import gc
 import io
 import json
 import os
@@ -27,6 +28,8 @@ from simboard.device.wiring import Board
 _DAY_US = 86400 * 1000000
 _PROGRAM_BYTES = 256  # what rp2's _boot.py gives littlefs
 _OUTAGE_US = 1000000  # how long power stays off when nothing else is said
+_GARBAGE_BYTES = 2000000
+_say = print  # the launcher's; print() is the board's while the firmware runs
 _MAIN = "from dewarlog_firmware import app\napp.run()\n"
 
 
@@ -38,7 +41,7 @@ class Run:
         _load_recordings(scenario)
         self.board = Board(scenario)
         self.clock = self.board.clock
-        self.host = vfs.VfsPosix("/")
+        self.host = vfs.VfsPosix()  # without a root: rename of 1.25 mixes up rooted paths
         self.boots = 0
         self.wall_start_ms = time.ticks_ms()
         self._outage_us = _OUTAGE_US
@@ -65,6 +68,10 @@ class Run:
         if self.scenario["real_time"]:
             self._go_real_time()
         vfs.umount("/")
+        # MicroPython looks for free memory from the last hole on: with much garbage before the
+        # next hole each allocation takes long. So collect what setting up left, and collect early.
+        gc.collect()
+        gc.threshold(_GARBAGE_BYTES)
         overlay = Overlay(board.processor, board.console, board.identity)
         cause = PWRON_RESET
         powered = False
@@ -158,7 +165,7 @@ class Run:
             sys.print_exception(error, text)
             self.board.console.stdout.write(text.getvalue())
             if not isinstance(error, KeyboardInterrupt):
-                print("board: the firmware ended with an error:\n" + text.getvalue())
+                _say("board: the firmware ended with an error:\n" + text.getvalue())
 
     def _banner(self):
         uname = self.board.identity["uname"]
@@ -237,7 +244,7 @@ class Run:
         return cut
 
     def _teller(self, day, days):
-        return lambda: print("day %d of %d" % (day, days))
+        return lambda: _say("day %d of %d" % (day, days))
 
     def _on_input(self):
         _, data = self._inputs.pop(0)
@@ -252,7 +259,7 @@ class Run:
         if self.clock.pace is None:
             self._report()
             self._go_real_time()
-            print("serving")
+            _say("serving")
 
     def _stay_off(self):
         """Let the time of an outage pass; nothing runs but the world and the clock chip."""
@@ -290,7 +297,7 @@ class Run:
                 raise TripOver
             if words[0] == "save":
                 self.save()
-                print("saved")
+                _say("saved")
             elif words[0] == "cut":
                 self._outage_us = int(float(words[1]) * 1000000) if len(words) > 1 else _OUTAGE_US
                 raise PowerCut
@@ -298,7 +305,7 @@ class Run:
     def _report(self):
         """Tell the person and the launcher what it took, in one line of JSON."""
         flash = self.board.flash
-        print(
+        _say(
             "report "
             + json.dumps(
                 {

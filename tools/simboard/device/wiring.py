@@ -5,6 +5,8 @@ the launcher (tools/simboard/scenario.py); here its values are taken as they are
 """
 
 import binascii
+import io
+import sys
 from collections import namedtuple
 
 from simboard.device.bus import I2cBus, SpiBus
@@ -23,6 +25,7 @@ from simboard.device.nor_flash import NorFlash
 from simboard.device.probe import OPEN, SHORTED, Probe
 from simboard.device.processor import Processor
 
+_say = print  # the launcher's; print() is the board's while the firmware runs
 _PROBE_SPI = 0
 _PROBE_SELECT = (17, 20, 21, 22)
 _PROBE_READY = (2, 3, 6, 7)
@@ -178,9 +181,11 @@ class Board:
         return 0
 
     def _report(self, error):
-        import sys
-
-        sys.print_exception(error, self.console.stdout)
+        """Tell of a handler that raised: on the console as a board does, and to the launcher."""
+        text = io.StringIO()
+        sys.print_exception(error, text)
+        self.console.stdout.write(text.getvalue())
+        _say("board: an interrupt handler failed:\n" + text.getvalue())
 
 
 def _motion(scenario):

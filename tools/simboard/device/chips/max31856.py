@@ -3,7 +3,8 @@
 Maxim 19-7534, "Precision Thermocouple to Digital Converter with Linearization". Register map:
 table 6; conversion times: electrical characteristics and CR1 description; open-circuit test:
 table 4. The chip takes its whole input chain from `probe`, which answers for a moment in time:
-`input_nv(us)` (voltage between T+ and T-), `cold_junction_degc(us)`, `state(us)` (see probe.py).
+`input_nv(us)` (voltage between T+ and T-), `cold_junction_micro_degc(us)`, `state(us)` (probe.py).
+Arithmetic is in integers, nanovolts and micro-degC: a float is an object on the heap.
 """
 
 from simboard.device import its90
@@ -56,8 +57,9 @@ _OPEN_TEST_EVERY = 16  # conversions, in automatic mode; each one-shot conversio
 # Types by CR1 bits 3:0: letter and range in degC (table 1). B, J, N, R, S are not modelled here:
 # they read as out of range.
 _TYPES = {1: ("E", -200.0, 1000.0), 3: ("K", -200.0, 1372.0), 7: ("T", -200.0, 400.0)}
-_NOISE_NV = (1300.0, 400.0)  # input-referred, rms, gain 8 and 32
-_CJ_NOISE_K = 0.006
+_NOISE_NV = (1300, 400)  # input-referred, rms, gain 8 and 32
+_SHARE = (1024, 724, 512, 362, 256)  # 1024/sqrt(n) of it after averaging 1, 2, 4, 8, 16
+_CJ_NOISE_MICRO_K = 6000
 _FULL_SCALE = 1 << 17  # code at the end of the input range: 78.125 mV, 19.531 mV
 
 
@@ -74,13 +76,13 @@ class MAX31856:
         self._probe = probe
         self._ready_line = ready_line
         self._noise = Noise(seed)
-        self._tolerance_ppm = tolerance_ppm
+        self._tolerance_ppm = int(tolerance_ppm)
         self._done = Event(self._on_done)
         self._address = -1
         self._start_on_deselect = False
         self._started_us = 0
         self._conversion = 0  # of automatic mode, since it began
-        self._averages = 1
+        self._average = 0  # power of two
 
     # --- power --------------------------------------------------------------------------------
 
@@ -186,13 +188,13 @@ class MAX31856:
         """Start a conversion: work out how long it takes."""
         cr0 = self.registers[_CR0]
         hum = cr0 & _CR0_50HZ
-        average = self.registers[_CR1] >> 4 & 7
-        self._averages = 16 if average >= 4 else 1 << average
+        self._average = min(4, self.registers[_CR1] >> 4 & 7)
+        more = (1 << self._average) - 1
         open_test = cr0 >> 4 & 3
         if not cr0 & _CR0_AUTO or self._conversion == 0:
-            us = _ONE_SHOT_US[hum] + (self._averages - 1) * _ONE_SHOT_AVERAGE_US[hum]
+            us = _ONE_SHOT_US[hum] + more * _ONE_SHOT_AVERAGE_US[hum]
         else:
-            us = _AUTO_US[hum] + (self._averages - 1) * _AUTO_AVERAGE_US[hum]
+            us = _AUTO_US[hum] + more * _AUTO_AVERAGE_US[hum]
         if cr0 & _CR0_CJ_OFF:
             us -= _CJ_US
         self._tests_open = open_test != 0 and (
@@ -231,11 +233,12 @@ class MAX31856:
             registers[_CR0] = cr0 & ~_CR0_ONE_SHOT
 
     def _store_cold_junction(self, at_us):
-        degc = self._probe.cold_junction_degc(at_us) + self._noise.normal() * _CJ_NOISE_K
+        micro_degc = self._probe.cold_junction_micro_degc(at_us)
+        micro_degc += self._noise.normal_part(_CJ_NOISE_MICRO_K)
         offset = self.registers[_CJTO]
         if offset & 0x80:
             offset -= 256
-        count = _floor(degc * 64.0 + 0.5) + offset * 4  # offset: 1/16 degC
+        count = (micro_degc * 64 + 500000) // 1000000 + offset * 4  # offset: 1/16 degC
         count = max(-8192, min(8191, count))
         self.registers[_CJTH] = count >> 6 & 0xFF
         self.registers[_CJTL] = count << 2 & 0xFC
@@ -250,13 +253,14 @@ class MAX31856:
         gain = 32 if type_bits & 0x0C == 0x0C else 8
         if state == OPEN:
             # The inputs drift to the bias; a test current has just pulled T+ up.
-            nv = 78125000.0
+            nv = 78125000
         else:
             nv = self._probe.input_nv(at_us)
         noise_nv = _NOISE_NV[1 if gain == 32 else 0]
-        nv += self._noise.normal() * noise_nv * self._averages**-0.5
+        nv += self._noise.normal_part(noise_nv * _SHARE[self._average] >> 10)
         if type_bits & 0x08:
-            return _limit(_floor(nv * (gain * 1.6 * 131072e-9) + 0.5), _FULL_SCALE)
+            # Code = gain x 1.6 x 2^17 x volts.
+            return _limit((nv * gain * 131072 * 16 // 1000000000 + 5) // 10, _FULL_SCALE)
         known = _TYPES.get(type_bits)
         if known is None:
             return _limit(1 << 19, _FULL_SCALE)
