@@ -28,6 +28,8 @@ STALL_S = 3.0
 READ_AGAIN_S = 5.0
 GIVE_UP_S = 10.0
 RECONNECTS = 2
+# READs without a new byte between them: a line that loses every frame, or a board that is broken.
+READS_IN_VAIN = 32
 # Frames without a new byte in them, between two that have one. More than any window holds.
 USELESS_FRAMES = 1024
 _DATA_HEAD_BYTES = layout.DATA_HEAD.size
@@ -139,10 +141,8 @@ class Fetch:
         silences = 0
         while part.size < file.size:
             held_bytes = part.size
-            patience = _Patience(self._clock)
             try:
-                while part.size < file.size:
-                    self._transfer(part, file, patience)
+                self._transfers(part, file)
             except (_Stalled, NoAnswer) as error:
                 silences = 1 if part.size > held_bytes else silences + 1
                 if silences > RECONNECTS:
@@ -150,6 +150,19 @@ class Fetch:
                         file.name, part.size, file.size, "the board fell silent"
                     ) from error
                 self._reconnect(part, file)
+
+    def _transfers(self, part: Part, file: StoredFile) -> None:
+        """READ after READ until all is here."""
+        patience = _Patience(self._clock)
+        in_vain = 0
+        while part.size < file.size:
+            held_bytes = part.size
+            self._transfer(part, file, patience)
+            in_vain = 0 if part.size > held_bytes else in_vain + 1
+            if in_vain > READS_IN_VAIN:
+                raise Incomplete(
+                    file.name, part.size, file.size, f"{in_vain} requests brought nothing new"
+                )
 
     def _reconnect(self, part: Part, file: StoredFile) -> None:
         self._link.close()

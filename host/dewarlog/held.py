@@ -36,6 +36,7 @@ CHUNK_BYTES: Final = 1 << 16
 _PART: Final = ".seg.part"
 _FILED: Final = ".seg"
 _NOTE: Final = ".json"
+_NO_NOTE: Final = "the note beside it, which holds its hash, is missing or unreadable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,11 +107,15 @@ class HeldFile:
         self._new_etag = file.etag
         self._open_file: BinaryIO | None = None
         with storage(self._note_path):
-            self._note: Note = Note.read(self._note_path) or Note(file.etag)
+            note = Note.read(self._note_path)
+            self._note: Note = note or Note(file.etag)
             self._complete = self._filed.exists()
             self._begin()
             if self._complete:
-                self._size = self._filed.stat().st_size
+                if note is None:
+                    raise ArchiveDamaged(self._filed, _NO_NOTE)
+                # As it was filed: whether it still is so, the archive looks when it makes the log.
+                self._size = note.verified_bytes
             elif self._part.exists():
                 self._load()
 
@@ -209,13 +214,15 @@ class HeldFile:
         """Keep what is held, so that the next pull goes on from there."""
         if self._open_file is None:
             return
-        # On a full disk the note may find no room either. It is an aid only: without it, the
-        # board's own check of the prefix still guards the next pull.
-        with contextlib.suppress(OSError):
-            self._note = replace(self._note, next_offset=self._size, crc32=self._crc32)
-            self._note.write(self._note_path, sync=False)
-        with storage(self._part):
-            self._shut()
+        try:
+            # On a full disk the note may find no room either. It is an aid only: without it, the
+            # board's own check of the prefix still guards the next pull.
+            with contextlib.suppress(OSError):
+                self._note = replace(self._note, next_offset=self._size, crc32=self._crc32)
+                self._note.write(self._note_path, sync=False)
+        finally:
+            with storage(self._part):
+                self._shut()
 
     def _open(self) -> BinaryIO:
         if self._open_file is None:
@@ -243,7 +250,7 @@ def held_files(folder: Path, *, verified_only: bool) -> list[Held]:
     for path in folder.glob("*" + _FILED):
         note = Note.read(path.with_suffix(_NOTE))
         if note is None:
-            raise ArchiveDamaged(path, "the note beside it, with its hash, is missing")
+            raise ArchiveDamaged(path, _NO_NOTE)
         found.append(Held(path.stem, path, note.verified_bytes, note.sha256))
     for path in folder.glob("*" + _PART):
         name = path.name.removesuffix(_PART)
