@@ -22,6 +22,7 @@ import tempfile
 import threading
 import tty
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self, cast
 
@@ -193,7 +194,9 @@ def start(
     """Start a board on a scenario and return at once.
 
     Args:
-        scenario: A scenario, its file, or the name of one of ours.
+        scenario: A scenario, its file, or the name of one of ours. Given by name it keeps its
+            date, but with `serve` it is moved to end now, and with `real_time` to begin now: a
+            host that then talks to the board finds its clock right.
         flash_image: Where the flash content is kept; taken over when it exists, else made anew.
         serve: When the trip is over, run on in real time behind the pty.
         real_time: Run the whole trip in real time behind the pty.
@@ -207,7 +210,15 @@ def start(
         ScenarioError: The scenario cannot be right.
         InterpreterMissing: There is no MicroPython.
     """
-    checked = scenario if isinstance(scenario, Scenario) else load(scenario)
+    now = datetime.now(UTC)
+    if isinstance(scenario, Scenario):
+        checked = scenario
+    elif real_time:
+        checked = load(scenario, begins=now)
+    elif serve:
+        checked = load(scenario, ends=now)
+    else:
+        checked = load(scenario)
     if recording is not None:
         checked = _with_recording(checked, recording)
     interpreter = find_micropython()
@@ -308,7 +319,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         status = board.process.returncode
         for problem in board.refused():
             _say(f"host action failed: {problem}")
-        return 1 if status else 0
+        failed = status or board.report.get("firmware_errors") or board.report.get("handler_failures")
+        return 1 if failed else 0
 
 
 def _say(line: str) -> None:

@@ -89,8 +89,16 @@ def find(name: str | Path) -> Path:
     return path
 
 
-def load(name: str | Path) -> Scenario:
+def load(
+    name: str | Path, *, begins: datetime | None = None, ends: datetime | None = None
+) -> Scenario:
     """Read and check a scenario.
+
+    Args:
+        name: A file, or the name of one of ours.
+        begins: When the trip begins, instead of the date in the file; all else keeps its distance
+            from the beginning.
+        ends: The same, by when it ends.
 
     Raises:
         ScenarioError: The file cannot be read, or a key of it cannot be right.
@@ -102,7 +110,10 @@ def load(name: str | Path) -> Scenario:
     except (OSError, tomllib.TOMLDecodeError) as error:
         ours = ", ".join(sorted(entry.stem for entry in SCENARIOS.glob("*.toml")))
         raise ScenarioError(str(path), f"{error}; scenarios of our own: {ours}") from error
-    return _Reader(path, values).read()
+    reader = _Reader(path, values)
+    if ends is not None:
+        begins = ends - timedelta(microseconds=reader.length_us)
+    return reader.read(begins)
 
 
 class _Reader:
@@ -118,11 +129,14 @@ class _Reader:
             None,
         )
         self._begins = self._top.date_time("begins")
-        self._length_us = self._top.duration_us("length")
+        self.length_us = self._top.duration_us("length")
+        self._shown_begin = self._begins
 
-    def read(self) -> Scenario:
+    def read(self, begins: datetime | None) -> Scenario:
         """Return the scenario once every table has been read and nothing is left over."""
         top = self._top
+        if begins is not None:
+            self._shown_begin = begins.replace(microsecond=0)
         title = top.text("title")
         seed = top.whole("seed", 0, 2**31 - 1, 1)
         profile = self._beside(top.text("profile", "cryo_shipper.json"), PROFILES)
@@ -132,8 +146,8 @@ class _Reader:
         device: dict[str, object] = {
             "name": title,
             "seed": seed,
-            "length_us": self._length_us,
-            "start_utc_s": int(self._begins.timestamp()),
+            "length_us": self.length_us,
+            "start_utc_s": int(self._shown_begin.timestamp()),
             "board": self._board(),
             "supply": self._supply(),
             "ambient": self._ambient(),
@@ -156,7 +170,7 @@ class _Reader:
             leftover = [key for key, item in self._values.items() if isinstance(item, dict | list)]
             if leftover:
                 raise ScenarioError(f"{self._path.name}: {', '.join(leftover)}", "unknown table")
-        late = [entry for entry in self._happenings if entry.at_us >= self._length_us]
+        late = [entry for entry in self._happenings if entry.at_us >= self.length_us]
         if late:
             raise ScenarioError(
                 f"{self._path.name}: {late[0].kind}", "begins when the trip is over"
@@ -165,8 +179,8 @@ class _Reader:
         return Scenario(
             self._path,
             title,
-            self._begins,
-            self._length_us,
+            self._shown_begin,
+            self.length_us,
             profile,
             device,
             tuple(self._happenings),
@@ -406,7 +420,7 @@ class _Reader:
 
     def _requests(self) -> Iterator[Request]:
         requests: list[Request] = []
-        begins_us = int(self._begins.timestamp()) * 1_000_000
+        begins_us = int(self._shown_begin.timestamp()) * 1_000_000
         for table in self._many("time_sync"):
             at_us = table.moment_us("at")
             off_us = round(table.number("host_off_ms", -86_400_000, 86_400_000, 0) * 1000)

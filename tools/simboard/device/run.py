@@ -30,6 +30,8 @@ _PROGRAM_BYTES = 256  # what rp2's _boot.py gives littlefs
 _OUTAGE_US = 1000000  # how long power stays off when nothing else is said
 _GARBAGE_BYTES = 2000000
 _say = print  # the launcher's; print() is the board's while the firmware runs
+_CAUGHT_UP_US = 20000
+_BEHIND_MAX_US = 6 * 3600 * 1000000
 _MAIN = "from dewarlog_firmware import app\napp.run()\n"
 
 
@@ -51,6 +53,7 @@ class Run:
         self._keep = []  # events of the scenario
         self._reached_end = False
         self._raw_mode = False
+        self._firmware_errors = 0
         if scenario["pty_fd"] >= 0:
             self._port = PtyPort(scenario["pty_fd"], scenario["order_fd"], self.board.console)
 
@@ -165,6 +168,7 @@ class Run:
             sys.print_exception(error, text)
             self.board.console.stdout.write(text.getvalue())
             if not isinstance(error, KeyboardInterrupt):
+                self._firmware_errors += 1
                 _say("board: the firmware ended with an error:\n" + text.getvalue())
 
     def _banner(self):
@@ -256,10 +260,19 @@ class Run:
         self._reached_end = True
         if not self.scenario["serve"]:
             raise TripOver
-        if self.clock.pace is None:
+        if self.clock.pace is None and not self._behind():
             self._report()
             self._go_real_time()
             _say("serving")
+
+    def _behind(self):
+        """Go on in virtual time until it is now by the wall, if the trip's dates end about now."""
+        wall_us = time.time_ns() // 1000
+        behind_us = wall_us - self.scenario["start_utc_s"] * 1000000 - self.clock.now
+        if not _CAUGHT_UP_US < behind_us < _BEHIND_MAX_US:
+            return False
+        self._at(self.clock.now + behind_us, self._end)
+        return True
 
     def _stay_off(self):
         """Let the time of an outage pass; nothing runs but the world and the clock chip."""
@@ -319,6 +332,7 @@ class Run:
                     "flash_longest_stall_ms": flash.longest_stall_us // 1000,
                     "console_dropped_bytes": self.board.console.dropped_bytes,
                     "handler_failures": self.clock.failures,
+                    "firmware_errors": self._firmware_errors,
                 }
             )
         )

@@ -74,7 +74,7 @@ class Board:
             self.clock,
             board["flash_kib"] // 4,
             seed + 1,
-            (board["erase_ms"][0] * 1000, board["erase_ms"][1] * 1000),
+            (int(board["erase_ms"][0] * 1000), int(board["erase_ms"][1] * 1000)),
         )
         self.lines = {number: Line(self.clock, number) for number in range(GPIO_COUNT)}
         self.lines["LED"] = Line(self.clock, GPIO_COUNT)  # on the radio chip of the W boards
