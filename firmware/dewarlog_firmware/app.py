@@ -301,7 +301,7 @@ class App:
 
     def _commit(self) -> None:
         """Make the sample durable, after the shock being captured if there is one."""
-        if self._shock_sampler.capturing():
+        if self._shocks.busy:
             now_s, now_ms = self.now()
             now_ms += now_s * 1000
             if self._uncommitted_since_ms < 0:
@@ -342,6 +342,7 @@ class App:
         """Stop recording and seal what is open; the run can be continued."""
         if self.is_recording:
             self._halt()
+            self._shocks.flush()
             self.stamp()
             self.logbook.emit(layout.KIND_STOP, (cause,))
             self.logbook.commit()
@@ -366,6 +367,7 @@ class App:
         self.end_requested = False
         if self.is_recording:
             self._halt()
+            self._shocks.flush()
             self.stamp()
             self.logbook.emit(layout.KIND_STOP, (_STOP_COMMAND,))
         self.logbook.end()

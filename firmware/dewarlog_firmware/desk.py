@@ -74,16 +74,19 @@ class Desk:
         """Record the host's time and have the clock chip set at its next whole second."""
         app = self._app
         before_utc_s, before_state = app.chips.read_clock()
-        app.stamp()
-        app.logbook.emit(
-            layout.KIND_CLOCK_SYNC, (utc_s, utc_ms, error_ms, before_utc_s, before_state)
-        )
-        app.logbook.commit()
+        if app.logbook.is_open:
+            app.stamp()
+            app.logbook.emit(
+                layout.KIND_CLOCK_SYNC, (utc_s, utc_ms, error_ms, before_utc_s, before_state)
+            )
+            app.logbook.commit()
         app.set_clock_in(utc_s + 1, 1000 - utc_ms)
         return before_utc_s, before_state
 
     def mark(self, custody: bytes) -> None:
-        """Record a custody event; ValueError when the body is none."""
+        """Record a custody event; ValueError when the body is none or the run has ended."""
+        if not self._app.logbook.is_open:
+            raise ValueError("no run is open: its log has ended")
         try:
             events.read_custody(custody)
         except BlockError as error:

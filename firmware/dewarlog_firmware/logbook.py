@@ -97,6 +97,7 @@ class Logbook:
         self.engine = engine
         self.stalls = stalls  # told when interrupts may be off: stall_begins, stall_ends
         self.is_full = False
+        self.is_open = False  # a run is being written
         self.shocks = 0  # shocks of this run so far, which numbers them
         self._full_policy = full_policy
         self._now_s = 0
@@ -107,6 +108,7 @@ class Logbook:
     def begin(self, sections: list, log_id: bytes, config_crc: int) -> None:
         """Open a new run whose block 0 holds `sections`."""
         run = self.flash.begin(log_id, config_crc)
+        self.is_open = True
         self.recorder.resume(run, 0, 0, layout.CHAIN_START, 0, 0)
         self._make_room(RESERVE_BYTES)
         view = self.recorder.run_block(sections, self._now_s, self._now_ms)
@@ -135,6 +137,7 @@ class Logbook:
                 )
             else:
                 self.flash.append_block(recorder.seal())
+        self.is_open = True
         recorder.boot = recovery.boot + 1
         self.engine.break_time()  # before the journal keeps its state: uptime starts anew
         self._open_journal()
@@ -211,6 +214,7 @@ class Logbook:
         if not self.recorder.is_empty:
             self.flash.append_block(self.recorder.seal())
         self.flash.close_run()
+        self.is_open = False
 
     # --- writing ------------------------------------------------------------------------------
 

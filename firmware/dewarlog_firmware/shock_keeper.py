@@ -3,6 +3,9 @@
 Takes drained samples from shock_sampler, lets shock find the shocks in them, gives logbook a SHOCK
 event for each and a block with the window for those that reach the first band. Main loop only.
 
+A completed shock first waits on the shelf: flash is written when the sensor has watched in vain
+for CALM_MS, when the shelf is full, or after PATIENCE_MS at the latest.
+
 What is missing is told as GAP events of the shock stream:
     a hole inside a capture             its length, as the sampler measured it
     the sampler woke late (a stall)     the most that can be missing, if the shock that woke it was
@@ -15,6 +18,7 @@ from array import array
 from dewarlog_firmware.clock import earlier
 from dewarlog_firmware.shock import COMPLETE
 from dewarlog_firmware.shock_sampler import FLAG_BEGIN, FLAG_GAP, FLAG_LATE
+from dewarlog_firmware.shock_shelf import ShockShelf
 from dewarlog_wire import layout
 
 TYPE_CHECKING = False
@@ -26,6 +30,8 @@ if TYPE_CHECKING:
     from dewarlog_firmware.shock_sampler import ShockSampler
 
 _TICKS_MASK = 0x3FFFFFFF
+CALM_MS = 500
+PATIENCE_MS = 5000
 
 
 class ShockKeeper:
@@ -49,6 +55,14 @@ class ShockKeeper:
         self._ticks_us = ticks_us
         self._counts = array("h", bytes(2 * 3 * burst_sets))
         self._late_us = 0  # what may be missing before the capture going on
+        self._shelf = ShockShelf()
+        self._first_us = 0  # ticks_us when the oldest shock was shelved
+        self._last_us = 0  # and the newest
+
+    @property
+    def busy(self) -> bool:
+        """Tell whether a flash operation now could cost samples of a shock."""
+        return self._sampler.capturing() or len(self._shelf) > 0
 
     def take(self) -> bool:
         """Deal with one drained slot, or let the sensor watch again; True when there was one."""
@@ -58,6 +72,8 @@ class ShockKeeper:
         if not sets:
             if sampler.capturing() and self._capture.is_quiet and sampler.rearm():
                 self._tell_late()  # what woke the sensor was gone before it could be read
+            if len(self._shelf) and self._is_due():
+                self.flush()
             return False
         if sampler.flags & FLAG_BEGIN:
             self._late_us = sampler.gap_us if sampler.flags & FLAG_LATE else 0
@@ -70,12 +86,18 @@ class ShockKeeper:
             taken += self._capture.feed(self._counts, taken, sets - taken, sampler.first_us)
             if self._capture.state != COMPLETE:
                 return True
-            self._keep_shock()
+            self._shelve()
 
-    def _keep_shock(self) -> None:
-        """Record a completed shock and go on to the next."""
+    def _is_due(self) -> bool:
+        now_us = self._ticks_us()
+        if (now_us - self._first_us) & _TICKS_MASK >= PATIENCE_MS * 1000:
+            return True
+        calm_us = (now_us - self._last_us) & _TICKS_MASK
+        return not self._sampler.capturing() and calm_us >= CALM_MS * 1000
+
+    def _shelve(self) -> None:
+        """Put a completed shock aside and go on to the next."""
         capture = self._capture
-        logbook = self._logbook
         now_s, now_ms = self._now()
         age_us = (self._ticks_us() - capture.first_us) & _TICKS_MASK
         began_s, began_ms = earlier(now_s, now_ms, age_us)
@@ -84,16 +106,38 @@ class ShockKeeper:
         if capture.flags & layout.SHOCK_GAP:
             self._tell_late()
         self._late_us = 0
-        logbook.shocks += 1
-        number = logbook.shocks
-        logbook.at(hit_s, hit_ms)
-        logbook.emit(layout.KIND_SHOCK, capture.event(number))
-        if capture.band:
-            head = capture.head(number)
-            if not logbook.write_shock(head, capture.columns, began_s, began_ms):
-                self._tell(layout.GAP_MEMORY_FULL, 0, capture.count)
-        logbook.commit()
+        self._logbook.shocks += 1
+        number = self._logbook.shocks
+        count = capture.count if capture.band else 0  # below the first band: no window is kept
+        if not self._shelf.has_room(count):
+            self.flush()
+        if not len(self._shelf):
+            self._first_us = self._ticks_us()
+        self._last_us = self._ticks_us()
+        entry = (
+            (hit_s, hit_ms),
+            capture.event(number),
+            capture.head(number) if count else None,
+            (began_s, began_ms),
+        )
+        self._shelf.put(entry, capture.columns, count)
         capture.restart()
+
+    def flush(self) -> None:
+        """Write what is on the shelf: events first, so that all are durable at once."""
+        logbook = self._logbook
+        shelf = self._shelf
+        for number in range(len(shelf)):
+            (hit_s, hit_ms), event, _, _ = shelf.take(number)[0]
+            logbook.at(hit_s, hit_ms)
+            logbook.emit(layout.KIND_SHOCK, event)
+        logbook.commit()
+        for number in range(len(shelf)):
+            (_, _, head, (began_s, began_ms)), columns = shelf.take(number)
+            if head is not None and not logbook.write_shock(head, columns, began_s, began_ms):
+                self._tell(layout.GAP_MEMORY_FULL, 0, head[1])
+        shelf.clear()
+        logbook.commit()
 
     def _tell_late(self) -> None:
         if self._late_us:
