@@ -63,7 +63,7 @@ PURE: Final = FIRMWARE_LINE["ground"] + FIRMWARE_LINE["pure"]
 ONLY_IN: Final = {
     "machine": {"dewarlog_firmware.board"},  # pins: all else takes them as arguments
     "construct": {"dewarlog.parse"},  # its types stay out of every signature
-    "serial": {"dewarlog.link.usb"},
+    "serial": {"dewarlog.link.usb", "dewarlog.link.ports"},
     "jinja2": {"dewarlog.report.as_html"},
     "pyarrow": {"dewarlog.export"},
     "platformdirs": {"dewarlog.archive"},

@@ -303,7 +303,10 @@ def pull(
     options = PullOptions(
         seal=seal,
         only_run=run,
-        set_time=(lambda: _host_time(time_error_ms)) if tell_time else None,
+        # A simulated board lives in its own time.
+        set_time=(lambda: _host_time(time_error_ms))
+        if tell_time and not device.startswith("sim:")
+        else None,
     )
     with console.failures(as_json=as_json):
         from dewarlog.archive import Archive
@@ -547,13 +550,19 @@ def mark(
 @app.command()
 def scan(as_json: AsJson = False) -> None:
     """List the serial ports of this computer, likely boards first."""
-    from dewarlog.link.usb import serial_ports
+    from dewarlog.link.ports import serial_ports
 
     ports = serial_ports()
     if as_json:
-        console.say_json({"ports": [{"name": name, "about": about} for name, about in ports]})
+        listed = [
+            {"device": f"usb:{port.name}", "about": port.about, "likely": port.likely}
+            for port in ports
+        ]
+        console.say_json({"ports": listed})
     elif ports:
-        console.say_table(("Device", "About"), [(f"usb:{name}", about) for name, about in ports])
+        console.say_table(
+            ("Device", "About"), [(f"usb:{port.name}", port.about) for port in ports]
+        )
     else:
         console.say("No serial port is here. Check the cable: some carry power only.")
 

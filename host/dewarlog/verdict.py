@@ -153,7 +153,7 @@ def _reason(review: Review, finding: Finding) -> Reason:
     if start is not None:
         when = words.wall(start)
         if end is not None and end.unix_s - start.unix_s >= 1:
-            when = f"{words.utc(start.unix_s)} to {words.wall(end)}"
+            when = words.wall_span(start, end)
     elif finding.start is not None:
         when = words.uptime(finding.start.boot, finding.start.uptime_ms)
     return Reason(finding, start, end, when)

@@ -15,7 +15,9 @@ _DAY_S = 86400
 
 
 def duration(seconds: float) -> str:
-    """Say a duration in its two largest units: `42 min`, `3 h 5 min`, `10 d 2 h`, `12 s`."""
+    """Say a duration in its two largest units: `42 min`, `3 h 5 min`, `10 d 2 h`, `38 ms`."""
+    if 0 < seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
     if seconds < 10:
         return f"{seconds:.1f} s".replace(".0 s", " s")
     total = round(seconds)
@@ -49,6 +51,15 @@ def utc(unix_s: float, *, seconds: bool = True) -> str:
 def wall(time: WallTime) -> str:
     """Write a wall time with its error bound."""
     return f"{utc(time.unix_s)} \u00b1{error_bound(time.error_s)}"
+
+
+def wall_span(start: WallTime, end: WallTime) -> str:
+    """Write from when to when, the date once where it is the same, with the larger bound."""
+    first, last = utc(start.unix_s), utc(end.unix_s)
+    if first[:10] == last[:10]:
+        last = last[11:]
+    bound = error_bound(max(start.error_s, end.error_s))
+    return f"{first.removesuffix(' UTC')} to {last} \u00b1{bound}"
 
 
 def error_bound(seconds: float) -> str:

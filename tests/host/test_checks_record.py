@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from dewarlog.checks.finding import Finding
     from dewarlog.checks.review import Review
 
-Change = "Callable[[int, list[list[int]]], list[EventSpec]]"
 OPEN = layout.state_code(layout.STATE_OPEN)
 SHORT = layout.state_code(layout.STATE_SHORT)
 

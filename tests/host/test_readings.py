@@ -24,6 +24,8 @@ from trips import trip
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from log_writer import EventSpec
+
     Item = Block | Lost | JournalTail
 
 OPEN = layout.state_code(layout.STATE_OPEN)
@@ -107,7 +109,7 @@ def test_the_open_journal_is_read_up_to_its_torn_tail() -> None:
     writer.start()
     writer.samples(0, [[-24000] * 4])
     samples = [(0, -24000, 1600), (7, OPEN, 1601), (0, -23999, 1602)]
-    events = [(layout.KIND_SUPPLY, 60_000, (4000, 0))]
+    events: list[EventSpec] = [(layout.KIND_SUPPLY, 60_000, (4000, 0))]
     writer.journal(40_000, samples, events=events, torn=b"\x01\x06")
 
     tail = _items(bytes(writer.data))[-1]

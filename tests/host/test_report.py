@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from html.parser import HTMLParser
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -48,8 +49,8 @@ def _bad_hour(hour: int, readings: list[list[int]]) -> list[EventSpec]:
     ]
 
 
-def _bad_trip(**start: object) -> LogWriter:
-    writer = trip(3, change=_bad_hour, stop=False, **start)
+def _bad_trip() -> LogWriter:
+    writer = trip(3, change=_bad_hour, stop=False)
     pulse = [int(900 * np.sin(np.pi * i / 35)) if 0 <= i < 35 else 0 for i in range(-160, 352)]
     writer.shock(2 * HOUR_MS, (pulse, [10] * 512, [0] * 512), number=1)
     writer.boot = 1
@@ -100,7 +101,7 @@ class _Page(HTMLParser):
         assert self.open.pop() == tag
 
     def handle_data(self, data: str) -> None:
-        self.text += data
+        self.text += data.replace("\u00a0", " ")
 
 
 def test_the_verdict_and_what_to_do_come_first(tmp_path: Path) -> None:
@@ -229,8 +230,7 @@ def test_a_reading_that_lasted_one_sample_is_seen_in_the_picture(tmp_path: Path)
 
     path = written(tmp_path, trip(8, change=change))
     review = review_log(path)
-    traces = gather(path, review, timeline_of(review))
-    first, second = traces.temperatures
+    ((first, second),) = gather(path, review, [timeline_of(review)]).pictures
 
     assert len(first.low_degc) == COLUMNS
     assert np.nanmax(first.high_degc) == -160
@@ -257,7 +257,7 @@ def test_ticks_stand_at_round_times_and_are_not_too_many(tmp_path: Path, most: i
     ticks = timeline.ticks(most)
 
     assert 1 < len(ticks) <= most + 1
-    steps = {round(after.at_s - tick.at_s) for tick, after in zip(ticks, ticks[1:], strict=False)}
+    steps = {round(after.at_s - tick.at_s) for tick, after in pairwise(ticks)}
     assert len(steps) == 1
     assert all(0 <= tick.at_s <= timeline.length_s for tick in ticks)
 

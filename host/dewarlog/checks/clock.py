@@ -7,8 +7,10 @@ Samples carry uptime, which is never stepped. Two kinds of event tie it to the c
 Every reading is a pair of bounds on one straight line, wall time against uptime. The lines that
 respect all bounds form a convex polygon in (offset, rate); it is kept clipped as readings come, so
 memory does not grow with the log. The time at an uptime is the middle of what those lines say
-there, its error bound half their spread. No line left means that the clock was stepped: a new
-polygon starts there. Between two settings of the chip its own error is drawn as a straight line.
+there, its error bound half their spread. Where no line is left a new polygon starts: the crystal's
+rate has changed with the weather or, if by more than that can do, the clock was stepped. Between
+two settings of the chip its own error is drawn as a straight line. A host that is days away from a
+clock that ran is not believed: nobody can tell which of them was right, and that is said.
 """
 
 from __future__ import annotations
@@ -39,7 +41,14 @@ CLOCK_RATE_LIMIT: Final = 5e-6
 READ_LATENCY_MS: Final = 50.0
 # Setting the chip restarts its second; the host's fraction of a second may be lost.
 SETTING_MS: Final = 1000.0
-STEP_WARN_S: Final = 60.0
+WRONG_WARN_S: Final = 60.0
+# A crystal's rate changes by about 1 ppm for 5 K around room temperature: 0.1 s a day.
+RATE_WANDER: Final = 20e-6
+STEP_WARN_S: Final = 5.0
+# A chip further off than this between two settings did not drift there: it was stopped or stepped.
+DRIFT_LIMIT: Final = 50e-6
+# Time zones and summer time explain hours; a computer a day away from a running clock is no judge.
+BELIEVED_S: Final = 86400.0
 CUSTODY_DIFFERENCE_WARN_S: Final = 300.0
 
 _Vertex = tuple[float, float]  # offset in ms at the polygon's reference uptime, rate
@@ -93,6 +102,11 @@ class Sync:
     before_unix_s: int | None
     offset_s: tuple[float, float] | None  # chip minus host, bounds; None where the chip was unset
 
+    @property
+    def believed(self) -> bool:
+        """False where host and running chip are too far apart to take the host's word."""
+        return self.offset_s is None or min(map(abs, self.offset_s)) < BELIEVED_S
+
 
 @dataclass(frozen=True, slots=True)
 class WallClock:
@@ -110,7 +124,7 @@ class WallClock:
     @property
     def compared_with_host(self) -> bool:
         """True where at least one host told the time during the run."""
-        return bool(self.syncs)
+        return any(sync.believed for sync in self.syncs)
 
     def at(self, moment: Moment) -> WallTime | None:
         """Give the wall time of a moment of the run; None where no clock can tell."""
@@ -119,6 +133,8 @@ class WallClock:
             if fit.boot != moment.boot:
                 continue
             low, high = fit.bounds_ms(moment.uptime_ms)
+            outside_ms = max(fit.first_ms - moment.uptime_ms, moment.uptime_ms - fit.last_ms, 0)
+            low, high = low - RATE_WANDER * outside_ms, high + RATE_WANDER * outside_ms
             shift_low, shift_high = self._chip_error_ms(fit.frame, (low + high) / 2)
             low, high = low - shift_high, high - shift_low
             error_s = (high - low) / 2000
@@ -130,25 +146,38 @@ class WallClock:
         """Bound how far the chip stood from true time: chip minus truth, in ms."""
         if frame < 0:
             return 0.0, 0.0
-        setting = self.syncs[frame - 1] if frame > 0 else None
-        ending = self.syncs[frame] if frame < len(self.syncs) else None
-        start = None
-        if setting is not None:
-            start = SETTING_MS + setting.error_s * 1000
-        end = None
-        if ending is not None and ending.offset_s is not None:
-            end = (ending.offset_s[0] * 1000, ending.offset_s[1] * 1000)
-        if setting is not None and start is not None and ending is not None and end is not None:
+        setting = next((sync for sync in self.syncs[:frame][::-1] if sync.believed), None)
+        ending = next((sync for sync in self.syncs[frame:] if sync.believed), None)
+        low, high = self._drift_ms(setting, ending, at_ms)
+        for sync in self.syncs[:frame]:
+            if not sync.believed and sync.offset_s is not None:
+                # This host moved the chip to a time of its own: take that back.
+                low -= sync.offset_s[1] * 1000 + SETTING_MS
+                high -= sync.offset_s[0] * 1000 - SETTING_MS
+        return low, high
+
+    def _drift_ms(
+        self, setting: Sync | None, ending: Sync | None, at_ms: float
+    ) -> tuple[float, float]:
+        """Bound the chip's error between two believed hosts, or beside one, or beside none."""
+        start = 0.0 if setting is None else SETTING_MS + setting.error_s * 1000
+        end = None if ending is None else ending.offset_s
+        if ending is not None and end is not None:
+            end_low, end_high = end[0] * 1000, end[1] * 1000
+            if setting is None:
+                grown = CLOCK_RATE_LIMIT * abs(ending.unix_s * 1000 - at_ms)
+                return end_low - grown, end_high + grown
             span = (ending.unix_s - setting.unix_s) * 1000
+            nearest = min(abs(end_low), abs(end_high)) if end_low * end_high > 0 else 0.0
+            if nearest > start + DRIFT_LIMIT * span:
+                # Stopped or stepped at a moment nobody knows: anything in between is possible.
+                return min(-start, end_low), max(start, end_high)
             share = min(max((at_ms - setting.unix_s * 1000) / span, 0.0), 1.0) if span > 0 else 1.0
             return (
-                -start * (1 - share) + end[0] * share,
-                start * (1 - share) + end[1] * share,
+                -start * (1 - share) + end_low * share,
+                start * (1 - share) + end_high * share,
             )
-        if ending is not None and end is not None:
-            grown = CLOCK_RATE_LIMIT * abs(ending.unix_s * 1000 - at_ms)
-            return end[0] - grown, end[1] + grown
-        if setting is not None and start is not None:
+        if setting is not None:
             grown = CLOCK_RATE_LIMIT * abs(at_ms - setting.unix_s * 1000)
             return -start - grown, start + grown
         began_ms = at_ms if self.began_ms is None else self.began_ms
@@ -261,6 +290,8 @@ class ClockCheck:
         self._fits.append(_open_fit(event.boot, frame, event.uptime_ms, low_ms, high_ms))
 
     def _step(self, event: Event, step_s: float) -> None:
+        if abs(step_s) < STEP_WARN_S:
+            return
         self._findings.append(
             Finding(
                 "clock",
@@ -303,17 +334,31 @@ class ClockCheck:
                 offset_s,
             )
         )
+        middle = 0.0 if offset_s is None else (offset_s[0] + offset_s[1]) / 2
+        if not self._syncs[-1].believed:
+            self._findings.append(
+                Finding(
+                    "clock",
+                    Severity.WARN,
+                    "host-not-believed",
+                    f"The board's clock ran {words.duration(abs(middle))} "
+                    f"{'ahead of' if middle > 0 else 'behind'} the computer that set it. Nobody "
+                    "can tell which of them was right: times here are the board's.",
+                    {"offset_s": round(middle, 3)},
+                    start=Moment(event.boot, event.uptime_ms),
+                )
+            )
+            return
         self._host_time(event, host_ms, error_ms + READ_LATENCY_MS)
-        if offset_s is not None and min(abs(offset_s[0]), abs(offset_s[1])) > STEP_WARN_S:
-            middle = (offset_s[0] + offset_s[1]) / 2
+        if offset_s is not None and min(map(abs, offset_s)) > WRONG_WARN_S:
             self._findings.append(
                 Finding(
                     "clock",
                     Severity.WARN,
                     "clock-was-wrong",
-                    f"The board's clock was {abs(middle):.0f} s "
+                    f"The board's clock was {words.duration(abs(middle))} "
                     f"{'fast' if middle > 0 else 'slow'} when a host set it; "
-                    "times before that are corrected by as much.",
+                    "times before that are corrected.",
                     {"offset_s": round(middle, 3)},
                     start=Moment(event.boot, event.uptime_ms),
                 )

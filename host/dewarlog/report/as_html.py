@@ -6,6 +6,7 @@ file. jinja2 escapes every value; the only markup let through is what we draw ou
 
 from __future__ import annotations
 
+import re
 from importlib.resources import files
 from typing import TYPE_CHECKING, Final
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from dewarlog.report.model import Report
 
 _KINDS: Final = {Word.USE: "use", Word.HOLD: "hold", Word.NO_DATA: "none"}
+_UNIT: Final = re.compile(r"(?<=\d) (?=(?:\u00b0C|K|g|V|d|h|min|s|ms|m/s|K/h|ppm|%)(?![\w-]))")
 # The word is told by shape as well as by colour: a tick, a stop sign with two bars, a question.
 _ICONS: Final = {
     "use": '<circle cx="50" cy="50" r="44"/><path d="M29 52l14 15 29-33"/>',
@@ -48,18 +50,14 @@ def render(report: Report) -> str:
         report=report,
         kind=kind,
         icon=Markup(icon),  # noqa: S704 - written above
-        steps=(*report.steps, *report.instructions),
-        call_label=report.call_label,
-        journey_wide=Markup(report.journey_wide),  # noqa: S704 - plot.py escapes
-        journey_narrow=Markup(report.journey_narrow),  # noqa: S704 - plot.py escapes
-        svg=Markup,
+        svg=Markup,  # for what plot.py drew: it escapes on its own
         style=Markup((folder / "report.css").read_text("utf-8")),  # noqa: S704 - our own file
         version=__version__,
     )
 
 
 def _shown(value: object) -> object:
-    """Make control characters in text visible; jinja2 then escapes the rest."""
+    """Make control characters visible and keep a number with its unit; jinja2 then escapes."""
     if isinstance(value, str) and not isinstance(value, Markup):
-        return words.plain(value)
+        return _UNIT.sub("\u00a0", words.plain(value))
     return value

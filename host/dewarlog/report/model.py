@@ -32,17 +32,22 @@ from dewarlog.report.traces import gather
 from dewarlog_wire import layout
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from dewarlog.checks.clock import WallTime
     from dewarlog.checks.excursion import Excursion
     from dewarlog.checks.review import Review
     from dewarlog.checks.shock import Shock
+    from dewarlog.records import Rule, Run
     from dewarlog.report.timeline import Timeline
-    from dewarlog.report.traces import Traces
+    from dewarlog.report.traces import Trace, Traces
     from dewarlog.verdict import Reason, Verdict
 
 _PHONE: Final = re.compile(r"\+?\d[\d\s().\u2011-]{5,}\d")
+_CLOSER_AIR_S: Final = 1200.0  # shown before and after an excursion, at least
+_CLOSER_MAX: Final = 4
+_DRIFT_LEAST_MS: Final = 3_600_000  # a shorter stretch tells nothing of a drift
 _TITLES: Final = {
     "integrity": "Log damaged",
     "excursion": "Temperature",
@@ -50,6 +55,8 @@ _TITLES: Final = {
     "no-limit": "No limit set",
     "probes": "Probe",
     "coverage": "Gap in the record",
+    "shock-gap": "Shock record",
+    "event-gap": "Event record",
     "journey-not-covered": "Journey not covered",
     "no-custody": "Custody",
     "shock": "Shock",
@@ -149,6 +156,15 @@ class Legend:
 
 
 @dataclass(frozen=True, slots=True)
+class Picture:
+    """One picture as SVG in both sizes."""
+
+    title: str
+    wide: str
+    narrow: str
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """A whole report."""
 
@@ -162,8 +178,8 @@ class Report:
     reasons: tuple[Point, ...]
     notes: tuple[Point, ...]
     facts: tuple[Fact, ...]
-    journey_wide: str
-    journey_narrow: str
+    journey: Picture
+    closer: tuple[Picture, ...]
     legend: tuple[Legend, ...]
     has_gaps: bool
     has_outages: bool
@@ -188,9 +204,13 @@ class Report:
 
 def build_report(path: Path, review: Review, verdict: Verdict) -> Report:
     """Put a report together; reads the log once more for its pictures."""
-    timeline = timeline_of(review)
-    traces = gather(path, review, timeline)
-    journey = _journey(review, timeline, traces)
+    axes = [timeline_of(review)]
+    axes += _closer_axes(review, axes[0])
+    traces = gather(path, review, axes)
+    pictures = [
+        _journey(review, axis, drawn) for axis, drawn in zip(axes, traces.pictures, strict=True)
+    ]
+    journey = pictures[0]
     disagreements = [
         _point(reason)
         for reason in (*verdict.reasons, *verdict.notes)
@@ -209,8 +229,11 @@ def build_report(path: Path, review: Review, verdict: Verdict) -> Report:
         reasons=tuple(_point(reason) for reason in verdict.reasons),
         notes=tuple(_point(reason) for reason in verdict.notes),
         facts=_facts(review),
-        journey_wide=journey_svg(journey, WIDE),
-        journey_narrow=journey_svg(journey, NARROW),
+        journey=Picture("", journey_svg(journey, WIDE), journey_svg(journey, NARROW)),
+        closer=tuple(
+            Picture(_axis_words(axis), journey_svg(picture, WIDE), journey_svg(picture, NARROW))
+            for axis, picture in zip(axes[1:], pictures[1:], strict=True)
+        ),
         legend=tuple(Legend(index % 4 + 1, name) for index, name in enumerate(journey.names)),
         has_gaps=any(band.kind == "gap" for band in journey.bands),
         has_outages=any(band.kind == "outage" for band in journey.bands),
@@ -313,73 +336,113 @@ def _facts(review: Review) -> tuple[Fact, ...]:
 # --- pictures -----------------------------------------------------------------------------------
 
 
-def _journey(review: Review, timeline: Timeline, traces: Traces) -> Journey:
+def _journey(review: Review, timeline: Timeline, traces: tuple[Trace, ...]) -> Journey:
+    """Lay out all that happened on one axis; what lies outside it is left out."""
     run = review.run
-    limits: list[Limit] = []
-    if run is not None:
-        for rule in run.rules:
-            if rule.is_rate:
-                continue
-            word = "HOLD" if rule.holds else "warning"
-            limits.append(
-                Limit(
-                    rule.threshold_degc,
-                    f"{word} {rule_words(rule)}",
-                    rule.holds,
-                    rule.kind == layout.RULE_ABOVE,
-                )
-            )
-    bands = [_excursion_band(review, timeline, item) for item in review.excursions]
-    bands += [
-        Band(
-            timeline.at(gap.start),
-            timeline.at(gap.end),
-            "gap",
-            f"no readings: {gap.cause}",
-        )
-        for gap in review.coverage.gaps
-    ]
-    bands += [
-        Band(
-            timeline.at(outage.start),
-            timeline.at(outage.end),
-            "outage",
-            f"probe {outage.channel + 1}: {outage.state_name}",
-        )
-        for outage in review.outages
-    ]
-    marks = [
-        Mark(
-            timeline.at(Moment(event.boot, event.uptime_ms)),
-            str(number),
-            named(layout.CUSTODY_STEP_NAMES, event.step),
-        )
-        for number, event in enumerate(review.custody, start=1)
-    ]
-    spikes = [Spike(timeline.at(item.at), item.peak_g, item.holds) for item in review.shocks]
+
+    def shown(bands: Iterable[Band]) -> Iterator[Band]:
+        return (band for band in bands if band.end_s >= 0 and band.start_s <= timeline.length_s)
+
+    def inside(at_s: float) -> bool:
+        return 0 <= at_s <= timeline.length_s
+
     settings = None if run is None else run.shock_settings
-    tilt: list[tuple[float, float, int]] = []
-    if review.tilt is not None:
-        tilt = [(0.0, timeline.length_s, 0)]
-        tilt += [
-            (timeline.at(stay.start), timeline.at(stay.end), stay.band)
-            for stay in review.tilt.stays
-        ]
+    marks = [
+        Mark(at_s, str(number), named(layout.CUSTODY_STEP_NAMES, event.step))
+        for number, event in enumerate(review.custody, start=1)
+        if inside(at_s := timeline.at(Moment(event.boot, event.uptime_ms)))
+    ]
+    spikes = [
+        Spike(at_s, item.peak_g, item.holds)
+        for item in review.shocks
+        if inside(at_s := timeline.at(item.at))
+    ]
+    stays = () if review.tilt is None else review.tilt.stays
+    tilted = [(timeline.at(stay.start), timeline.at(stay.end), stay.band) for stay in stays]
     return Journey(
         length_s=timeline.length_s,
         ticks_wide=tuple(timeline.ticks(WIDE.ticks)),
         ticks_narrow=tuple(timeline.ticks(NARROW.ticks)),
         axis_label="UTC" if timeline.began_unix_s is not None else "since the start",
-        traces=traces.temperatures,
-        names=tuple(f"probe {trace.channel + 1}" for trace in traces.temperatures),
-        limits=tuple(limits),
-        bands=tuple(bands),
+        traces=traces,
+        names=tuple(f"probe {trace.channel + 1}" for trace in traces),
+        limits=_limits(run),
+        bands=tuple(shown(_bands(review, timeline))),
         marks=tuple(marks),
         spikes=tuple(spikes),
         shock_edges_g=() if settings is None else settings.band_edges_g,
-        tilt=tuple(tilt),
+        has_tilt=review.tilt is not None,
+        tilt=tuple(stay for stay in tilted if stay[1] >= 0 and stay[0] <= timeline.length_s),
         summary=_summary(review),
     )
+
+
+def _axis_words(axis: Timeline) -> str:
+    """Say from when to when an axis goes."""
+    if axis.began_unix_s is None:
+        start, end = axis.zero_s, axis.zero_s + axis.length_s
+        return f"{words.duration(start)} to {words.duration(end)} after the start"
+    first = words.utc(axis.began_unix_s, seconds=False).removesuffix(" UTC")
+    last = words.utc(axis.began_unix_s + axis.length_s, seconds=False)
+    return f"{first} to {last[11:] if last[:10] == first[:10] else last}"
+
+
+def _limits(run: Run | None) -> tuple[Limit, ...]:
+    limits: list[Limit] = []
+    for rule in () if run is None else run.rules:
+        if rule.is_rate or run is None:
+            continue
+        word = "HOLD" if rule.holds else "warning"
+        label = f"{word} {rule_words(rule)}{_watched(run, rule)}"
+        above = rule.kind == layout.RULE_ABOVE
+        limits.append(Limit(rule.threshold_degc, label, rule.holds, above))
+    return tuple(limits)
+
+
+def _bands(review: Review, timeline: Timeline) -> Iterator[Band]:
+    """Give excursions, gaps and probe outages as stretches of the axis."""
+    for item in review.excursions:
+        yield _excursion_band(review, timeline, item)
+    for gap in review.coverage.gaps:
+        start_s, end_s = timeline.at(gap.start), timeline.at(gap.end)
+        yield Band(start_s, end_s, "gap", f"no readings: {gap.cause}")
+    for outage in review.outages:
+        start_s, end_s = timeline.at(outage.start), timeline.at(outage.end)
+        label = f"probe {outage.channel + 1}: {outage.state_name}"
+        yield Band(start_s, end_s, "outage", label)
+
+
+def _closer_axes(review: Review, timeline: Timeline) -> list[Timeline]:
+    """Give the axis of a closer view around each temperature reason for HOLD."""
+    windows: list[tuple[float, float]] = []
+    for finding in review.findings:
+        if finding.check != "excursion" or finding.severity != "hold" or finding.start is None:
+            continue
+        start_s = timeline.at(finding.start)
+        end_s = timeline.length_s if finding.end is None else timeline.at(finding.end)
+        air_s = max(_CLOSER_AIR_S, (end_s - start_s) / 2)
+        windows.append((max(0.0, start_s - air_s), min(timeline.length_s, end_s + air_s)))
+    joined: list[tuple[float, float]] = []
+    for start_s, end_s in sorted(windows):
+        if joined and start_s <= joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(joined[-1][1], end_s))
+        else:
+            joined.append((start_s, end_s))
+    # A window that is most of the run anyway shows nothing new.
+    return [
+        timeline.window(start_s, end_s)
+        for start_s, end_s in joined
+        if end_s - start_s < timeline.length_s / 2
+    ][:_CLOSER_MAX]
+
+
+def _watched(run: Run, rule: Rule) -> str:
+    """Name the probes a limit watches where it does not watch them all."""
+    numbers = [str(item.channel + 1) for item in run.channels if rule.watches(item.channel)]
+    if len(numbers) == len(run.channels):
+        return ""
+    word = "probe" if len(numbers) == 1 else "probes"
+    return f" ({word} {', '.join(numbers)})"
 
 
 def _excursion_band(review: Review, timeline: Timeline, item: Excursion) -> Band:
@@ -426,9 +489,14 @@ def _shock_words(shock: Shock) -> str:
 # --- tables -------------------------------------------------------------------------------------
 
 
+def _holds(review: Review, item: Excursion) -> bool:
+    rule = None if review.run is None else review.run.rule(item.rule)
+    return rule is not None and rule.holds
+
+
 def _excursions(review: Review) -> Table:
     rows: list[tuple[str, ...]] = []
-    for item in review.excursions:
+    for item in sorted(review.excursions, key=lambda item: not _holds(review, item)):
         rule = None if review.run is None else review.run.rule(item.rule)
         if rule is None:
             continue
@@ -640,7 +708,7 @@ def _clock(review: Review) -> tuple[Fact, ...]:
     if bounds:
         facts.append(Fact("Time error, at the worst", f"\u00b1{words.error_bound(max(bounds))}"))
     for fit in clock.fits:
-        if fit.frame < 0 or fit.readings < 2:
+        if fit.frame < 0 or fit.last_ms - fit.first_ms < _DRIFT_LEAST_MS:
             continue
         middle, half = fit.drift_ppm
         facts.append(

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from dewarlog import words
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 _NICE: Final = (1, 2, 5, 10, 20, 25, 50, 100)
 _DASHES: Final = ("", "7 3", "2 3", "9 3 2 3")
 _AXIS_NAMES: Final = ("x", "y", "z")
+_LEAST_BAND: Final = 4.0  # minutes in a trip of days must still be seen
 _SHOCK_POINTS: Final = 220  # pairs of least and greatest a shock line is reduced to
 
 
@@ -49,7 +52,7 @@ class Size:
 
 
 WIDE: Final = Size("wide", 980, 62, 78, 300, 9, 13)
-NARROW: Final = Size("narrow", 372, 46, 10, 240, 4, 12)
+NARROW: Final = Size("narrow", 372, 60, 10, 240, 4, 12)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +108,8 @@ class Journey:
     marks: tuple[Mark, ...]
     spikes: tuple[Spike, ...]
     shock_edges_g: tuple[int, ...]
-    tilt: tuple[tuple[float, float, int], ...]  # start, end, band
+    has_tilt: bool
+    tilt: tuple[tuple[float, float, int], ...]  # start, end, band of each stay off upright
     summary: str  # for those who cannot see it
 
 
@@ -118,10 +122,10 @@ class _Canvas:
     def add(self, element: str) -> None:
         self.parts.append(element)
 
-    def text(self, x: float, y: float, words: str, kind: str = "", anchor: str = "start") -> None:
+    def text(self, x: float, y: float, label: str, kind: str = "", anchor: str = "start") -> None:
         self.add(
             f'<text x="{x:.1f}" y="{y:.1f}" class="{kind}" text-anchor="{anchor}">'
-            f"{escape(words)}</text>"
+            f"{escape(label)}</text>"
         )
 
     def line(self, x1: float, y1: float, x2: float, y2: float, kind: str) -> None:
@@ -140,25 +144,25 @@ def journey_svg(journey: Journey, size: Size) -> str:
     top = 30
     bottom = top + size.temperature_height
     strip = bottom + 12
-    has_shocks = bool(journey.spikes)
+    has_shocks = bool(journey.spikes)  # a closer view without any leaves the strip out
     shock_height = 46 if has_shocks else 0
     tilt_top = strip + shock_height + (10 if has_shocks else 0)
-    tilt_height = 16 if journey.tilt else 0
-    axis = tilt_top + tilt_height + (6 if journey.tilt else 0)
+    tilt_height = 16 if journey.has_tilt else 0
+    axis = tilt_top + tilt_height + (6 if journey.has_tilt else 0)
     height = axis + 38
     low, high = _range(journey)
     place = _Place(size, journey.length_s, top, bottom, low, high)
 
-    _grid(canvas, place)
+    ticks = journey.ticks_wide if size is WIDE else journey.ticks_narrow
+    _grid(canvas, place, ticks)
     _limits(canvas, place, journey.limits)
     _bands(canvas, place, journey.bands)
     _curves(canvas, place, journey)
     _marks(canvas, place, journey.marks)
     if has_shocks:
         _shock_strip(canvas, place, journey, strip, shock_height)
-    if journey.tilt:
+    if journey.has_tilt:
         _tilt_strip(canvas, place, journey, tilt_top, tilt_height)
-    ticks = journey.ticks_wide if size is WIDE else journey.ticks_narrow
     _time_axis(canvas, place, ticks, axis, journey.axis_label)
     return (
         f'<svg class="plot {size.name}" viewBox="0 0 {size.width} {height}" role="img" '
@@ -218,17 +222,17 @@ def _step(span: float, most: int) -> float:
     return next(nice * size for nice in _NICE if span / (nice * size) <= most)
 
 
-def _grid(canvas: _Canvas, place: _Place) -> None:
+def _grid(canvas: _Canvas, place: _Place, ticks: Sequence[Tick]) -> None:
+    for tick in ticks:
+        x = place.x(tick.at_s)
+        canvas.line(x, place.top, x, place.bottom, "grid")
     step = _step(place.high - place.low, 6)
     value = math.ceil(place.low / step) * step
     while value <= place.high:
         y = place.y(value)
         canvas.line(place.size.left, y, place.right, y, "grid")
-        canvas.text(
-            place.size.left - 8, y + 4, f"{value:.0f}".replace("-", "\u2212"), "tick", "end"
-        )
+        canvas.text(place.size.left - 8, y + 4, words.degc(value, 0), "tick", "end")
         value += step
-    canvas.text(place.size.left - 8, place.top - 12, "\u00b0C", "tick", "end")
 
 
 def _limits(canvas: _Canvas, place: _Place, limits: Sequence[Limit]) -> None:
@@ -249,11 +253,15 @@ def _limits(canvas: _Canvas, place: _Place, limits: Sequence[Limit]) -> None:
         canvas.text(place.size.left + 8, y - 6, limit.label, f"limit-label {kind}")
 
 
-def _bands(canvas: _Canvas, place: _Place, bands: Iterable[Band]) -> None:
-    least = 2.0
-    for band in bands:
+def _bands(canvas: _Canvas, place: _Place, bands: Sequence[Band]) -> None:
+    """Shade stretches of time; overlapping ones of one kind are joined, the gravest lie on top."""
+    kinds = ("warning", "excursion", "gap", "outage")
+    joined = [band for kind in kinds for band in _joined(b for b in bands if b.kind == kind)]
+    for band in joined:
         x = place.x(band.start_s)
-        width = max(least, place.x(band.end_s) - x)
+        width = place.x(band.end_s) - x
+        if width < _LEAST_BAND:
+            x, width = x - (_LEAST_BAND - width) / 2, _LEAST_BAND
         kind = f"band {band.kind}"
         height = place.bottom - place.top
         if band.kind == "gap":
@@ -268,11 +276,23 @@ def _bands(canvas: _Canvas, place: _Place, bands: Iterable[Band]) -> None:
             canvas.box(x, place.top, width, height, kind, band.label)
 
 
+def _joined(bands: Iterable[Band]) -> list[Band]:
+    """Join bands that overlap; their labels are told one after the other."""
+    joined: list[Band] = []
+    for band in sorted(bands, key=lambda band: band.start_s):
+        last = joined[-1] if joined else None
+        if last is None or band.start_s > last.end_s:
+            joined.append(band)
+            continue
+        label = last.label if band.label in last.label else f"{last.label}; {band.label}"
+        joined[-1] = Band(last.start_s, max(last.end_s, band.end_s), band.kind, label)
+    return joined
+
+
 def _curves(canvas: _Canvas, place: _Place, journey: Journey) -> None:
     ends: list[tuple[float, int]] = []
     for index, (trace, name) in enumerate(zip(journey.traces, journey.names, strict=True)):
-        factor = 1 if place.size is WIDE else 3
-        reduced = trace.joined(factor)
+        reduced = trace.joined(len(trace.low_degc) // place.size.inner)
         columns = len(reduced.low_degc)
         width = place.size.inner / columns
         xs = np.arange(columns, dtype=np.float64) * width + (place.size.left + width / 2)
@@ -398,7 +418,6 @@ def _time_axis(
     for tick in ticks:
         x = place.x(tick.at_s)
         canvas.line(x, top, x, top + 5, "axis")
-        canvas.line(x, place.top, x, place.bottom, "grid")
         anchor = "middle"
         if x > place.right - 14:
             anchor = "end"

@@ -53,6 +53,7 @@ class Timeline:
     origins_s: dict[int, float]  # where uptime 0 of each boot stands on the axis
     length_s: float
     began_unix_s: float | None  # of the axis' zero; None where no clock knew
+    zero_s: float = 0.0  # where this axis begins on that of the whole run
 
     def at(self, moment: Moment) -> float:
         """Give the place of a moment on the axis, in seconds; of an unknown boot, the end."""
@@ -61,10 +62,19 @@ class Timeline:
             return self.length_s
         return origin + moment.uptime_ms / 1000
 
+    def window(self, start_s: float, end_s: float) -> Timeline:
+        """Give the axis of a part of this one; moments outside fall below 0 or beyond its end."""
+        return Timeline(
+            {boot: origin - start_s for boot, origin in self.origins_s.items()},
+            max(1.0, end_s - start_s),
+            None if self.began_unix_s is None else self.began_unix_s + start_s,
+            self.zero_s + start_s,
+        )
+
     def ticks(self, most: int) -> list[Tick]:
         """Give at most `most` marks at round times."""
         step = next((step for step in _STEPS_S if self.length_s / step <= most), _STEPS_S[-1])
-        zero = self.began_unix_s or 0.0
+        zero = self.zero_s if self.began_unix_s is None else self.began_unix_s
         first = -(-zero // step) * step
         ticks: list[Tick] = []
         at = first

@@ -20,6 +20,7 @@ from dewarlog.records import Block, JournalTail, ShockWindow
 from dewarlog_wire import layout
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 # Pixel columns of the widest picture; narrower ones join neighbours.
 COLUMNS: Final = 840
+_COLUMNS_LEAST: Final = 10
 SHOCK_WINDOWS_MAX: Final = 12
 # A year of hourly clock readings and everything else still fits; a flood does not.
 EVENTS_MAX: Final = 10_000
@@ -67,18 +69,67 @@ def _least(values: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
 class Traces:
     """What the second pass gathered."""
 
-    temperatures: tuple[Trace, ...]
+    pictures: tuple[tuple[Trace, ...], ...]  # of each axis asked for, one trace a probe
     shocks: tuple[ShockWindow, ...]  # the hardest, in order of time
     events: tuple[Event, ...]
     events_left_out: int
 
 
 @dataclass(slots=True)
-class _Gatherer:
+class _Pixels:
+    """The least and greatest temperature of every probe in each pixel column of one axis."""
+
     timeline: Timeline
-    hardest: frozenset[int]
+    columns: int
     low: dict[int, NDArray[np.float64]] = field(default_factory=dict[int, "NDArray[np.float64]"])
     high: dict[int, NDArray[np.float64]] = field(default_factory=dict[int, "NDArray[np.float64]"])
+
+    def take(self, span: SampleSpan) -> None:
+        begin_s = self.timeline.at(Moment(span.boot, span.start_ms))
+        end_s = self.timeline.at(Moment(span.boot, span.last_nominal_ms))
+        if end_s < 0 or begin_s > self.timeline.length_s:
+            return
+        first_s = self.timeline.at(Moment(span.boot, 0))
+        places = (span.times_ms() / 1000 + first_s) * (self.columns / self.timeline.length_s)
+        columns = np.floor(places).astype(np.int64)
+        columns[columns == self.columns] -= 1  # the very end belongs to the last column
+        inside = (columns >= 0) & (columns < self.columns)
+        for channel, samples in span.channels.items():
+            good = inside
+            if samples.states is not None:
+                good = inside & (samples.states == layout.STATE_OK)
+            low = samples.counts if samples.low_counts is None else samples.low_counts
+            high = samples.counts if samples.high_counts is None else samples.high_counts
+            self._merge(channel, columns[good], low[good], high[good])
+
+    def _merge(
+        self, channel: int, at: NDArray[np.int64], low: NDArray[np.int16], high: NDArray[np.int16]
+    ) -> None:
+        if len(at) == 0:
+            return
+        if channel not in self.low:
+            self.low[channel] = np.full(self.columns, np.inf)
+            self.high[channel] = np.full(self.columns, -np.inf)
+        starts = np.flatnonzero(np.diff(at, prepend=-1))
+        touched = at[starts]
+        per_degc = layout.TEMPERATURE_PER_DEGC
+        np.minimum.at(self.low[channel], touched, np.minimum.reduceat(low, starts) / per_degc)
+        np.maximum.at(self.high[channel], touched, np.maximum.reduceat(high, starts) / per_degc)
+
+    def traces(self) -> tuple[Trace, ...]:
+        found: list[Trace] = []
+        for channel in sorted(self.low):
+            low, high = self.low[channel], self.high[channel]
+            missing = np.isinf(low)
+            low[missing] = high[missing] = np.nan
+            found.append(Trace(channel, low, high))
+        return tuple(found)
+
+
+@dataclass(slots=True)
+class _Gatherer:
+    pictures: list[_Pixels]
+    hardest: frozenset[int]
     shocks: list[ShockWindow] = field(default_factory=list[ShockWindow])
     events: list[Event] = field(default_factory=list["Event"])
     events_left_out: int = 0
@@ -88,47 +139,32 @@ class _Gatherer:
         self.events += events[:room]
         self.events_left_out += max(0, len(events) - room)
         if span is not None:
-            self._span(span)
-
-    def _span(self, span: SampleSpan) -> None:
-        first_s = self.timeline.at(Moment(span.boot, 0))
-        places = (span.times_ms() / 1000 + first_s) * (COLUMNS / self.timeline.length_s)
-        columns = np.clip(places.astype(np.int64), 0, COLUMNS - 1)
-        for channel, samples in span.channels.items():
-            low = samples.counts if samples.low_counts is None else samples.low_counts
-            high = samples.counts if samples.high_counts is None else samples.high_counts
-            at = columns
-            if samples.states is not None:
-                good = samples.states == layout.STATE_OK
-                low, high, at = low[good], high[good], at[good]
-            if len(at) == 0:
-                continue
-            if channel not in self.low:
-                self.low[channel] = np.full(COLUMNS, np.inf)
-                self.high[channel] = np.full(COLUMNS, -np.inf)
-            starts = np.flatnonzero(np.diff(at, prepend=-1))
-            touched = at[starts]
-            per_degc = layout.TEMPERATURE_PER_DEGC
-            lows = np.minimum.reduceat(low, starts) / per_degc
-            highs = np.maximum.reduceat(high, starts) / per_degc
-            np.minimum.at(self.low[channel], touched, lows)
-            np.maximum.at(self.high[channel], touched, highs)
+            for pixels in self.pictures:
+                pixels.take(span)
 
     def finish(self) -> Traces:
-        traces: list[Trace] = []
-        for channel in sorted(self.low):
-            low, high = self.low[channel], self.high[channel]
-            missing = np.isinf(low)
-            low[missing] = high[missing] = np.nan
-            traces.append(Trace(channel, low, high))
         self.shocks.sort(key=lambda window: (window.boot, window.start_ms))
-        return Traces(tuple(traces), tuple(self.shocks), tuple(self.events), self.events_left_out)
+        return Traces(
+            tuple(pixels.traces() for pixels in self.pictures),
+            tuple(self.shocks),
+            tuple(self.events),
+            self.events_left_out,
+        )
 
 
-def gather(path: Path, review: Review, timeline: Timeline) -> Traces:
-    """Read the log once more and keep what its pictures and its event list show."""
+def gather(path: Path, review: Review, axes: Sequence[Timeline]) -> Traces:
+    """Read the log once more and keep what its pictures and its event list show.
+
+    `axes`: the axis of each temperature picture: the whole run, then its closer views.
+    """
     hardest = heapq.nlargest(SHOCK_WINDOWS_MAX, review.shocks, key=lambda shock: shock.peak_g)
-    gatherer = _Gatherer(timeline, frozenset(shock.number for shock in hardest))
+    # Two samples a column at least: a line drawn from samples must not fall apart into dots.
+    apart_s = 2 * max(1.0, review.coverage.interval_ms / 1000)
+    pictures = [
+        _Pixels(axis, min(COLUMNS, max(_COLUMNS_LEAST, int(axis.length_s / apart_s))))
+        for axis in axes
+    ]
+    gatherer = _Gatherer(pictures, frozenset(shock.number for shock in hardest))
     integrity = IntegrityCheck()  # tells what belongs to the log, as in the first pass
     with path.open("rb") as file:
         for item in LogReader(file, path).items():
