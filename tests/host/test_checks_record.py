@@ -211,7 +211,7 @@ def test_a_gap_in_the_shock_record_is_told_apart(tmp_path: Path) -> None:
     review = _review(tmp_path, trip(change=lambda hour, _: [event] if hour == 0 else []))
 
     (finding,) = _found(review, "shock-gap")
-    assert finding.message == "The shock record was interrupted for 0.2 s: flash stall."
+    assert finding.message == "The shock record was interrupted for 240 ms: flash stall."
     assert review.coverage.gaps == ()
 
 
