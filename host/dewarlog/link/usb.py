@@ -35,6 +35,7 @@ _WINDOWS: Final = sys.platform == "win32"
 # Setting pyserial's timeout costs system calls, so it is set once, and waited for in turns.
 _TURN_S: Final = 0.05
 _READ_BYTES: Final = 1 << 14
+_UNFRAMED_BYTES: Final = 512
 # A terminal gives at most 4095 bytes a read (Linux N_TTY): a whole frame on the line, 2 delimiters
 # and 17 bytes of COBS included, fits one, which halves the reads.
 _BODY_MAX_BYTES: Final = 4064
@@ -54,16 +55,19 @@ class UsbLink:
         self.credit_bytes = _CREDIT_BYTES
         self.received_bytes = 0
         """Bytes that came through the port since it was first opened."""
-        self.damaged_bytes = 0
-        """How many of them belonged to no sound frame."""
         self._serial: serial.Serial | None = None
         self._reader = FrameReader(layout.SERIAL_BODY_MAX_BYTES)
         self._frames: deque[Frame] = deque()
+        self._unframed = b""
 
     @property
     def stray(self) -> bytes:
-        """The last bytes received that belonged to no sound frame."""
-        return self._reader.junk
+        """The last bytes received that belonged to no sound frame.
+
+        Text without a single zero byte, as another device sends it, could still be the beginning
+        of a frame: it counts until a frame comes.
+        """
+        return (self._reader.junk + self._unframed)[-_UNFRAMED_BYTES:]
 
     def open(self) -> None:
         """Take the port for this program alone.
@@ -113,7 +117,9 @@ class UsbLink:
                 for kind, seq, body in self._reader.feed(data):
                     self._frames.append(Frame(kind, seq, body))
                 if self._frames:
+                    self._unframed = b""
                     return self._frames.popleft()
+                self._unframed = (self._unframed + data)[-_UNFRAMED_BYTES:]
             if time.monotonic() >= deadline:
                 return None
 
