@@ -14,7 +14,6 @@ import subprocess
 import threading
 import time
 import tty
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -29,6 +28,7 @@ from workshop.places import FIRMWARE, PROTOCOL, ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from conftest import MicroPython
 
