@@ -10,9 +10,10 @@ that fit its readings, 50 shock windows, and clock, supply and tilt events. In t
   logs, and the reference decoder its columns, one value at a time (a tenth of the log, scaled);
 - `python -c pass` and numpy's import, which the whole command pays before its first line.
 
-Memory is the peak of a process that checks a log of 14 days, and of 1 year made of the same days
-joined. Absolute figures vary with the machine; the ratios of one run are the result. Prints figures
-and says which aims are met; never gates.
+Memory is the peak of a process that checks this log, one of a year and one of two years, made of
+the same days joined: it rises until the reader's window is full, and then no more. Absolute figures
+vary with the machine; the ratios of one run are the result. Prints figures and says which aims are
+met; never gates.
 """
 
 from __future__ import annotations
@@ -39,12 +40,12 @@ _PATHS: Final = [str(_ROOT / part) for part in ("protocol", "host", "firmware", 
 sys.path[:0] = _PATHS
 
 import stored_bytes  # noqa: E402 - the script beside this one
-from dewarlog_firmware import recorder as firmware_recorder  # noqa: E402
 
 from dewarlog import its90, parse  # noqa: E402
 from dewarlog.checks.review import review_log  # noqa: E402
 from dewarlog.readings import LogReader  # noqa: E402
 from dewarlog.verdict import judge  # noqa: E402
+from dewarlog_firmware import recorder as firmware_recorder  # noqa: E402
 from dewarlog_wire import block, layout  # noqa: E402
 from dewarlog_wire.column import decode_column  # noqa: E402
 
@@ -59,12 +60,12 @@ UTC_S: Final = 200_000_000
 LONG_DAYS: Final = 365
 AIM_COMMAND_S: Final = 0.35
 AIM_MB_S: Final = 10.0
-AIM_GROWTH: Final = 1.10
+AIM_GROWTH: Final = 1.05
 
 Event = tuple[int, bytes]
 
 
-# --- the log --------------------------------------------------------------------------------------
+# --- the log ------------------------------------------------------------------------------------
 def make_log(days: float) -> list[bytes]:
     """Return the blocks of a calm trip that checks USE."""
     columns, _ = stored_bytes.model(days)
@@ -218,7 +219,7 @@ def _move_events(body: bytearray, count: int, shift_s: int) -> None:
         at += length
 
 
-# --- measuring ------------------------------------------------------------------------------------
+# --- measuring ----------------------------------------------------------------------------------
 def best_s(action: Callable[[], object], rounds: int) -> float:
     """Return the shortest of several runs: the least disturbed."""
     times: list[float] = []
@@ -284,6 +285,8 @@ def measure(folder: Path, days: float, rounds: int) -> dict[str, float]:
     long = folder / "year.dwl"
     times = math.ceil(LONG_DAYS / days)
     long.write_bytes(b"".join(repeated(blocks, times, days)))
+    longer = folder / "two_years.dwl"
+    longer.write_bytes(b"".join(repeated(blocks, 2 * times, days)))
     year_s = best_s(lambda: review_log(long), 1)
     return {
         "days": days,
@@ -306,6 +309,7 @@ def measure(folder: Path, days: float, rounds: int) -> dict[str, float]:
         "year_mb_s": long.stat().st_size / year_s / 1e6,
         "peak_kb": peak_kb(log),
         "year_peak_kb": peak_kb(long),
+        "two_years_peak_kb": peak_kb(longer),
     }
 
 
@@ -331,7 +335,7 @@ def _read_plainly(data: bytes) -> None:
 
 def _show(figures: dict[str, float]) -> None:
     f = figures
-    growth = f["year_peak_kb"] / f["peak_kb"]
+    growth = f["two_years_peak_kb"] / f["year_peak_kb"]
     rows = [
         ("whole command, best", f"{f['command_s']:.3f} s", f["command_s"] <= AIM_COMMAND_S),
         ("whole command, median", f"{f['command_median_s']:.3f} s", None),
@@ -347,9 +351,10 @@ def _show(figures: dict[str, float]) -> None:
         ("  over the whole check", f"{f['plain_over_check']:.0f} x", None),
         ("a year: check alone", f"{f['year_s']:.2f} s, {f['year_mb_s']:.1f} MB/s", None),
         ("peak memory, this log", f"{f['peak_kb'] / 1000:.1f} MB", None),
+        ("peak memory, a year", f"{f['year_peak_kb'] / 1000:.1f} MB", None),
         (
-            f"peak memory, {f['year_bytes'] / f['bytes']:.0f} times the bytes",
-            f"{f['year_peak_kb'] / 1000:.1f} MB ({growth:.2f} x)",
+            "peak memory, two years",
+            f"{f['two_years_peak_kb'] / 1000:.1f} MB ({growth:.2f} x)",
             growth <= AIM_GROWTH,
         ),
     ]

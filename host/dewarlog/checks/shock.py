@@ -91,7 +91,7 @@ class Shock:
 
 def measure(window: ShockWindow) -> ShockFigures:
     """Compute the figures of one window."""
-    axes = np.stack([counts.astype(np.float64) for counts in window.counts])
+    axes = np.array(window.counts, dtype=np.float64)
     axes *= window.count_mg / 1000
     if axes.shape[1] == 1:
         axes = np.repeat(axes, 2, axis=1)
@@ -139,7 +139,10 @@ def _curve(axes: NDArray[np.float64]) -> NDArray[np.float64]:
     """Put PHASES - 1 points between the samples of each axis."""
     count = axes.shape[1]
     before = TAPS // 2 - 1
-    padded = np.pad(axes, ((0, 0), (before, TAPS - before)), mode="edge")
+    padded = np.empty((axes.shape[0], count + TAPS))
+    padded[:, before : before + count] = axes
+    padded[:, :before] = axes[:, :1]
+    padded[:, before + count :] = axes[:, -1:]
     taps = np.lib.stride_tricks.sliding_window_view(padded, TAPS, axis=1)[:, : count - 1]
     curve = np.empty((axes.shape[0], (count - 1) * PHASES + 1))
     curve[:, ::PHASES] = axes

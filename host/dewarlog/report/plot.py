@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from dewarlog import words
+from dewarlog.checks.shock import baseline
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -433,10 +434,9 @@ def _time_axis(
 def shock_svg(window: ShockWindow, summary: str) -> str:
     """Draw one shock window: three axes in g over milliseconds, gravity taken off."""
     width, height, left, right, top, bottom = 300, 150, 34, 8, 10, 24
-    axes = np.stack([counts.astype(np.float64) for counts in window.counts])
+    axes = np.array(window.counts, dtype=np.float64)
     axes *= window.count_mg / 1000
-    before = axes[:, : window.trigger] if 0 < window.trigger < axes.shape[1] else axes[:, :1]
-    axes -= before.mean(axis=1, keepdims=True)
+    axes -= baseline(axes, window.trigger, window.flags)[:, np.newaxis]
     count = axes.shape[1]
     step_ms = 1000.0 / window.rate_hz if window.rate_hz else 1.0
     most = max(float(np.abs(axes).max()), 1.0)
