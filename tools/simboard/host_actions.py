@@ -59,7 +59,9 @@ def as_inputs(requests: Iterable[Request]) -> tuple[list[tuple[int, bytes]], dic
     for request in sorted(requests, key=lambda request: request.at_us):
         greets_us = max(0, request.at_us - _GREETING_US)
         inputs.append((greets_us, encode_serial_in(layout.MSG_HELLO, seq % 256, hello)))
-        inputs.append((request.at_us, encode_serial_in(request.kind, (seq + 1) % 256, request.body)))
+        inputs.append(
+            (request.at_us, encode_serial_in(request.kind, (seq + 1) % 256, request.body))
+        )
         by_seq[(seq + 1) % 256] = request
         seq += 2
     return inputs, by_seq

@@ -319,7 +319,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         status = board.process.returncode
         for problem in board.refused():
             _say(f"host action failed: {problem}")
-        failed = status or board.report.get("firmware_errors") or board.report.get("handler_failures")
+        failed = (
+            status or board.report.get("firmware_errors") or board.report.get("handler_failures")
+        )
         return 1 if failed else 0
 
 

@@ -131,7 +131,9 @@ class Table:
         count = (TABLE_HIGHEST - TABLE_LOWEST) * 8 + 2
         self._nv = array("i", bytes(4 * count))
         for i in range(count):
-            self._nv[i] = int(voltage_nv(probe_type, TABLE_LOWEST + i / 8) + 1e9 + 0.5) - 1000000000
+            self._nv[i] = (
+                int(voltage_nv(probe_type, TABLE_LOWEST + i / 8) + 1e9 + 0.5) - 1000000000
+            )
 
     def voltage_nv(self, micro_degc):
         """Return E(T) in whole nanovolts."""

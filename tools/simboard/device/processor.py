@@ -147,7 +147,10 @@ class Processor:
                 if self._mode == Timer.PERIODIC:
                     self._due_local_us += self._period_us
                     due_us = clock.true_us(self._due_local_us)
-                    clock.at(self._event, due_us if due_us > clock.now else clock.now)
+                    if due_us > clock.now:
+                        clock.at(self._event, due_us)
+                    else:
+                        self._irq.trigger()  # missed one during a stall: it follows at once
                 else:
                     processor._timers.remove(self)
                 callback = self._callback

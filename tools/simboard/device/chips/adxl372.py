@@ -258,6 +258,7 @@ class ADXL372:
             self._status2 = keep
             self._planned = (-1, 0)
             self._release_trigger()
+            self._drive_lines()
 
     # --- modes --------------------------------------------------------------------------------
 
