@@ -1,0 +1,83 @@
+"""The demo: one bad trip from the probe's wire to the verdict, with the commands a person uses.
+
+Started by tools/demo. Everything it makes lies in `demo/` of the clone; nothing else is touched.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+from simboard import launch
+from simboard.errors import SimboardError
+from workshop.places import ROOT
+
+FOLDER: Final = ROOT / "demo"
+DEWARLOG: Final = Path(sys.executable).with_name("dewarlog")
+SCENARIO: Final = "bad"
+# What `dewarlog check` may answer about an intact log: USE or HOLD.
+JUDGED: Final = (0, 1)
+
+
+def main() -> int:
+    """Run the demo; return 0 when the trip was judged."""
+    os.chdir(ROOT)
+    shutil.rmtree(FOLDER, ignore_errors=True)
+    FOLDER.mkdir()
+    archive = FOLDER.relative_to(ROOT) / "archive"
+    page = FOLDER.relative_to(ROOT) / "report.html"
+    step("1", "a ten-day trip on a simulated board: the real firmware, some 30 s")
+    try:
+        with launch.start(SCENARIO, serve=True, tell=show_progress) as board:
+            board.wait_serving(timeout_s=600)
+            step("2", "pull the log through the board's serial port")
+            dewarlog("pull", f"usb:{board.pty}", "--archive", str(archive))
+    except SimboardError as error:
+        print(f"tools/demo: the simulated board failed: {error}", file=sys.stderr)
+        return 1
+    log = next((ROOT / archive).rglob("*.dwl")).relative_to(ROOT)
+    step("3", "check every byte and every claim")
+    judged = dewarlog("check", str(log))
+    step("4", "write the page for the receiving site")
+    dewarlog("report", str(log), "--output", str(page))
+    if judged not in JUDGED:
+        print(f"tools/demo: the check ended with exit code {judged}", file=sys.stderr)
+        return 1
+    print(f"""
+The verdict is {("USE", "HOLD")[judged]}.
+The report:   {ROOT / page}
+The log:      {ROOT / log}
+
+Try next:
+    .venv/bin/dewarlog sim --scenario calm --real-time     a board to play with
+    .venv/bin/dewarlog check {log} --json
+    tools/simboard/scenarios/bad.toml                      change the trip, run tools/demo again""")
+    return 0
+
+
+def step(number: str, what: str) -> None:
+    """Say what comes next."""
+    print(f"\n[{number}/4] {what}", flush=True)
+
+
+def show_progress(line: str) -> None:
+    """Pass the days of the trip on, not what is meant for programs."""
+    if line.startswith("day "):
+        print(f"      {line}", flush=True)
+
+
+def dewarlog(*arguments: str) -> int:
+    """Show a command and run it; return its exit code, ending the demo when it could not run."""
+    print("$ dewarlog " + " ".join(arguments), flush=True)
+    code = subprocess.run([DEWARLOG, *arguments], check=False).returncode
+    if arguments[0] == "pull" and code:
+        raise SystemExit(code)
+    return code
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
