@@ -55,7 +55,7 @@ The log:      {ROOT / log}
 Try next:
     .venv/bin/dewarlog sim --scenario calm --real-time     a board to play with
     .venv/bin/dewarlog check {log} --json
-    tools/simboard/scenarios/bad.toml                      change the trip, run tools/demo again""")
+    tools/simboard/scenarios/bad.toml                      change the trip and run this again""")
     return 0
 
 
