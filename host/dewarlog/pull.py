@@ -226,6 +226,14 @@ class _Pull:
         self._not_confirmed: str | None = None
 
     def run(self) -> PullResult:
+        try:
+            return self._run()
+        except BaseException:
+            # Whatever ends a pull, Ctrl-C too: the board need not go on sending.
+            self._session.abandon()
+            raise
+
+    def _run(self) -> PullResult:
         with self._sink.lock(self._board.device_id):
             if self._options.set_time is not None:
                 self._session.set_time(*self._options.set_time())

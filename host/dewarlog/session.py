@@ -9,13 +9,14 @@ the reply it gave the first time, so that nothing is done twice.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import struct
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from dewarlog.errors import DeviceRefused, NoAnswer, NotOurs, PeerViolation
+from dewarlog.errors import DeviceRefused, LinkError, NoAnswer, NotOurs, PeerViolation
 from dewarlog_wire import PROTOCOL_VERSION, layout
 
 if TYPE_CHECKING:
@@ -150,6 +151,7 @@ class Session:
         # A random start, so that a board does not take this program's first request for a repeat
         # of the last program's.
         self._seq = random_bytes(1)[0]
+        self._greeted = False
 
     # --- the rule of asking -----------------------------------------------------------------
 
@@ -206,6 +208,7 @@ class Session:
             NotOurs: bytes came, but no frame.
             PeerViolation: the reply is not one.
         """
+        self._greeted = False
         nonce = self._random_bytes(8)
         body = struct.pack(
             layout.HELLO.format, PROTOCOL_VERSION, 0, self.link.body_max_bytes, nonce
@@ -226,6 +229,7 @@ class Session:
         protocol, format_version, body_max_bytes, features, device_id, _nonce = fields
         if protocol != PROTOCOL_VERSION:
             raise PeerViolation(f"it answered HELLO in protocol version {protocol}")
+        self._greeted = True
         return Board(device_id, format_version, body_max_bytes, features)
 
     def status(self) -> Status:
@@ -297,9 +301,11 @@ class Session:
         """Say that everything before `next_offset` is held, and grant more bytes."""
         self.send(layout.MSG_ACK, struct.pack(layout.ACK.format, xfer, next_offset, credit_bytes))
 
-    def abort(self) -> None:
-        """End the transfer in hand."""
-        self._ask(layout.MSG_ABORT, "ABORT")
+    def abandon(self) -> None:
+        """Tell the board, if it listens, to stop sending; wait for nothing."""
+        if self._greeted:
+            with contextlib.suppress(LinkError):
+                self.send(layout.MSG_ABORT, b"")
 
     def sha256(self, file: StoredFile, length: int) -> bytes:
         """Ask for the SHA-256 of the first `length` bytes of a file."""

@@ -273,6 +273,7 @@ class MemoryLink:
         self.sent_out = 0
         self.sent_in = 0
         self.wire_bytes = 0
+        self.kinds_sent: list[int] = []
         self.data: list[tuple[int, int]] = []
         """(offset, bytes) of every DATA frame that arrived."""
         self.host_talk = session.Conversation(session.HOST)
@@ -299,6 +300,7 @@ class MemoryLink:
         """Type one line at the board."""
         assert self.is_open
         self.host_talk.sent(kind, seq, body)
+        self.kinds_sent.append(kind)
         line = encode_serial_in(kind, seq, body)
         if self.fault is not None:
             line = self.fault("in", self.sent_in, line)

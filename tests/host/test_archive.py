@@ -15,6 +15,7 @@ import pytest
 from dewarlog.archive import Archive, default_root
 from dewarlog.errors import ArchiveDamaged, ArchiveError, ArchiveLocked, DiskFull, ExitCode
 from dewarlog.pull import FiledLog, PullOptions, pull
+from dewarlog_wire import layout
 from memory_board import DEVICE_ID, LOG_ID, Clock, MemoryLink, MemoryStore, StoredRun, make_log
 
 if TYPE_CHECKING:
@@ -223,6 +224,7 @@ def test_a_full_disk_loses_nothing_and_no_byte_is_sent_twice(
 
     filed = pull_into(tmp_path, store, second)
 
+    assert first.kinds_sent[-1] == layout.MSG_ABORT
     assert "Nothing is lost" in str(caught.value)
     assert caught.value.exit_code == ExitCode.STORAGE
     assert filed.path.read_bytes() == store.log_bytes(7)
