@@ -95,13 +95,13 @@ BLOCK_MAGIC = b"DWLB"
 BLOCK_HEADER = Record(
     "block_header",
     ("magic", BYTES(4), 1, ""),
-    ("version", U8, 1, ""),
+    ("version", U8, 1, ""),  # of the format
     ("kind", U8, 1, ""),
-    ("flags", U16, 1, ""),
+    ("flags", U16, 1, ""),  # 0 in this version
     ("length", U32, 1, "bytes"),  # the whole block: header, body and seal
-    ("run", U32, 1, ""),
-    ("block_seq", U32, 1, ""),
-    ("boot", U16, 1, ""),
+    ("run", U32, 1, ""),  # number of the run on this board
+    ("block_seq", U32, 1, ""),  # 0, 1, 2 ... within the run
+    ("boot", U16, 1, ""),  # 1, 2, 3 ... within the run: counts up at each start of the board
     ("uptime_ms", U16, 1, "ms"),  # 0 to 999
     ("uptime_s", U32, 1, "s"),  # when the block's content begins
 )
@@ -145,16 +145,16 @@ SECTION_SHOCK_HEAD = 32
 
 SPAN = Record(
     "span",
-    ("first_sample", U32, 1, ""),
-    ("count", U16, 1, ""),
-    ("interval_ms", U32, 1, "ms"),
+    ("first_sample", U32, 1, ""),  # number within the run of the first sample
+    ("count", U16, 1, ""),  # samples, and values in each column of the block: 1 to 4096
+    ("interval_ms", U32, 1, "ms"),  # between nominal times
 )
 # Followed by one parameter byte per page, the remainder plane and the unary plane (4.6).
 COLUMN_HEAD = Record(
     "column_head",
-    ("channel", U8, 1, ""),
+    ("channel", U8, 1, ""),  # or CHANNEL_COMMON
     ("quantity", U8, 1, ""),
-    ("first", I16, 1, ""),
+    ("first", I16, 1, ""),  # the first value, where the predictor starts
 )
 COLUMN_PAGE = 256  # samples that share one parameter byte
 COLUMN_FLAT = 15  # Rice parameter that says: every residual of this page is 0
@@ -305,7 +305,7 @@ SHOCK_GAP = 4  # samples are missing inside the window
 # --- 5. Events --------------------------------------------------------------------------------
 EVENTS_HEAD = Record(
     "events_head",
-    ("first_event", U32, 1, ""),
+    ("first_event", U32, 1, ""),  # number within the run of the first event
     ("count", U16, 1, ""),
 )
 EVENT_HEAD = Record(

@@ -203,3 +203,35 @@ def block_chain_of_two() -> Vector:
     chain = block.check_block(first, 0, None).chain
     second = sealed(layout.BLOCK_EVENTS, [], seq=1, chain=chain)
     return {"chain before": layout.CHAIN_START.hex()}, annotated(first + second)
+
+
+@scenario
+def block_tiny_log() -> Vector:
+    """A whole log file: block 0 and a block of three samples; the worked example of SPEC.md."""
+    identity = (DEVICE_ID, LOG_ID, 0, 1, 0, 1, 28, 0, 210_000_000)
+    channel = (0, ord("T"), 0, 0, 13, layout.UTC_UNKNOWN, layout.UTC_UNKNOWN, b"TC-000417")
+    rule = (0, layout.RULE_ABOVE, layout.MODE_SINGLE, layout.SEVERITY_HOLD, 1, -19200, 128, 600, 0)
+    first = sealed(
+        layout.BLOCK_RUN,
+        [
+            (layout.SECTION_IDENTITY, struct.pack(layout.IDENTITY.format, *identity)),
+            (layout.SECTION_TEXT, bytes((layout.TEXT_DEWAR,)) + b"dewar 17"),
+            (layout.SECTION_SAMPLING, struct.pack(layout.SAMPLING.format, 10000, 0, 1, 8, 0)),
+            (layout.SECTION_CHANNEL, struct.pack(layout.CHANNEL.format, *channel)),
+            (layout.SECTION_RULE, struct.pack(layout.RULE.format, *rule)),
+        ],
+        seq=0,
+    )
+    raw = struct.pack(layout.RAW_SET.format, 0, 0, 0, -8979, 1280)
+    second = sealed(
+        layout.BLOCK_SAMPLES,
+        [
+            (layout.SECTION_SPAN, struct.pack(layout.SPAN.format, 0, 3, 10000)),
+            coded(0, READING, [-24320, -24318, -24319]),
+            coded(COMMON, layout.QUANTITY_COLD_JUNCTION, [1280, 1280, 1280]),
+            (layout.SECTION_RAW, raw),
+            event_section((layout.KIND_BOOT, (1, 1, 0, 0, 210_000_000, layout.CLOCK_OK)), first=0),
+        ],
+        chain=block.check_block(first, 0, None).chain,
+    )
+    return {"chain before": layout.CHAIN_START.hex()}, annotated(first + second)
