@@ -28,6 +28,10 @@ if TYPE_CHECKING:
             """Convert every `period_ms` from now on."""
             ...
 
+        def now(self) -> "tuple[int, int]":
+            """Return the uptime as (s, ms)."""
+            ...
+
         def read_clock(self) -> "tuple[int, int]":
             """Return (utc_s, clock state)."""
             ...
@@ -117,8 +121,10 @@ class Keeper:
             missed = (lateness_ms + self.interval_ms // 2) // self.interval_ms
             if missed > 0 or lateness_ms > LATENESS_MAX_MS:
                 self.gap(gap_cause, lateness_ms + self.interval_ms, missed)
-        if not recorder.has_room() and not self.seal(uptime_s):
-            return
+        if not recorder.has_room():
+            if not self.seal(uptime_s):
+                return
+            logbook.at(uptime_s, uptime_ms)
         if not recorder.count:
             recorder.begin_span(self.interval_ms, uptime_s, uptime_ms)
             lateness_ms = 0
@@ -196,6 +202,9 @@ class Keeper:
         """Record clock, supply and tilt: once a block, and every CLOCK_PERIOD_S."""
         self._clock_due_s = uptime_s + CLOCK_PERIOD_S
         logbook = self._logbook
+        # Not the sample's time: its conversion began up to a second ago, a seal may lie between,
+        # and the host takes the stamp for when the clock was read.
+        logbook.at(*self._chips.now())
         logbook.emit(layout.KIND_CLOCK_READ, self._chips.read_clock())
         logbook.emit(layout.KIND_SUPPLY, self._chips.read_supply())
         logbook.emit(layout.KIND_TILT, self._chips.tilt_totals())
