@@ -50,8 +50,12 @@ class Repl:
         console.interrupt_char = _CTRL_C
         error = None
         try:
-            exec(compile(source, "<stdin>", mode), self._names)  # noqa: S102 - it is a prompt
+            if mode == "single":
+                self._evaluate(source)
+            else:
+                exec(compile(source, "<stdin>", mode), self._names)  # noqa: S102 - it is a prompt
         except SystemExit:
+            self._put(separator + separator)  # both ends of the reply, where there are any
             raise SoftReset
         except (Exception, KeyboardInterrupt) as raised:
             error = raised
@@ -59,6 +63,18 @@ class Repl:
         self._put(separator)
         if error is not None:
             sys.print_exception(error, console.stdout)
+
+    def _evaluate(self, source):
+        """Run a statement, or print what an expression gives; compile() cannot do both here."""
+        try:
+            code = compile(source, "<stdin>", "eval")
+        except SyntaxError:
+            exec(compile(source, "<stdin>", "exec"), self._names)  # noqa: S102 - it is a prompt
+            return
+        value = eval(code, self._names)  # noqa: S307 - it is a prompt
+        if value is not None:
+            self._names["_"] = value
+            self._console.stdout.write(repr(value) + "\n")
 
     # --- raw mode -----------------------------------------------------------------------------
 
