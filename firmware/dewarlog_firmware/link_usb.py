@@ -19,9 +19,10 @@ host holds no 0x03, so that only a person (or mpremote) ever sends one.
 
 import select
 
+from micropython import const
+
 from dewarlog_wire import cobs, layout
 from dewarlog_wire.frame import LineReader, encode_serial_out, serial_out_max_bytes
-from micropython import const
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,12 +34,12 @@ if TYPE_CHECKING:
     class Stream(Protocol):
         """`sys.stdin.buffer` or `sys.stdout.buffer`: bytes as they are, no line endings."""
 
-        def readinto(self, buffer: bytearray) -> "int | None":
-            """Fill `buffer`."""
+        def readinto(self, __buffer: bytearray) -> "int | None":
+            """Fill the buffer."""
             ...
 
-        def write(self, data: memoryview) -> "int | None":
-            """Write `data`; return how many bytes were taken."""
+        def write(self, __data: memoryview) -> "int | None":
+            """Write the data; return how many bytes were taken."""
             ...
 
 

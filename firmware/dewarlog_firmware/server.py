@@ -15,9 +15,10 @@ Rules kept here:
 import struct
 from binascii import crc32
 
+from micropython import const
+
 from dewarlog_firmware import transfer
 from dewarlog_wire import FORMAT_VERSION, PROTOCOL_VERSION, layout
-from micropython import const
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -18,8 +18,9 @@ from array import array
 from binascii import crc32
 from hashlib import sha256
 
-from dewarlog_wire import layout
 from micropython import const
+
+from dewarlog_wire import layout
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ class Transfer:
         self._crc_shift = crc_shift
         self._shift_matrix = array("I", [0] * 32)
         self._job = _JOB_NONE
-        self._reader = None
+        self._reader: "Reader | None" = None
         self._ended = False
         self._seq = 0
         self._crc = 0
@@ -252,8 +253,9 @@ class Transfer:
 
     def _fill(self, view: memoryview) -> int:
         """Read the bytes at `_at` into `view`; return 0, or the error that stopped it."""
+        reader = self._reader
         try:
-            if self._reader.read_into(self._at, view) == len(view):
+            if reader is not None and reader.read_into(self._at, view) == len(view):
                 return 0
         except ValueError:
             return layout.ERROR_CHANGED
