@@ -313,12 +313,22 @@ def pull(
 
         with _device(device) as link, _progress(show=not as_json) as progress:
             result = pull_logs(link, Archive(archive), options, progress=progress)
+    newest = result.logs[-1].path if then_check and result.logs else None
     if as_json:
-        console.say_json(_pull_data(result))
+        data = _pull_data(result)
+        with console.failures(as_json=True):
+            review, verdict = (None, None) if newest is None else _judge(newest)
+        if review is not None and verdict is not None:
+            from dewarlog.report.as_json import as_json as data_of
+
+            data["check"] = data_of(review, verdict)
+        console.say_json(data)
+        if verdict is not None:
+            raise typer.Exit(verdict.exit_code)
     else:
         _say_pull(result)
-    if then_check and result.logs:
-        check(result.logs[-1].path, as_json)
+        if newest is not None:
+            check(newest)
     if any(log.problem is not None for log in result.logs):
         raise typer.Exit(ExitCode.NOT_INTACT)
     if not result.logs:
@@ -464,6 +474,8 @@ def _status_words(board: Board, now: Status) -> list[tuple[str, str]]:
     if now.cold_junction >= layout.READING_MIN:
         cold = now.cold_junction / layout.COLD_JUNCTION_PER_DEGC
         rows.append(("Cold junction", words.degc(cold)))
+    counts = ((now.samples, "sample"), (now.events, "event"), (now.blocks, "block"))
+    recorded = [words.plural(count, noun) for count, noun in counts]
     unix_s = unix_s_of(now.utc_s)
     clock = "none"
     if unix_s is not None and now.clock_state == layout.CLOCK_OK:
@@ -471,7 +483,7 @@ def _status_words(board: Board, now: Status) -> list[tuple[str, str]]:
     rows += [
         ("Clock", clock),
         ("Interval", words.duration(now.interval_ms / 1000)),
-        ("Recorded", f"{now.samples:,} samples, {now.events:,} events, {now.blocks:,} blocks"),
+        ("Recorded", ", ".join(recorded)),
         ("Not yet pulled", _bytes(now.backlog_bytes)),
         ("Free memory", _bytes(now.free_bytes)),
         ("Supply", f"{now.supply_mv / 1000:.2f} V"),
