@@ -27,7 +27,16 @@ HOST: Final = ROOT / "host"
 # Stations from left to right; within one, files may know each other.
 FIRMWARE_LINE: Final = {
     "ground": ("__init__", "config", "isqrt", "its90_tables", "rate_history"),
-    "pure": ("thermocouple", "excursion", "shock", "shock_pulse", "shock_shelf", "tilt", "clock", "profile"),
+    "pure": (
+        "thermocouple",
+        "excursion",
+        "shock",
+        "shock_pulse",
+        "shock_shelf",
+        "tilt",
+        "clock",
+        "profile",
+    ),
     "sensors": ("sensors", "sensors.*"),
     "ring": ("ring", "sampler", "shock_sampler"),
     "recorder": ("fast", "reading", "recorder"),
