@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+
 from device_script import ACCELEROMETER, on_device
 
 if TYPE_CHECKING:
@@ -36,7 +37,14 @@ def test_a_soft_reset_takes_its_code_alone(micropython: MicroPython) -> None:
     shown = on_device(
         micropython,
         ACCELEROMETER,
-        "world()\nwrite(0x29, 7)\nwrite(0x41, 1)\nshow(read(0x29))\nwrite(0x41, 0x52)\nshow(read(0x29))",
+        """
+        world()
+        write(0x29, 7)
+        write(0x41, 1)
+        show(read(0x29))
+        write(0x41, 0x52)
+        show(read(0x29))
+        """,
     )
 
     assert shown == [[7], [0]]
@@ -215,7 +223,7 @@ def test_activity_needs_its_time_and_any_one_axis(micropython: MicroPython) -> N
 def test_default_mode_without_a_timer_keeps_activity_until_standby(
     micropython: MicroPython,
 ) -> None:
-    """ "Interrupt pins": then the only way to clear it is to restart measurement."""
+    """Data sheet, "Interrupt pins": then the only way to clear it is to restart measurement."""
     shown = on_device(
         micropython,
         ACCELEROMETER,

@@ -55,7 +55,7 @@ def test_events_happen_in_order_of_time_then_of_scheduling(micropython: MicroPyt
 def test_interrupts_wait_while_they_are_off_and_timers_come_before_pins(
     micropython: MicroPython,
 ) -> None:
-    """RP2040: the timer's interrupt number is lower than the pins', and a lower pin comes first."""
+    """RP2040: the timer's interrupt number is below the pins', and a lower pin comes first."""
     shown = on_device(
         micropython,
         _TRUE,
@@ -140,11 +140,13 @@ def test_a_hard_handler_that_allocates_fails_and_is_switched_off(micropython: Mi
         _TRUE,
         """
         kept = []
-        timer = machine.Timer(-1, period=1, callback=lambda t: kept.append(bytearray(64)), hard=True)
+        def keep(timer):
+            kept.append(bytearray(64))
+        timer = machine.Timer(-1, period=1, callback=keep, hard=True)
         clock.advance_to(5000)
         show(len(kept))
         show([failure[1][:11] for failure in clock.failures])
-        soft = machine.Timer(-1, period=1, callback=lambda t: kept.append(bytearray(64)))
+        soft = machine.Timer(-1, period=1, callback=keep)
         clock.advance_to(8500)
         clock.main_thread()
         show(len(kept))

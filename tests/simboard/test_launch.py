@@ -5,7 +5,6 @@ Most run a stand-in for the firmware, a few lines of Python, so that they test t
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -318,7 +317,7 @@ def test_power_can_be_cut_while_it_serves(serving: launch.SimBoard) -> None:
     assert image.stat().st_size == 848 * 1024
 
 
-# --- the command ----------------------------------------------------------------------------------
+# --- the command -------------------------------------------------------------------------------
 
 
 def test_the_command_names_its_pty_first_and_ends_on_sigterm(
@@ -355,7 +354,7 @@ def test_the_command_names_its_pty_first_and_ends_on_sigterm(
     assert first[0] == "pty"
     lines = iter(process.stdout.readline, "serving\n")
     assert any(line.startswith("report ") for line in lines)
-    assert os.readlink(link) == first[1]
+    assert str(link.readlink()) == first[1]
     process.send_signal(signal.SIGTERM)
 
     assert process.wait(15) == 0
@@ -380,7 +379,7 @@ def test_the_command_names_the_key_that_is_wrong(scenario_file: Path) -> None:
     assert done.stderr == "case.toml: [[knock]] 1: at: 3 is not a text in quotes\n"
 
 
-# --- the firmware ---------------------------------------------------------------------------------
+# --- the firmware ------------------------------------------------------------------------------
 
 
 def test_the_real_firmware_logs_a_calm_day(
@@ -397,4 +396,4 @@ def test_the_real_firmware_logs_a_calm_day(
         assert board.refused() == []
     with capsys.disabled():
         wall_s, samples = float(str(report["wall_s"])), 6 * 360
-        print(f" [{wall_s / samples * 1e6:.0f} us a sample]", end="")
+        sys.stdout.write(f" [{wall_s / samples * 1e6:.0f} us a sample]")

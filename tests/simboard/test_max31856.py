@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+
 from device_script import CONVERTER, on_device
 
 if TYPE_CHECKING:

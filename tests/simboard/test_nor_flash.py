@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 import pytest
+
 from device_script import on_device
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def test_an_erase_takes_45_to_300_ms_with_interrupts_off(micropython: MicroPytho
 
 @pytest.mark.parametrize("part", [0.0, 0.3, 0.95])
 def test_a_torn_program_leaves_its_first_part(micropython: MicroPython, part: float) -> None:
-    """Bytes before the cut are there, at most sixteen behind it are in between, the rest is not."""
+    """Bytes before the cut are there, up to sixteen behind it are torn, the rest is not."""
     shown = on_device(
         micropython,
         _FLASH,

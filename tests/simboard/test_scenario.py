@@ -7,7 +7,7 @@ import json
 import math
 from array import array
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
@@ -38,7 +38,8 @@ def test_our_scenarios_load(name: str) -> None:
     loaded = scenario.load(name)
 
     assert json.loads(loaded.profile.read_text())["channels"]
-    assert [entry["channel"] for entry in loaded.device["probes"]] == [0, 1, 2]
+    probes = cast("list[dict[str, object]]", loaded.device["probes"])
+    assert [probe["channel"] for probe in probes] == [0, 1, 2]
 
 
 def test_the_bad_trip_has_what_a_bad_trip_needs() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 import pytest
+
 from device_script import on_device
 
 if TYPE_CHECKING:

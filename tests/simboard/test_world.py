@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pytest
 import thermocouple_its90
-from device_script import on_device
 from scipy import signal
+
+from device_script import on_device
 
 if TYPE_CHECKING:
     from conftest import MicroPython

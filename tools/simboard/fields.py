@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, time, timedelta
-from typing import Final
+from typing import Final, cast
 
 from simboard.errors import ScenarioError
 
@@ -96,10 +96,10 @@ class Table:
     ) -> list[float]:
         """Return a list of numbers, each within a range."""
         value = self._take(key, default)
-        if not isinstance(value, list) or len(value) != length:
+        items = cast("list[object]", value) if isinstance(value, list) else []
+        if len(items) != length:
             raise self.fail(key, f"{value!r} is not a list of {length} numbers")
-        numbers = [Table({key: item}, self._where, None).number(key, low, high) for item in value]
-        return numbers
+        return [Table({key: item}, self._where, None).number(key, low, high) for item in items]
 
     def duration_us(self, key: str, default: object = _REQUIRED) -> int:
         """Return a duration such as "42 min"."""
@@ -123,7 +123,7 @@ class Table:
         if begins is None:
             raise self.fail(key, "a day is known only once the trip has begun")
         hour = int(found[2])
-        if hour > 23:  # noqa: PLR2004
+        if hour > 23:
             raise self.fail(key, f"there is no hour {hour}")
         clock = time(hour, int(found[3]), int(found[4] or 0), tzinfo=UTC)
         at = datetime.combine(begins.date(), clock) + timedelta(days=int(found[1]) - 1)

@@ -31,14 +31,19 @@ _TOOLS: Final = Path(__file__).resolve().parents[1]
 if __name__ == "__main__":
     sys.path[:0] = [str(_TOOLS), str(_TOOLS.parent / "protocol")]
 
-from simboard import host_actions
-from simboard.errors import BoardGone, InterpreterMissing, ScenarioError, SimboardError
-from simboard.scenario import Recording, Scenario, device_json, load
-from workshop.interpreters import find_micropython
-from workshop.places import ROOT
+from simboard import host_actions  # noqa: E402 - after the path
+from simboard.errors import (  # noqa: E402
+    BoardGone,
+    InterpreterMissing,
+    ScenarioError,
+    SimboardError,
+)
+from simboard.scenario import Recording, Scenario, device_json, load  # noqa: E402
+from workshop.interpreters import find_micropython  # noqa: E402
+from workshop.places import ROOT  # noqa: E402
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Sequence
     from types import FrameType, TracebackType
 
 _RUN: Final = Path(__file__).parent / "device" / "run.py"
@@ -80,6 +85,11 @@ class SimBoard:
         trace: TracebackType | None,
     ) -> None:
         self.stop()
+
+    def listen(self, tell: Callable[[str], None] | None) -> None:
+        """Begin to take the board's lines, in a thread of its own."""
+        self._reader = threading.Thread(target=self._read, args=(tell,), daemon=True)
+        self._reader.start()
 
     def wait_for(self, line: str, timeout_s: float = 120.0) -> None:
         """Wait until the board has printed a line.
@@ -161,8 +171,8 @@ class SimBoard:
             self._reader.join()
             self._reader = None
 
-    def _read(self, tell: Callable[[str], None]) -> None:
-        """Take the board's lines as they come; runs in a thread of its own."""
+    def _read(self, tell: Callable[[str], None] | None) -> None:
+        """Take the board's lines as they come."""
         stream = self.process.stdout
         if stream is not None:
             for text in stream:
@@ -172,14 +182,15 @@ class SimBoard:
                         self.report = cast("dict[str, object]", json.loads(line[7:]))
                     self.lines.append(line)
                     self._changed.notify_all()
-                tell(line)
+                if tell is not None:
+                    tell(line)
             stream.close()
         with self._changed:
             self._ended = True
             self._changed.notify_all()
 
 
-def start(
+def start(  # noqa: PLR0913 - one argument per option of the command
     scenario: str | Path | Scenario,
     *,
     flash_image: Path | None = None,
@@ -189,7 +200,7 @@ def start(
     profile: Path | None = None,
     recording: Path | None = None,
     main: str = "",
-    tell: Callable[[str], None] = lambda line: None,
+    tell: Callable[[str], None] | None = None,
 ) -> SimBoard:
     """Start a board on a scenario and return at once.
 
@@ -268,8 +279,7 @@ def start(
     board = SimBoard(
         port, process, checked, image, _orders=orders_in, _folder=folder, _by_seq=by_seq
     )
-    board._reader = threading.Thread(target=board._read, args=(tell,), daemon=True)  # noqa: SLF001
-    board._reader.start()  # noqa: SLF001
+    board.listen(tell)
     return board
 
 
@@ -330,7 +340,7 @@ def _say(line: str) -> None:
 
 
 @contextlib.contextmanager
-def _link(path: Path | None, port: str) -> Iterator[None]:
+def _link(path: Path | None, port: str) -> Generator[None]:
     """Keep a symbolic link to the port while the board runs."""
     if path is None:
         yield

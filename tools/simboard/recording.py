@@ -34,7 +34,7 @@ def read_csv(path: Path, where: str) -> tuple[float, list[array[float]]]:
     try:
         with opener(path, "rt", newline="") as file:
             rows = csv.reader(file)
-            header = next(rows, [])
+            header = next(rows, list[str]())
             if header != _HEADER:
                 raise ScenarioError(where, f"{path}: first line is not {','.join(_HEADER)}")
             for number, row in enumerate(rows, 2):

@@ -235,14 +235,14 @@ class _Reader:
             version = [int(part) for part in text.split(".")]
         except ValueError:
             version = []
-        if len(version) != 3:  # noqa: PLR2004 - major, minor, patch
+        if len(version) != 3:  # major, minor, patch
             raise table.fail("micropython", f"{text!r} is no version such as 1.26.0")
         unique_id = table.text("unique_id", "e660583883724a32")
         try:
             bytes.fromhex(unique_id)
         except ValueError:
             raise table.fail("unique_id", f"{unique_id!r} is not hexadecimal") from None
-        board = {
+        board: dict[str, object] = {
             "name": table.choice("name", BOARDS, "RPI_PICO_W"),
             "micropython": version,
             "unique_id": unique_id,
@@ -343,7 +343,7 @@ class _Reader:
             peak = table.number("peak_degc", -185, 20, limit + 12)
             if peak <= limit + 0.5:
                 raise table.fail("peak_degc", f"{peak:g} is not above the limit, {limit:g}")
-            if length_us < 600_000_000:  # noqa: PLR2004 - ten minutes
+            if length_us < 600_000_000:  # ten minutes
                 raise table.fail("for", "a dry-out shorter than 10 min is not physical")
             self._note("dry_out", start_us, start_us + length_us, limit_degc=limit, peak_degc=peak)
             dry_outs.append([start_us, length_us, limit, peak])
@@ -431,7 +431,7 @@ class _Reader:
             at_us = table.moment_us("at")
             step = table.choice("step", _CUSTODY_STEPS)
             texts = (table.text("actor", ""), table.text("place", ""), table.text("note", ""))
-            if any(len(text.encode()) > 76 for text in texts):  # noqa: PLR2004 - SPEC, custody
+            if any(len(text.encode()) > 76 for text in texts):  # SPEC, custody
                 raise table.fail("actor, place, note", "76 bytes of UTF-8 at most, each")
             self._note("mark", at_us, at_us, step=step)
             requests.append(host_actions.mark(at_us, begins_us + at_us, step, texts))
