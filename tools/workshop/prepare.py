@@ -25,6 +25,8 @@ STUBS: Final = {
     "rp2": "micropython-rp2-rpi_pico_w-stubs>=1.25,<1.30",
     "esp32": "micropython-esp32-esp32_generic_s3-stubs>=1.25,<1.30",
 }
+# What compiles protocol/dewarlog.ksy: the compiler takes the file as data, js-yaml reads it.
+KAITAI: Final = {"kaitai-struct-compiler": "0.11", "js-yaml": "4"}
 
 
 class SetupError(Exception):
@@ -37,6 +39,7 @@ def main() -> int:
         packages()
         micropython()
         micropython32()
+        kaitai()
         stubs()
     except (SetupError, FileNotFoundError) as error:
         print(f"tools/setup: {error}", file=sys.stderr)
@@ -98,7 +101,7 @@ def micropython32() -> None:
     found = interpreters.find_micropython32()
     if found is None or not found.version.startswith(interpreters.WEB_VERSION):
         _say("getting the 32-bit MicroPython")
-        problem = _get_micropython32()
+        problem = _npm_install(f"{interpreters.WEB_PACKAGE}@{interpreters.WEB_VERSION}")
         found = interpreters.find_micropython32()
         if found is None:
             if os.environ.get("CI"):
@@ -108,8 +111,18 @@ def micropython32() -> None:
     print(f"MicroPython {found.version}, 32-bit: {found.command[-1]}")
 
 
-def _get_micropython32() -> str:
-    """Install the npm package; return why not, in words."""
+def kaitai() -> None:
+    """Get the Kaitai Struct compiler; without it the test of protocol/dewarlog.ksy is skipped."""
+    if all((interpreters.NODE_MODULES / name).exists() for name in KAITAI):
+        return
+    _say("getting the Kaitai Struct compiler")
+    problem = _npm_install(*(f"{name}@{version}" for name, version in KAITAI.items()))
+    if problem:
+        print(f"no Kaitai Struct compiler ({problem}): its test will be skipped")
+
+
+def _npm_install(*wanted: str) -> str:
+    """Install npm packages beside the private MicroPython; return why not, in words."""
     node = interpreters.find_node()
     if node is None:
         return "node is not here"
@@ -120,10 +133,9 @@ def _get_micropython32() -> str:
         return "npm is not here"
     MICROPYTHON_HOME.mkdir(exist_ok=True)
     options = ["--no-audit", "--no-fund", "--silent"]
-    wanted = f"{interpreters.WEB_PACKAGE}@{interpreters.WEB_VERSION}"
     environment = {**os.environ, "PATH": f"{node.parent}:{os.environ['PATH']}"}
     done = subprocess.run(
-        [*npm, "install", *options, "--prefix", str(MICROPYTHON_HOME), wanted],
+        [*npm, "install", *options, "--prefix", str(MICROPYTHON_HOME), *wanted],
         env=environment,
         check=False,
     )
