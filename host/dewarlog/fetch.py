@@ -139,10 +139,12 @@ class Fetch:
     def fetch(self, part: Part, file: StoredFile) -> None:
         """Bring the missing bytes, through stalls and gaps, opening the link anew if need be."""
         silences = 0
-        while part.size < file.size:
+        ended = part.size == file.size
+        while not ended:
             held_bytes = part.size
             try:
                 self._transfers(part, file)
+                ended = True
             except (_Stalled, NoAnswer) as error:
                 silences = 1 if part.size > held_bytes else silences + 1
                 if silences > RECONNECTS:
@@ -152,12 +154,13 @@ class Fetch:
                 self._reconnect(part, file)
 
     def _transfers(self, part: Part, file: StoredFile) -> None:
-        """READ after READ until all is here."""
+        """READ after READ until all is here and the board has said so."""
         patience = _Patience(self._clock)
         in_vain = 0
-        while part.size < file.size:
+        ended = False
+        while not ended or part.size < file.size:
             held_bytes = part.size
-            self._transfer(part, file, patience)
+            ended = self._transfer(part, file, patience)
             in_vain = 0 if part.size > held_bytes else in_vain + 1
             if in_vain > READS_IN_VAIN:
                 raise Incomplete(
@@ -176,14 +179,14 @@ class Fetch:
                 f"board {self._board.name} became board {now.name} during the pull"
             )
 
-    def _transfer(self, part: Part, file: StoredFile, patience: _Patience) -> None:
-        """One READ: until its END, or until something is missing and it must be asked anew."""
+    def _transfer(self, part: Part, file: StoredFile, patience: _Patience) -> bool:
+        """One READ; True with its END, False when the rest must be read anew."""
         credit_bytes = self._link.credit_bytes
         try:
             xfer, _ = self._session.read(file, part.size, part.crc32, credit_bytes)
         except DeviceRefused as refusal:
             self._read_refused(part, file, refusal)
-            return
+            return False
         acked = part.size
         transfer_crc = 0
         useless_frames = 0
@@ -193,13 +196,13 @@ class Fetch:
             if step == _ACK_AGAIN:
                 self._session.ack(xfer, part.size, credit_bytes)
             elif step == _READ_AGAIN:
-                return
+                return False
             if frame is None:
                 continue
             if frame.kind == layout.MSG_DATA:
                 offset, payload = _data(frame, xfer, file)
                 if offset > part.size:
-                    return  # frames were lost
+                    return False  # frames were lost
                 if offset < part.size or not payload:
                     useless_frames += 1
                     continue
@@ -214,13 +217,13 @@ class Fetch:
             elif frame.kind == layout.MSG_END and self._ended(
                 part, file, frame, (xfer, transfer_crc)
             ):
-                return
+                return True
         raise PeerViolation(f"it keeps sending parts of {file.name} that it has already sent")
 
     def _ended(
         self, part: Part, file: StoredFile, frame: Frame, expected: tuple[int, int]
     ) -> bool:
-        """Judge an END; True when the transfer is over (or must be asked anew)."""
+        """Judge an END; True when it is this transfer's."""
         xfer, status, offset, crc = read_record(layout.END, bytes(frame.body))
         if xfer != expected[0]:
             return False

@@ -303,6 +303,28 @@ def test_any_line_gives_the_same_bytes_or_a_clear_error(
     assert said is None or said.endswith((".", ")"))
 
 
+def test_a_file_is_complete_only_with_its_end(tmp_path: Path) -> None:
+    """Every byte is here, END is lost again and again: asked for, then read anew from the end."""
+    store = MemoryStore({7: StoredRun(make_log(7, [900] * 3))})
+    lost: list[bytes] = []
+
+    def lose_ends(direction: str, index: int, wire: bytes) -> bytes:
+        is_end = direction == "out" and len(wire) < 30 and layout.MSG_END in wire[1:4]
+        if is_end and len(lost) < 2:
+            lost.append(wire)
+            return b""
+        return wire
+
+    link = MemoryLink(store, Clock(), lose_ends)
+
+    result = pull_now(link, tmp_path)
+
+    assert result.logs[0].path.read_bytes() == store.log_bytes(7)
+    assert len(lost) == 2
+    assert link.kinds_sent.count(layout.MSG_READ) == 2
+    assert sum(length for _, length in link.data) == len(store.log_bytes(7))
+
+
 def test_a_line_that_dies_is_reported_with_what_is_held(tmp_path: Path) -> None:
     """The board falls silent: after opening the link anew in vain, the pull says how far it is."""
     store = small_store()
