@@ -18,11 +18,10 @@ import micropython
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from array import array
+    from typing import Any
 
-    ptr8 = bytearray | memoryview | bytes
-    ptr16 = array[int]
-    ptr32 = array[int]
+    # A viper pointer takes the address of any buffer, read-only ones included.
+    ptr8 = ptr16 = ptr32 = Any
     uint = int
 
 

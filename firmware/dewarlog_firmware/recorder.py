@@ -286,7 +286,9 @@ class Recorder:
         self._clear()
         return view
 
-    def run_block(self, sections: list, uptime_s: int, uptime_ms: int) -> memoryview:
+    def run_block(
+        self, sections: "Sequence[tuple[int, bytes]]", uptime_s: int, uptime_ms: int
+    ) -> memoryview:
         """Build block 0 of a run from (section kind, body) pairs."""
         offset = self._begin(layout.BLOCK_RUN, uptime_s, uptime_ms)
         for kind, body in sections:
@@ -294,7 +296,11 @@ class Recorder:
         return self._finish(offset)
 
     def shock_block(
-        self, head: tuple, columns: tuple, uptime_s: int, uptime_ms: int
+        self,
+        head: "tuple[int, ...]",
+        columns: "Sequence[Sequence[int]]",
+        uptime_s: int,
+        uptime_ms: int,
     ) -> memoryview:
         """Build the block of one shock window: SHOCK_HEAD values, then x, y and z counts.
 
