@@ -25,8 +25,9 @@ def duration(seconds: float) -> str:
         return f"{total} s"
     if total < _HOUR_S:
         return _two(total, _MINUTE_S, "min", 1, "s")
-    if total < 2 * _DAY_S:
-        return _two(round(total / _MINUTE_S) * _MINUTE_S, _HOUR_S, "h", _MINUTE_S, "min")
+    to_minute = round(total / _MINUTE_S) * _MINUTE_S
+    if to_minute < 2 * _DAY_S:
+        return _two(to_minute, _HOUR_S, "h", _MINUTE_S, "min")
     return _two(round(total / _HOUR_S) * _HOUR_S, _DAY_S, "d", _HOUR_S, "h")
 
 

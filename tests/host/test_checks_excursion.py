@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 
 import numpy as np
 from hypothesis import given, settings
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from dewarlog.checks.excursion import Excursion, ExcursionCheck, judged
 from dewarlog.records import ChannelSamples, Rule, SampleSpan
+from dewarlog_firmware.excursion import Engine
 from dewarlog_wire import layout
 
 OPEN = layout.state_code(layout.STATE_OPEN)
@@ -283,3 +285,71 @@ def test_an_excursion_open_at_the_end_has_no_end() -> None:
     spans = [_span(0, 0, 10_000, [120] * 10, None)]
 
     assert _check(_rule(), spans, set()) == [(0, 3, 120, 120, 0, 0, None, 90_000)]
+
+
+def _board(rule: Rule, spans: list[SampleSpan], breaks: set[int]) -> list[tuple[int, ...]]:
+    """Run the board's own engine; return its events as (kind, ...)."""
+    events: list[tuple[int, ...]] = []
+    settings_of_rule = SimpleNamespace(
+        **{name: getattr(rule, name) for name in Rule.__dataclass_fields__}
+    )
+    engine = Engine(
+        [settings_of_rule],  # type: ignore[list-item] - a config.Rule by its fields
+        [(0, 0)],
+        lambda kind, values: events.append((kind, *values)),
+    )
+    for index, span in enumerate(spans):
+        if index in breaks:
+            engine.break_time()
+        samples = span.channels[0]
+        assert samples.states is not None
+        for at, t in enumerate(span.times_ms().tolist()):
+            state = int(samples.states[at])
+            code = layout.state_code(state) if state else int(samples.counts[at])
+            engine.sample(span.first_sample + at, t // 1000, t % 1000, [code])
+    return events
+
+
+def _as_events(rule: Rule, spans: list[SampleSpan], breaks: set[int]) -> list[tuple[int, ...]]:
+    check = ExcursionCheck((rule,))
+    for index, span in enumerate(spans):
+        if index in breaks:
+            check.break_time()
+        check.feed(judged(span))
+    events: list[tuple[int, ...]] = []
+    for item in check.all_found():
+        place = (item.rule, item.channel)
+        begin = (layout.KIND_EXCURSION_BEGIN, *place, item.begin_value, item.onset, item.begin)
+        events.append(begin)
+        if item.end is None:
+            continue
+        extreme = (item.extreme, item.onset, item.extreme_sample)
+        events.append((layout.KIND_EXCURSION_EXTREME, *place, *extreme))
+        duration = (item.duration_ms % 1000, item.duration_ms // 1000)
+        events.append((layout.KIND_EXCURSION_END, *place, *duration, item.onset, item.end))
+    return events
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    log=_logs(),
+    kind=st.sampled_from([1, 2, 3, 4]),
+    mode=st.sampled_from([layout.MODE_SINGLE, layout.MODE_CUMULATIVE]),
+    dwell_s=st.sampled_from([0, 10, 60]),
+    window_s=st.sampled_from([30, 900]),
+)
+def test_board_and_host_record_the_same_events(
+    log: tuple[list[SampleSpan], set[int]], kind: int, mode: int, dwell_s: int, window_s: int
+) -> None:
+    """Two implementations of one text, on any log."""
+    rate = kind in (layout.RULE_RISING, layout.RULE_FALLING)
+    rule = _rule(
+        kind=kind,
+        mode=mode,
+        dwell_s=dwell_s,
+        rate_window_s=window_s if rate else 0,
+        threshold=5 if rate else 100,
+        hysteresis=2,
+    )
+
+    assert _as_events(rule, *log) == _board(rule, *log)

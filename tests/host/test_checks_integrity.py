@@ -215,3 +215,18 @@ def test_sample_and_event_numbers_must_follow(tmp_path: Path) -> None:
 
     codes = [item.code for item in _broken(review_log(written(tmp_path, writer)))]
     assert codes == ["sample-sequence", "event-sequence"]
+
+
+def test_a_flood_of_one_kind_is_counted_not_listed(tmp_path: Path) -> None:
+    """Thirty blocks that do not follow: twelve are named, the rest are one finding."""
+    writer = LogWriter()
+    writer.start()
+    for index in range(30):
+        writer.chain = bytes(32)
+        writer.samples(index * 60_000, [[-24000] * 6])
+
+    chain = [
+        item for item in _broken(review_log(written(tmp_path, writer))) if item.code == "chain"
+    ]
+    assert len(chain) == 13
+    assert chain[-1].message == "18 more of the same kind as above (chain)."

@@ -45,6 +45,8 @@ WRONG_WARN_S: Final = 60.0
 # A crystal's rate changes by about 1 ppm for 5 K around room temperature: 0.1 s a day.
 RATE_WANDER: Final = 20e-6
 STEP_WARN_S: Final = 5.0
+# A clock in more pieces than this tells nothing; a forged log must not make us work on them.
+PIECES_MAX: Final = 1000
 # A chip further off than this between two settings did not drift there: it was stopped or stepped.
 DRIFT_LIMIT: Final = 50e-6
 # Time zones and summer time explain hours; a computer a day away from a running clock is no judge.
@@ -287,6 +289,8 @@ class ClockCheck:
             if current.takes(event.uptime_ms, low_ms, high_ms):
                 return
             self._step(event, (low_ms + high_ms - expected[0] - expected[1]) / 2000)
+        if len(self._fits) == PIECES_MAX:
+            return
         self._fits.append(_open_fit(event.boot, frame, event.uptime_ms, low_ms, high_ms))
 
     def _step(self, event: Event, step_s: float) -> None:

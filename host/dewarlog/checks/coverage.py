@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from dewarlog import words
 from dewarlog.checks.finding import Finding, Moment, Severity
-from dewarlog.records import BootEvent, CustodyEvent, GapEvent, SampleSpan, StopEvent
+from dewarlog.records import BootEvent, CustodyEvent, GapEvent, SampleSpan
 from dewarlog_wire import layout
 
 if TYPE_CHECKING:
@@ -82,7 +82,6 @@ class CoverageCheck:
     _told: list[GapEvent] = field(default_factory=list[GapEvent])
     _boots: dict[int, BootEvent] = field(default_factory=dict[int, BootEvent])
     _custody: list[CustodyEvent] = field(default_factory=list[CustodyEvent])
-    _stop: StopEvent | None = None
     _damaged: bool = False
     _told_since: bool = False  # the board recorded a gap since the last samples
     _samples: int = 0
@@ -135,8 +134,6 @@ class CoverageCheck:
             self._boots[event.boot] = event
         elif isinstance(event, CustodyEvent):
             self._custody.append(event)
-        elif isinstance(event, StopEvent):
-            self._stop = event
 
     # --- the end ------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 Evidence = int | float | str | bool | None
 
@@ -51,3 +51,24 @@ class Finding:
     end: Moment | None = None
     duration_s: float | None = None
     extreme: str | None = None  # the worst value, with its unit, for a person
+
+
+# Of one kind so many are told one by one; a log full of them is not better told by thousands.
+OF_ONE_KIND = 12
+
+
+def limited(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Keep the first OF_ONE_KIND findings of each code and severity; count the rest in one."""
+    kept: list[Finding] = []
+    seen: dict[tuple[str, str, Severity], int] = {}
+    for finding in findings:
+        kind = (finding.check, finding.code, finding.severity)
+        seen[kind] = seen.get(kind, 0) + 1
+        if seen[kind] <= OF_ONE_KIND:
+            kept.append(finding)
+    for (check, code, severity), count in seen.items():
+        if count > OF_ONE_KIND:
+            more = count - OF_ONE_KIND
+            message = f"{more:,} more of the same kind as above ({code})."
+            kept.append(Finding(check, severity, code, message, {"count": more}))
+    return tuple(kept)

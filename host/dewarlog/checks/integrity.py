@@ -20,8 +20,6 @@ from dewarlog_wire import layout
 if TYPE_CHECKING:
     from dewarlog.records import Event
 
-_FEW = 5  # findings of one kind before the rest are only counted
-
 
 @dataclass(frozen=True, slots=True)
 class Integrity:
@@ -53,7 +51,6 @@ class IntegrityCheck:
     """Takes every item of a log in file order."""
 
     _findings: list[Finding] = field(default_factory=list[Finding])
-    _counts: dict[str, int] = field(default_factory=dict[str, int])
     _last: Block | None = None
     _first_chain: bytes | None = None
     _run: int | None = None
@@ -325,19 +322,16 @@ class IntegrityCheck:
         return True
 
     def _add(self, severity: Severity, code: str, message: str, block: Block) -> None:
-        """Add a finding; of one kind only the first few are kept, the rest are counted."""
-        count = self._counts[code] = self._counts.get(code, 0) + 1
-        if count <= _FEW:
-            self._findings.append(
-                Finding(
-                    "integrity",
-                    severity,
-                    code,
-                    message,
-                    offset=block.offset,
-                    block_seq=block.block_seq,
-                )
+        self._findings.append(
+            Finding(
+                "integrity",
+                severity,
+                code,
+                message,
+                offset=block.offset,
+                block_seq=block.block_seq,
             )
+        )
 
     # --- the end ------------------------------------------------------------------------------
 
@@ -347,17 +341,6 @@ class IntegrityCheck:
             self._close_lost(None)
         self._settle_overwritten()
         findings = self._findings
-        for code, count in self._counts.items():
-            if count > _FEW:
-                findings.append(
-                    Finding(
-                        "integrity",
-                        Severity.BROKEN,
-                        code,
-                        f"{count - _FEW} more of the same kind as '{code}'.",
-                        {"count": count},
-                    )
-                )
         broken = [item for item in findings if item.severity is Severity.BROKEN]
         journal_samples = 0
         if self._journal is not None and self._journal.span is not None:

@@ -114,9 +114,7 @@ class ProbeCheck:
     outages: list[Outage] = field(default_factory=list[Outage])
     _open: dict[int, _OpenOutage] = field(default_factory=dict[int, _OpenOutage])
     _totals: dict[int, _Totals] = field(default_factory=dict[int, _Totals])
-    _blind: dict[int, list[Outage]] = field(default_factory=dict[int, list[Outage]])
     _told: list[ProbeStateEvent] = field(default_factory=list[ProbeStateEvent])
-    _first_samples: dict[int, int] = field(default_factory=dict[int, int])
 
     def feed_event(self, event: Event) -> None:
         """Take one event."""

@@ -15,7 +15,7 @@ from dewarlog.checks.calibration import check_calibration, counts_until
 from dewarlog.checks.clock import ClockCheck, WallClock
 from dewarlog.checks.coverage import Coverage, CoverageCheck
 from dewarlog.checks.excursion import Excursion, ExcursionCheck, judged
-from dewarlog.checks.finding import Moment
+from dewarlog.checks.finding import Moment, limited
 from dewarlog.checks.integrity import Integrity, IntegrityCheck
 from dewarlog.checks.limits import (
     UncertaintyGuard,
@@ -275,5 +275,5 @@ class _Pass:
             events=self.events,
             boots=boots,
             guard=self.guard,
-            findings=findings,
+            findings=limited(findings),
         )

@@ -39,7 +39,6 @@ PEAK_TOLERANCE: Final = 0.01
 VELOCITY_TOLERANCE: Final = 0.02
 _PEAK_SLACK_COUNTS: Final = 1.0
 _VELOCITY_SLACK_MM_S: Final = 20.0
-_FEW: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,7 +290,7 @@ class ShockCheck:
             off_velocity = abs(told.velocity_change_mm_s - found.velocity_change_mm_s) > (
                 VELOCITY_TOLERANCE * found.velocity_change_mm_s + _VELOCITY_SLACK_MM_S
             )
-            if (off_peak or off_velocity) and len(findings) < _FEW:
+            if off_peak or off_velocity:
                 findings.append(
                     Finding(
                         "shock",
