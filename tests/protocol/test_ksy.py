@@ -15,8 +15,10 @@ import describe
 from dewarlog import parse
 from dewarlog_wire import layout
 from workshop import interpreters
+from workshop.places import KAITAI_HOME
 
 ROOT = Path(__file__).parents[2]
+NODE_MODULES = KAITAI_HOME / "node_modules"
 FOLDER = ROOT / "protocol/vectors"
 _TYPES = {"B": "u1", "b": "s1", "H": "u2", "h": "s2", "I": "u4", "i": "s4"}
 LOG_RECORDS = [
@@ -37,11 +39,11 @@ LOG_RECORDS = [
 def compiled() -> dict[str, Any]:
     """Return the description as data and the Python source the compiler makes of it."""
     node = interpreters.find_node()
-    if node is None or not (interpreters.NODE_MODULES / "kaitai-struct-compiler").exists():
+    if node is None or not (NODE_MODULES / "kaitai-struct-compiler").exists():
         pytest.skip("the Kaitai Struct compiler is not here; tools/setup gets it")
     script = ROOT / "tools/compile_ksy.mjs"
     done = subprocess.run(
-        [str(node), str(script), str(interpreters.NODE_MODULES)],
+        [str(node), str(script), str(NODE_MODULES)],
         capture_output=True,
         text=True,
         check=False,

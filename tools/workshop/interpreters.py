@@ -25,8 +25,7 @@ OVERRIDE: Final = "DEWARLOG_MICROPYTHON"  # a unix MicroPython to use instead of
 PRIVATE: Final = MICROPYTHON_HOME / "micropython"
 WEB_PACKAGE: Final = "@micropython/micropython-webassembly-pyscript"
 WEB_VERSION: Final = "1.27"
-NODE_MODULES: Final = MICROPYTHON_HOME / "node_modules"
-WEB_FOLDER: Final = NODE_MODULES / WEB_PACKAGE
+WEB_FOLDER: Final = MICROPYTHON_HOME / "node_modules" / WEB_PACKAGE
 WEB_RUNNER: Final = ROOT / "tools" / "micropython32.mjs"
 
 

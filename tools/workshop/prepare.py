@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from workshop import debian, interpreters
-from workshop.places import MICROPYTHON_HOME, ROOT, TYPINGS, VENV
+from workshop.places import KAITAI_HOME, MICROPYTHON_HOME, ROOT, TYPINGS, VENV
 
 # Stubs of one board of each port; the firmware is type-checked against each.
 STUBS: Final = {
@@ -101,7 +101,8 @@ def micropython32() -> None:
     found = interpreters.find_micropython32()
     if found is None or not found.version.startswith(interpreters.WEB_VERSION):
         _say("getting the 32-bit MicroPython")
-        problem = _npm_install(f"{interpreters.WEB_PACKAGE}@{interpreters.WEB_VERSION}")
+        wanted = f"{interpreters.WEB_PACKAGE}@{interpreters.WEB_VERSION}"
+        problem = _npm_install(MICROPYTHON_HOME, wanted)
         found = interpreters.find_micropython32()
         if found is None:
             if os.environ.get("CI"):
@@ -113,16 +114,20 @@ def micropython32() -> None:
 
 def kaitai() -> None:
     """Get the Kaitai Struct compiler; without it the test of protocol/dewarlog.ksy is skipped."""
-    if all((interpreters.NODE_MODULES / name).exists() for name in KAITAI):
+    if all((KAITAI_HOME / "node_modules" / name).exists() for name in KAITAI):
         return
     _say("getting the Kaitai Struct compiler")
-    problem = _npm_install(*(f"{name}@{version}" for name, version in KAITAI.items()))
+    wanted = (f"{name}@{version}" for name, version in KAITAI.items())
+    problem = _npm_install(KAITAI_HOME, *wanted)
     if problem:
         print(f"no Kaitai Struct compiler ({problem}): its test will be skipped")
 
 
-def _npm_install(*wanted: str) -> str:
-    """Install npm packages beside the private MicroPython; return why not, in words."""
+def _npm_install(home: Path, *wanted: str) -> str:
+    """Install npm packages into a folder of their own; return why not, in words.
+
+    All packages of a folder at once: npm removes those it has not put there itself.
+    """
     node = interpreters.find_node()
     if node is None:
         return "node is not here"
@@ -131,11 +136,11 @@ def _npm_install(*wanted: str) -> str:
     npm = [str(node), str(program)] if program.exists() else [on_path] if on_path else None
     if npm is None:
         return "npm is not here"
-    MICROPYTHON_HOME.mkdir(exist_ok=True)
+    home.mkdir(exist_ok=True)
     options = ["--no-audit", "--no-fund", "--silent"]
     environment = {**os.environ, "PATH": f"{node.parent}:{os.environ['PATH']}"}
     done = subprocess.run(
-        [*npm, "install", *options, "--prefix", str(MICROPYTHON_HOME), *wanted],
+        [*npm, "install", *options, "--prefix", str(home), *wanted],
         env=environment,
         check=False,
     )
