@@ -84,7 +84,7 @@ class App:
         self._clock_due_ms = -1
         self._clock_utc_s = 0
         self._uncommitted_since_ms = -1
-        encode_page, cobs_encode = _fast_functions()
+        encode_page, cobs_encode, crc_shift = _fast_functions()
         self.columns = reading_columns(config)
 
         self.engine = Engine(config.rules, self.columns)
@@ -125,7 +125,9 @@ class App:
         self._waker = board.timer(1)
 
         console = board.console()
-        self._server = Server(self.logbook, Desk(self), board.device_id, os.urandom)
+        self._server = Server(
+            self.logbook, Desk(self), board.device_id, os.urandom, crc_shift=crc_shift
+        )
         self._link = UsbLink(console.reader, console.writer, cobs_encode)
 
     # --- time ---------------------------------------------------------------------------------
@@ -378,10 +380,12 @@ def _wake(_timer: object) -> None:
 
 
 def _fast_functions() -> tuple:
-    """Return the page and COBS encoders: machine code where the port can make it."""
+    """Return page encoder, COBS encoder and CRC joiner: machine code where the port makes it."""
     try:
-        from dewarlog_firmware.fast import cobs_encode_into, encode_page
+        from dewarlog_firmware.fast import cobs_encode_into, crc_shift, encode_page
     except (ImportError, SyntaxError):
-        from dewarlog_wire.cobs import encode_into as cobs_encode_into
-        from dewarlog_wire.column import encode_page
-    return encode_page, cobs_encode_into
+        from dewarlog_wire.cobs import encode_into
+        from dewarlog_wire.column import encode_page as plain_encode_page
+
+        return plain_encode_page, encode_into, None
+    return encode_page, cobs_encode_into, crc_shift
