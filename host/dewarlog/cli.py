@@ -455,7 +455,7 @@ def _status_data(board: Board, now: Status) -> dict[str, Any]:
 
 
 def _status_words(board: Board, now: Status) -> list[tuple[str, str]]:
-    from dewarlog.records import unix_s_of
+    from dewarlog.records import named, unix_s_of
     from dewarlog_wire import layout
 
     rows = [
@@ -469,7 +469,7 @@ def _status_words(board: Board, now: Status) -> list[tuple[str, str]]:
             continue
         value = words.degc(code / layout.TEMPERATURE_PER_DEGC, 2)
         if state != layout.STATE_OK:
-            value = layout.STATE_NAMES[state] if state < len(layout.STATE_NAMES) else f"{state}"
+            value = named(layout.STATE_NAMES, state)
         rows.append((f"Probe {channel + 1}", value))
     if now.cold_junction >= layout.READING_MIN:
         cold = now.cold_junction / layout.COLD_JUNCTION_PER_DEGC

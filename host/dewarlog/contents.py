@@ -24,6 +24,7 @@ from dewarlog.records import (
     Run,
     SampleSpan,
     ShockWindow,
+    named,
     unix_s_of,
 )
 from dewarlog_wire import block as wire_block
@@ -238,11 +239,10 @@ _RUN_RECORDS: Final = {
 
 def _channel(values: tuple[Any, ...]) -> records.Channel:
     number, probe_type, placement, offset_count, u_count, calibrated, due, serial = values
-    names: tuple[str, ...] = layout.PLACEMENT_NAMES
     return records.Channel(
         channel=number,
         probe_type=chr(probe_type),
-        placement=names[placement] if placement < len(names) else "other",
+        placement=named(layout.PLACEMENT_NAMES, placement),
         offset_count=offset_count,
         calibration_u_count=u_count,
         calibrated_unix_s=unix_s_of(calibrated),

@@ -591,3 +591,8 @@ def unix_s_of(utc_s: int) -> int | None:
     if utc_s == layout.UTC_UNKNOWN:
         return None
     return utc_s + layout.UTC_EPOCH_UNIX_S
+
+
+def named(names: tuple[str, ...], number: int) -> str:
+    """Give a name from a table of the layout; a number beyond it stays a number."""
+    return names[number] if number < len(names) else f"number {number}"

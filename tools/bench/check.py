@@ -11,9 +11,9 @@ that fit its readings, 50 shock windows, and clock, supply and tilt events. In t
 - `python -c pass` and numpy's import, which the whole command pays before its first line.
 
 Memory is the peak of a process that checks this log, one of a year and one of two years, made of
-the same days joined: it rises until the reader's window is full, and then no more. Absolute figures
-vary with the machine; the ratios of one run are the result. Prints figures and says which aims are
-met; never gates.
+the same days joined: it rises until the reader's window is full, and then no more. Absolute
+figures vary with the machine; the ratios of one run are the result. Prints figures and says which
+aims are met; never gates.
 """
 
 from __future__ import annotations

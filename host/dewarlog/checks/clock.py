@@ -26,6 +26,7 @@ from dewarlog.records import (
     ClockSync,
     CustodyEvent,
     Event,
+    named,
     unix_s_of,
 )
 from dewarlog_wire import layout
@@ -440,8 +441,7 @@ class ClockCheck:
                 continue
             difference_s = told - ours.unix_s
             if abs(difference_s) > ours.error_s + CUSTODY_DIFFERENCE_WARN_S:
-                step = layout.CUSTODY_STEP_NAMES
-                name = step[event.step] if event.step < len(step) else str(event.step)
+                name = named(layout.CUSTODY_STEP_NAMES, event.step)
                 findings.append(
                     Finding(
                         "clock",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from dewarlog import words
 from dewarlog.checks.finding import Finding, Moment, Severity
-from dewarlog.records import BootEvent, CustodyEvent, GapEvent, SampleSpan
+from dewarlog.records import BootEvent, CustodyEvent, GapEvent, SampleSpan, named
 from dewarlog_wire import layout
 
 if TYPE_CHECKING:
@@ -198,7 +198,7 @@ class CoverageCheck:
             length_s=length_s,
             missed=sum(event.missed for event in events),
             restarts=restarts,
-            boot_cause=None if boot is None else _name(layout.BOOT_CAUSE_NAMES, boot.cause),
+            boot_cause=None if boot is None else named(layout.BOOT_CAUSE_NAMES, boot.cause),
         )
 
     def _other_streams(self) -> list[Finding]:
@@ -321,8 +321,4 @@ def _apart_s(earlier: Moment, later: Moment, clock: WallClock) -> float:
 
 
 def _cause_name(cause: int) -> str:
-    return _name(layout.GAP_CAUSE_NAMES, cause)
-
-
-def _name(names: tuple[str, ...], number: int) -> str:
-    return names[number] if number < len(names) else f"cause {number}"
+    return named(layout.GAP_CAUSE_NAMES, cause)

@@ -14,7 +14,7 @@ import numpy as np
 
 from dewarlog import words
 from dewarlog.checks.finding import Finding, Moment, Severity
-from dewarlog.records import ProbeStateEvent
+from dewarlog.records import ProbeStateEvent, named
 from dewarlog_wire import layout
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class ChannelSummary:
 
 def state_name(state: int) -> str:
     """Give the name of a probe state, also of one this program does not know."""
-    return layout.STATE_NAMES[state] if state < len(layout.STATE_NAMES) else f"state {state}"
+    return named(layout.STATE_NAMES, state)
 
 
 def blind_limit_s(run: Run | None) -> float | None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from dewarlog.checks.finding import Finding, Moment, Severity
-from dewarlog.records import SensorEvent, SupplyEvent
+from dewarlog.records import SensorEvent, SupplyEvent, named
 from dewarlog_wire import layout
 
 if TYPE_CHECKING:
@@ -45,13 +45,13 @@ class SupplyCheck:
     def _sensor(self, event: SensorEvent) -> None:
         if event.state == 0:
             return
-        part = _name(layout.PART_NAMES, event.part)
+        part = named(layout.PART_NAMES, event.part)
         self._findings.append(
             Finding(
                 "supply",
                 Severity.WARN,
                 "part-fault",
-                f"The board's {part} failed: {_name(layout.SENSOR_STATE_NAMES, event.state)}. "
+                f"The board's {part} failed: {named(layout.SENSOR_STATE_NAMES, event.state)}. "
                 "What it watches was not recorded from then on.",
                 {"part": part},
                 start=Moment(event.boot, event.uptime_ms),
@@ -78,7 +78,3 @@ class SupplyCheck:
             None if self._last is None else self._last.supply_mv,
         )
         return supply, tuple(self._findings)
-
-
-def _name(names: tuple[str, ...], number: int) -> str:
-    return names[number] if number < len(names) else f"number {number}"

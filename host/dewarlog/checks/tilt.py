@@ -54,7 +54,8 @@ class TiltCheck:
 
     _last: TiltEvent | None = None
     _began: TiltEvent | None = None  # the first event of the stay that goes on
-    _before: TiltEvent | None = None  # the event before that one
+    _began_at: Moment | None = None
+    _began_s: int = 0  # seconds of its band before the stay
     _most_deg: int = 0
     _stays: list[TiltStay] = field(default_factory=list[TiltStay])
 
@@ -64,23 +65,37 @@ class TiltCheck:
             return
         began = self._began
         if began is None or event.band != began.band:
+            at, before_s = self._change(event)
             if began is not None:
-                self._close(began, event)
-            self._began = event
+                self._close(began, at, event)
+            self._began, self._began_at, self._began_s = event, at, before_s
             self._most_deg = 0
         self._most_deg = max(self._most_deg, event.angle_deg)
         self._last = event
 
-    def _close(self, began: TiltEvent, until: TiltEvent) -> None:
+    def _change(self, event: TiltEvent) -> tuple[Moment, int]:
+        """Say when the band of an event was entered, and its seconds until then.
+
+        The board tells of a band once several looks have confirmed it, and by then has counted
+        the time since the first of them in it.
+        """
+        last = self._last
+        if last is None:
+            return Moment(event.boot, event.uptime_ms), event.band_s[event.band]
+        before_s = last.band_s[event.band]
+        counted_ms = (event.band_s[event.band] - before_s) * 1000
+        return Moment(event.boot, max(0, event.uptime_ms - counted_ms)), before_s
+
+    def _close(self, began: TiltEvent, end: Moment, until: TiltEvent) -> None:
         """End the stay that `began`; its seconds follow from the totals at both ends."""
-        if began.band == 0 or began is until:
+        if began.band == 0 or began is until or self._began_at is None:
             return
         self._stays.append(
             TiltStay(
                 began.band,
-                Moment(began.boot, began.uptime_ms),
-                Moment(until.boot, until.uptime_ms),
-                max(0, until.band_s[began.band] - began.band_s[began.band]),
+                self._began_at,
+                end,
+                max(0, until.band_s[began.band] - self._began_s),
                 self._most_deg,
             )
         )
@@ -91,7 +106,7 @@ class TiltCheck:
         if last is None:
             return None, ()
         if self._began is not None:
-            self._close(self._began, last)
+            self._close(self._began, Moment(last.boot, last.uptime_ms), last)
         edges = (30, 60, 120)
         if settings is not None:
             edges = (settings.edge_1_deg, settings.edge_2_deg, settings.edge_3_deg)

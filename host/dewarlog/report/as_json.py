@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from dewarlog.records import named
 from dewarlog_wire import layout
 
 if TYPE_CHECKING:
@@ -147,9 +148,7 @@ def as_json(review: Review, verdict: Verdict) -> dict[str, Any]:
         "supply": {"lowest_mv": review.supply.lowest_mv, "last_mv": review.supply.last_mv},
         "custody": [
             {
-                "step": layout.CUSTODY_STEP_NAMES[item.step]
-                if item.step < len(layout.CUSTODY_STEP_NAMES)
-                else item.step,
+                "step": named(layout.CUSTODY_STEP_NAMES, item.step),
                 "actor": item.actor,
                 "place": item.place,
                 "note": item.note,

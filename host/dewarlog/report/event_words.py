@@ -22,14 +22,10 @@ from dewarlog.records import (
     SupplyEvent,
     TiltEvent,
     UnknownEvent,
+    named,
     unix_s_of,
 )
 from dewarlog_wire import layout
-
-
-def named(names: tuple[str, ...], number: int) -> str:
-    """Give a name from a table of the layout; a number it does not hold stays a number."""
-    return names[number] if number < len(names) else f"number {number}"
 
 
 def describe(event: Event) -> str:  # noqa: C901, PLR0911, PLR0912 - one line for each kind

@@ -14,8 +14,8 @@ from dewarlog import its90, words
 from dewarlog.checks.calibration import counts_until
 from dewarlog.checks.finding import Moment
 from dewarlog.checks.limits import probe_name, rule_words, value_words
-from dewarlog.records import unix_s_of
-from dewarlog.report.event_words import describe, named
+from dewarlog.records import named, unix_s_of
+from dewarlog.report.event_words import describe
 from dewarlog.report.plot import (
     NARROW,
     WIDE,
