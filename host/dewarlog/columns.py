@@ -141,28 +141,47 @@ class _Planes:
 
     def _decode_residuals(self) -> NDArray[np.int32]:
         """Return residuals by (page, sample in page), zero where none is coded."""
-        u = np.zeros((len(self._lane), COLUMN_PAGE), dtype=np.int32)
-        is_coded = np.arange(COLUMN_PAGE) < self._coded[:, None]
         quotients = self._quotients()
         if quotients is None:
-            return u
-        u[is_coded] = np.minimum(quotients, _U_MAX + 1)
-        # A quotient that does not fit 18 bits with its remainder decodes outside i16.
-        self.sound[self._lane[(u > (_U_MAX >> self._k[:, None])).any(axis=1)]] = False
+            return np.zeros((len(self._lane), COLUMN_PAGE), dtype=np.int32)
+        u = self._by_page(quotients)
+        # A quotient that does not fit 17 bits with its remainder decodes outside i16.
+        self.sound[self._lane[u.max(axis=1) > (_U_MAX >> self._k)]] = False
+        np.minimum(u, _U_MAX, out=u)
         np.left_shift(u, self._k[:, None], out=u)
-        np.bitwise_or(u, self._remainders(), out=u, where=is_coded)
-        return (u >> 1) ^ -(u & 1)
+        np.bitwise_or(u, self._remainders(), out=u)
+        sign = u & 1
+        np.negative(sign, out=sign)
+        np.right_shift(u, 1, out=u)
+        np.bitwise_xor(u, sign, out=u)
+        return u
 
-    def _quotients(self) -> NDArray[np.int64] | None:
+    def _by_page(self, coded: NDArray[np.int32]) -> NDArray[np.int32]:
+        """Lay coded values out by (page, sample in page), zero where a page has none."""
+        pages = len(self._lane)
+        laid = np.zeros((pages, COLUMN_PAGE), dtype=np.int32)
+        at = first = 0
+        for page in (*np.flatnonzero(self._coded != COLUMN_PAGE).tolist(), pages):
+            # Pages up to here are full; this one is a lane's last, or flat.
+            end = at + (page - first) * COLUMN_PAGE
+            laid[first:page] = coded[at:end].reshape(-1, COLUMN_PAGE)
+            at, first = end, page + 1
+            if page < pages:
+                end += int(self._coded[page])
+                laid[page, : end - at] = coded[at:end]
+                at = end
+        return laid
+
+    def _quotients(self) -> NDArray[np.int32] | None:
         """Count the zeros before each one of the unary plane.
 
         A lane whose ones are not exactly its coded values, or that goes on behind its last one,
         is not sound; None when that leaves the joined plane without its order.
         """
         coded = np.bincount(self._lane, self._coded, len(self.counts)).astype(np.int64)
-        ones = np.flatnonzero(np.unpackbits(self._unary))
+        ones = np.flatnonzero(np.unpackbits(self._unary).view(np.bool_)).astype(np.int32)
         byte_ends = np.cumsum(self._unary_bytes)
-        one_ends = np.searchsorted(ones, 8 * byte_ends)
+        one_ends = np.searchsorted(ones, (8 * byte_ends).astype(np.int32))
         found = np.diff(one_ends, prepend=0)
         if not np.array_equal(found, coded):
             self.sound[:] = False
@@ -171,7 +190,9 @@ class _Planes:
         last = ones[one_ends[has_ones] - 1]
         self.sound[has_ones] &= last // 8 + 1 == byte_ends[has_ones]
         self.sound[~has_ones] &= self._unary_bytes[~has_ones] == 0
-        quotients = np.diff(ones, prepend=-1) - 1
+        quotients = np.empty_like(ones)
+        np.subtract(ones[1:], ones[:-1], out=quotients[1:])
+        quotients -= 1
         starts = one_ends[has_ones] - found[has_ones]
         quotients[starts] = ones[starts] - 8 * (byte_ends - self._unary_bytes)[has_ones]
         return quotients
@@ -193,7 +214,15 @@ class _Planes:
         np.minimum(at, 8 * (len(self._remainder) - 3), out=at)  # behind a last, shorter page
         plane = self._remainder.astype(np.int32)
         windows = plane[:-2] << 16 | plane[1:-1] << 8 | plane[2:]
-        return (windows[at >> 3] >> (24 - (at & 7) - k)) & ((1 << k) - 1)
+        shift = 24 - (at & 7)
+        shift -= k
+        np.right_shift(at, 3, out=at)
+        codes = windows[at]
+        np.right_shift(codes, shift, out=codes)
+        np.bitwise_and(codes, (1 << k) - 1, out=codes)
+        for page in np.flatnonzero(self._coded != COLUMN_PAGE).tolist():
+            codes[page, self._coded[page] :] = 0
+        return codes
 
 
 def _integrate(planes: _Planes) -> Counts:
