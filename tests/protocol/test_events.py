@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from dewarlog_wire import events, layout
@@ -26,6 +26,7 @@ def entries(draw: st.DrawFn) -> tuple[int, int, int, tuple[object, ...]]:
 
 
 @given(st.lists(entries(), max_size=6), st.integers(0, 2**32 - 10))
+@example([(layout.KIND_CUSTODY, 5, 0, (2, 210_000_000, "courier 7", "gate 4", ""))], 0)
 @settings(deadline=None)
 def test_events_come_back_numbered(
     listed: list[tuple[int, int, int, tuple[object, ...]]], first: int
@@ -79,3 +80,11 @@ def test_a_text_over_the_limit_is_named(position: int) -> None:
         f"custody {events.CUSTODY_TEXTS[position]} is 78 bytes of UTF-8; "
         "at most 76 fit: shorten it"
     )
+
+
+def test_a_custody_entry_has_three_texts() -> None:
+    """Fewer or more is the caller's mistake."""
+    with pytest.raises(BlockError) as caught:
+        events.custody_body(2, 1, ("actor", "place"))
+
+    assert str(caught.value) == "custody takes 3 texts, not 2"

@@ -56,6 +56,14 @@ def test_cobs_refuses_what_the_library_refuses(data: bytes) -> None:
     assert decoded == expected
 
 
+def test_cobs_names_the_place_of_a_zero_inside_a_frame() -> None:
+    """A group may span it; it is refused all the same."""
+    with pytest.raises(FrameError) as caught:
+        cobs.decode(b"\x04a\0b")
+
+    assert (caught.value.fault, caught.value.offset) == ("cobs", 2)
+
+
 @given(st.integers(0, 255), st.integers(0, 255), BODY)
 def test_a_frame_comes_back_and_its_crc_is_right(kind: int, seq: int, body: bytes) -> None:
     """Kind, seq and body; CRC-32 judged by crcmod."""

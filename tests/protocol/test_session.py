@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from dewarlog import parse
@@ -47,6 +47,7 @@ def _record(record: layout.Record) -> st.SearchStrategy[tuple[object, ...]]:
 
 
 @given(messages())
+@example((layout.MSG_MARK, (2, 210_000_000, "courier 7", "gate 4", "")))
 @settings(max_examples=200, deadline=None)
 def test_every_message_comes_back(message: tuple[int, tuple[object, ...]]) -> None:
     """Pack and unpack are inverse."""
@@ -141,6 +142,23 @@ def test_a_board_is_silent_until_hello() -> None:
     assert talk.asking == session.SILENT
 
 
+def test_a_board_never_speaks_of_a_transfer_that_is_over() -> None:
+    """As the board sees it: DATA under an old number is its own mistake."""
+    talk = streaming(BOARD)
+    with pytest.raises(LocalMisuse):
+        talk.sent(layout.MSG_DATA, 2, data(0, 5, xfer=6))
+
+    assert talk.next_offset == 0
+
+
+def test_a_host_ignores_what_is_left_of_an_older_transfer() -> None:
+    """As the host sees it: DATA under an old number was on its way."""
+    talk = streaming(HOST)
+    talk.received(layout.MSG_DATA, 2, data(0, 5, xfer=6))
+
+    assert (talk.next_offset, talk.transfer) == (0, session.STREAMING)
+
+
 def test_a_board_that_refuses_hello_is_silent_again() -> None:
     """A host of another protocol version gets an error and no conversation."""
     talk = Conversation(HOST)
@@ -166,7 +184,7 @@ def test_a_lost_data_frame_is_a_gap_until_the_next_read() -> None:
     """Bytes behind a gap do not count; reading again from the missing byte closes it."""
     talk = streaming(HOST, credit=100)
     seen: list[tuple[int, bool]] = []
-    for offset, count in ((0, 20), (40, 20), (60, 40)):
+    for offset, count in ((0, 20), (40, 20), (60, 40), (0, 20)):
         talk.received(layout.MSG_DATA, 2, data(offset, count))
         seen.append((talk.next_offset, talk.gap))
     again = session.pack_body(layout.MSG_READ, 1, 0, 5, 20, 80, 0, 100)
@@ -175,7 +193,7 @@ def test_a_lost_data_frame_is_a_gap_until_the_next_read() -> None:
     talk.received(layout.MSG_READ | REPLY, 3, session.pack_body(layout.MSG_READ | REPLY, 8, 80))
     talk.received(layout.MSG_DATA, 3, data(20, 80, xfer=8))
 
-    assert seen == [(20, False), (20, True), (20, True)]
+    assert seen == [(20, False), (20, True), (20, True), (20, True)]
     assert (talk.next_offset, talk.gap) == (100, False)
 
 

@@ -112,6 +112,18 @@ def block_states_cut() -> Vector:
     return {}, annotated(sealed(layout.BLOCK_SAMPLES, [span(1), (3, run + run[:2])]))
 
 
+@scenario
+def block_text_empty() -> Vector:
+    """A TEXT section that does not even say which text it is."""
+    return {}, annotated(sealed(layout.BLOCK_RUN, [(layout.SECTION_TEXT, b"")], seq=0))
+
+
+@scenario
+def block_text_not_utf8() -> Vector:
+    """A TEXT section that is cut inside a character."""
+    return {}, annotated(sealed(layout.BLOCK_RUN, [(layout.SECTION_TEXT, b"\x02\xc3")], seq=0))
+
+
 def _column(payload: bytes, count: int) -> Vector:
     return {}, annotated(samples((layout.SECTION_COLUMN, payload), count=count))
 
@@ -199,6 +211,12 @@ def block_custody_not_utf8() -> Vector:
 def block_custody_too_long() -> Vector:
     """A custody text one byte over the limit."""
     return _custody(b"\x4d" + b"a" * 77 + b"\x00\x00")
+
+
+@scenario
+def block_custody_byte_behind() -> Vector:
+    """A byte stands behind the note of a custody body."""
+    return _custody(b"\x01a\x00\x00!")
 
 
 @scenario

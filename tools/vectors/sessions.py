@@ -222,3 +222,26 @@ def session_kind_unknown() -> Vector:
     """A message of a kind this version does not know."""
     _, text = talk(*_HELLO)
     return {}, text + f"< {frame.encode_frame(0xEE, 2, b'').hex()}\n"
+
+
+@scenario
+def session_ack_of_an_older_transfer() -> Vector:
+    """An ACK that was overtaken by a new READ grants nothing."""
+    return talk(
+        *_HELLO,
+        _read(2, 0, 100, 40),
+        _begins(2, 1, 100),
+        _data(2, 1, 0, 40),
+        _read(3, 40, 60, 20),
+        _begins(3, 2, 60),
+        _ack(4, 1, 40, 4096),
+        _data(3, 2, 40, 61),
+    )
+
+
+@scenario
+def session_mark_too_long() -> Vector:
+    """A custody text one byte over the limit, as a request."""
+    _, text = talk(*_HELLO)
+    body = bytes((2,)) + bytes(4) + b"\x4d" + b"a" * 77 + b"\0\0"
+    return {}, text + f"> {frame.encode_frame(layout.MSG_MARK, 2, body).hex()}\n"

@@ -1,0 +1,66 @@
+"""The table itself: sizes, offsets and codes that everything else counts on."""
+
+from __future__ import annotations
+
+import struct
+
+import pytest
+
+from dewarlog_wire import layout
+
+RECORDS = [value for value in vars(layout).values() if isinstance(value, layout.Record)]
+
+
+@pytest.mark.parametrize("record", RECORDS, ids=lambda record: record.name)
+def test_a_record_is_as_long_as_struct_says(record: layout.Record) -> None:
+    """No padding: the board's struct and the table count alike."""
+    assert struct.calcsize(record.format) == record.size
+
+
+@pytest.mark.parametrize("record", RECORDS, ids=lambda record: record.name)
+def test_offsets_follow_each_other(record: layout.Record) -> None:
+    """Each field begins where the one before it ends."""
+    ends = [
+        record.offset_of(name) + struct.calcsize("<" + code) for name, code, _, _ in record.fields
+    ]
+    starts = [record.offset_of(name) for name, _, _, _ in record.fields]
+
+    assert [*starts, record.size] == [0, *ends]
+
+
+def test_a_field_that_is_not_there_is_named() -> None:
+    """A misspelt name fails where it stands."""
+    with pytest.raises(KeyError, match="uptime"):
+        layout.BLOCK_SEAL.offset_of("uptime")
+
+
+@pytest.mark.parametrize("state", range(1, len(layout.STATE_NAMES)))
+def test_every_state_has_a_code_no_temperature_has(state: int) -> None:
+    """Below the coldest reading, and back."""
+    code = layout.state_code(state)
+
+    assert -32768 < code < layout.READING_MIN
+    assert layout.state_of(code) == state
+
+
+@pytest.mark.parametrize("code", [layout.READING_MIN, 0, 32767])
+def test_a_temperature_is_the_state_ok(code: int) -> None:
+    """From -250 degC up."""
+    assert layout.state_of(code) == layout.STATE_OK
+
+
+def test_names_are_as_many_as_their_numbers() -> None:
+    """Every event kind has a record of its own, every error a name."""
+    assert sorted(layout.EVENTS) == list(range(1, len(layout.EVENTS) + 1))
+    assert sorted(layout.ERROR_NAMES) == list(range(1, len(layout.ERROR_NAMES) + 1))
+
+
+def test_sizes_leave_room_where_they_must() -> None:
+    """Frames fit a notification; blocks fit a segment; a section's length fits its field."""
+    assert layout.BLE_BODY_MAX_BYTES + layout.FRAME_OVERHEAD_BYTES == layout.BLE_FRAME_MAX_BYTES
+    assert layout.FRAME_HEAD.size + layout.FRAME_CRC_BYTES == layout.FRAME_OVERHEAD_BYTES
+    assert (
+        layout.DATA_SHORT_HEAD.size + layout.DATA_SHORT_CRC_BYTES
+        == layout.DATA_SHORT_OVERHEAD_BYTES
+    )
+    assert layout.BLOCK_MAX_BYTES <= layout.SEGMENT_MAX_BYTES <= 1 << 16
