@@ -289,3 +289,25 @@ def test_a_log_of_one_block_of_a_run_is_no_data(tmp_path: Path) -> None:
     writer.start()
 
     assert _run("check", str(written(tmp_path, writer))).exit_code == ExitCode.NO_DATA
+
+
+def test_check_loads_nothing_heavy_but_numpy(tmp_path: Path) -> None:
+    """A verdict within a third of a second: no library that only other commands need."""
+    log = written(tmp_path, trip(1))
+    code = (
+        "import sys\nfrom dewarlog.cli import main\n"
+        "sys.argv = ['dewarlog', 'check', sys.argv[1]]\n"
+        "try:\n    main()\nexcept SystemExit:\n    pass\n"
+        "print('heavy:', *[name for name in sorted(sys.modules) if name in "
+        "('construct', 'jinja2', 'numpy', 'pyarrow', 'pydantic', 'rich', 'scipy', 'serial')])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(log)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        check=False,
+    )
+
+    assert done.stderr == ""
+    assert done.stdout.splitlines()[-1] == "heavy: numpy"
