@@ -1,7 +1,7 @@
 """The whole line for tests: a simulated board at one end, the `dewarlog` command at the other.
 
 Small trips are written as scenario files of minutes to hours; the two ten-day trips are ours of
-tools/simboard/scenarios. Whatever a test compares with comes from the scenario, never from the log.
+tools/simboard/scenarios. What a test compares with comes from the scenario, not from the log.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from workshop.places import PROTOCOL, ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
     from simboard.scenario import Happening, Scenario
 
 COMMAND_S: Final = 60.0
@@ -161,8 +162,6 @@ def finish(board: SimBoard, archive: Path, *options: str) -> Trip:
     return Trip(board.scenario, pulled, log, refused, console)
 
 
-def make_trip(
-    scenario: Path, archive: Path, *options: str, profile: Path | None = None
-) -> Trip:
+def make_trip(scenario: Path, archive: Path, *options: str, profile: Path | None = None) -> Trip:
     """Run a short trip from the first boot to the check of its log."""
     return finish(start(scenario, serve=True, profile=profile), archive, *options)

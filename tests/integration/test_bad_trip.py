@@ -119,9 +119,7 @@ def test_no_sample_was_lost_but_in_the_power_cut(bad: Trip) -> None:
     last = bad.log.events[-1]
     assert last.boot == 1
     cut = bad.happening("power_cut")
-    assert whole_s == pytest.approx(
-        (cut.end_us + last.uptime_ms * 1000) / 1e6, abs=2 * INTERVAL_S
-    )
+    assert whole_s == pytest.approx((cut.end_us + last.uptime_ms * 1000) / 1e6, abs=2 * INTERVAL_S)
 
 
 def test_open_probe_is_told_from_a_temperature(bad: Trip) -> None:
@@ -182,7 +180,7 @@ def test_report_tells_verdict_and_every_cause(bad: Trip, tmp_path: Path) -> None
     assert done.returncode == 1
     text = page.read_text(encoding="utf-8")
     assert "HOLD" in text
-    for cause in ("above −150.0 °C", "power lost", "57.4 g", "118 g", "tilted", "was open"):
+    for cause in ("above \u2212150.0 °C", "power lost", "57.4 g", "118 g", "tilted", "was open"):
         assert cause in text
     assert bad.log.checked["file"]["sha256"] in text
 

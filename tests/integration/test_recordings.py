@@ -12,16 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-import shock_reference
-from test_shock import recording
 
+import shock_reference
 from dewarlog.records import ShockEvent
 from line import Trip, make_trip, profile_file, scenario_file
+from test_shock import recording
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from conftest import MicroPython
 
 pytestmark = pytest.mark.usefixtures("micropython")
 

@@ -103,7 +103,9 @@ def test_mpremote_breaks_in_and_the_run_goes_on_after_a_reset(
 
 def test_junk_typed_at_the_logger_is_ignored(board: SimBoard, tmp_path: Path) -> None:
     """Commands of another program, half a frame, control characters: the log goes on whole."""
-    junk = b"hello?\r\nAT+GMR\r\n" + bytes(range(128, 256)) + b"\r\n~~\x01\x02\x04\x05" + b"\r\n" * 9
+    junk = (
+        b"hello?\r\nAT+GMR\r\n" + bytes(range(128, 256)) + b"\r\n~~\x01\x02\x04\x05" + b"\r\n" * 9
+    )
     _type(board, junk)
     (log,) = pull(board.pty, tmp_path / "archive", "--no-tell-time")["logs"]
     judged = check(Path(log["path"]))

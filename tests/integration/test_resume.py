@@ -108,7 +108,9 @@ class Cable:
 
 
 @pytest.fixture(scope="module")
-def board(micropython: MicroPython, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimBoard]:
+def board(
+    micropython: MicroPython, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[SimBoard]:
     """Serve a day that has ended, so that its log stays as it is."""
     assert micropython.interpreter.command
     scenario = scenario_file(tmp_path_factory.mktemp("day"), "1 day", _ONE_DAY)
