@@ -1,0 +1,147 @@
+"""Where a board comes to its limits: memory, clock, configuration, flash that stalls."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dewarlog.records import GapEvent, ShockEvent, StopEvent
+from dewarlog_wire import layout
+from line import Trip, check, dewarlog, make_trip, profile_file, pull, scenario_file
+from simboard.launch import start
+
+pytestmark = pytest.mark.usefixtures("micropython")
+
+FIFO_MS = 170 / 3200 * 1000  # ADXL372 data sheet, "FIFO": 170 sets of three axes, at 3200 Hz
+
+
+# --- memory --------------------------------------------------------------------------------------
+
+
+def _knocks(count: int, every_s: float) -> str:
+    return "".join(
+        f'[[knock]]\nat = "{60 + number * every_s:g} s"\npeak_g = 30\npulse = "8 ms"\n'
+        for number in range(count)
+    )
+
+
+def test_full_memory_stops_the_logger_and_loses_nothing(tmp_path: Path) -> None:
+    """What was recorded stays whole; log, status and check all say why it ends."""
+    scenario = scenario_file(tmp_path, "2 h", _knocks(100, 30), board="flash_kib = 172")
+
+    def every_second(profile: dict[str, Any]) -> None:
+        profile["sampling"]["interval_ms"] = 1000
+
+    with start(scenario, serve=True, profile=profile_file(tmp_path, every_second)) as board:
+        board.wait_serving()
+        status = dewarlog("status", f"usb:{board.pty}")
+        answer = pull(board.pty, tmp_path / "archive")
+    log = check(Path(answer["logs"][0]["path"]))
+    assert status.returncode == 0
+    assert "not recording" in status.stdout
+    assert "memory full" in status.stdout
+    assert log.checked["intact"] is True
+    stops = [event for event in log.events if isinstance(event, StopEvent)]
+    assert [stop.cause for stop in stops] == [2]
+    gaps = [event for event in log.events if isinstance(event, GapEvent)]
+    assert [gap.cause for gap in gaps if gap.stream == layout.STREAM_SAMPLES] == [
+        layout.GAP_MEMORY_FULL
+    ]
+    messages = " ".join(found["message"] for found in log.checked["findings"])
+    assert "memory" in messages
+    # Nothing lost before the end: a sample each interval until the board stopped.
+    recorded_s = log.checked["coverage"]["samples"]
+    assert recorded_s == pytest.approx(stops[0].uptime_ms / 1000, abs=2)
+    assert log.checked["verdict"] == "HOLD"
+
+
+# --- clock ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("board", "code"),
+    [("clock_fitted = false", "clock-absent"), ("clock_set = false", "clock-unset")],
+)
+def test_board_without_a_clock_still_gets_a_verdict(board: str, code: str, tmp_path: Path) -> None:
+    """Durations only, said so; and the verdict by the readings."""
+    trip = make_trip(
+        scenario_file(tmp_path, "30 min", board=board), tmp_path / "archive", "--no-tell-time"
+    )
+    assert trip.log.checked["clock"]["knows_time"] is False
+    assert len(trip.log.findings("no-clock")) == 1
+    assert len(trip.log.findings(code)) == 1
+    assert trip.log.checked["verdict"] == "USE"
+    assert trip.log.exit_code == 0
+
+
+# --- configuration -------------------------------------------------------------------------------
+
+
+def test_profile_out_of_range_is_refused_by_name(tmp_path: Path) -> None:
+    """The console names field, value and range; nothing is recorded by other limits."""
+
+    def too_fast(profile: dict[str, Any]) -> None:
+        profile["sampling"]["interval_ms"] = 50
+
+    scenario = scenario_file(tmp_path, "5 min")
+    with start(scenario, profile=profile_file(tmp_path, too_fast)) as board:
+        report = board.wait_end()
+        console = board.console_output().decode(errors="replace")
+    assert "sampling.interval_ms is 50" in console
+    assert "1000 to 600000" in console
+    assert report["flash_erases"] == 0
+    assert report["flash_pages"] == 0
+
+
+# --- stalls --------------------------------------------------------------------------------------
+
+
+def _shaken(folder: Path, erase_ms: int) -> Trip:
+    """Knock every 10.37 s, so that knocks fall on every part of the logging interval."""
+    scenario = scenario_file(
+        folder, "15 min", _knocks(60, 10.37), board=f"erase_ms = [{erase_ms}, {erase_ms}]"
+    )
+    trip = make_trip(scenario, folder / "archive")
+    assert trip.log.checked["intact"] is True
+    return trip
+
+
+def _shock_gaps(trip: Trip) -> list[GapEvent]:
+    return [
+        event
+        for event in trip.log.events
+        if isinstance(event, GapEvent) and event.stream == layout.STREAM_SHOCK
+    ]
+
+
+def test_stall_the_fifo_can_bridge_costs_no_shock_sample(tmp_path: Path) -> None:
+    """45 ms an erase: every knock whole, with its peak."""
+    trip = _shaken(tmp_path, 45)
+    told = [event for event in trip.log.events if isinstance(event, ShockEvent)]
+    assert len(told) == 60
+    assert _shock_gaps(trip) == []
+    assert [event.flags & layout.SHOCK_GAP for event in told] == [0] * 60
+    for event in told:
+        assert event.peak / 10 == pytest.approx(30, rel=0.05)
+
+
+def test_stall_the_fifo_cannot_bridge_is_never_silent(tmp_path: Path) -> None:
+    """300 ms an erase: each knock is a shock near its time, or lies in a gap of the stream."""
+    trip = _shaken(tmp_path, 300)
+    told = [event for event in trip.log.events if isinstance(event, ShockEvent)]
+    gaps = _shock_gaps(trip)
+    for happening in trip.scenario.happenings:
+        at_ms = happening.at_us / 1000
+        seen = [event for event in told if abs(event.uptime_ms - at_ms) < 200]
+        missed = [
+            gap
+            for gap in gaps
+            if gap.uptime_ms - gap.length_s * 1000 - gap.length_part_ms - 3000
+            < at_ms
+            < gap.uptime_ms + 200
+        ]
+        assert seen or missed, f"knock at {at_ms} ms"
+    for gap in gaps:
+        assert gap.missed == pytest.approx((gap.length_s * 1000 + gap.length_part_ms) * 3.2, abs=4)
