@@ -48,6 +48,8 @@ if TYPE_CHECKING:
 # After a rule was last pending the fast interval is kept this long, so that a reading that hovers
 # about a limit does not seal a small block at every crossing.
 FAST_HOLD_S = 600
+# Two readings of a millisecond counter differ by one whenever its edge falls between them.
+TICK_RESOLUTION_MS = 1
 # A rule that stays pending or active for days must not fill the memory the trip needs.
 FAST_MAX_S = 21600
 # A clock reading at least this often lets the host bound the clock between them.
@@ -119,6 +121,8 @@ class Keeper:
         if recorder.count:
             lateness_ms = recorder.lateness_of(uptime_s, uptime_ms)
             missed = (lateness_ms + self.interval_ms // 2) // self.interval_ms
+            if abs(lateness_ms) <= TICK_RESOLUTION_MS:
+                lateness_ms = 0
             if missed > 0 or lateness_ms > LATENESS_MAX_MS:
                 self.gap(gap_cause, lateness_ms + self.interval_ms, missed)
         if not recorder.has_room():

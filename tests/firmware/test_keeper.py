@@ -89,32 +89,34 @@ class Bench:
 
     def stored(self) -> Iterator[SimpleNamespace]:
         """Seal, then yield every event of the run: kind, body and uptime."""
+        for payload in self.sections(layout.SECTION_EVENTS):
+            for _, kind, uptime_s, _, body in events.read_events(payload, 0, len(payload)):
+                yield SimpleNamespace(kind=kind, body=body, uptime_s=uptime_s)
+
+    def sections(self, wanted: int) -> list[bytes]:
+        """Seal, then return the payload of every section of one kind."""
         self.logbook.seal()
+        found: list[bytes] = []
         for path in sorted(self.root.glob("*/*.seg")):
             data = path.read_bytes()
             offset = 0
             while offset < len(data):
                 one = block.check_block(data, offset, None)
                 for kind, start, end in block.sections(data, one.body_start, one.body_end):
-                    if kind == layout.SECTION_EVENTS:
-                        for _, event, uptime_s, _, body in events.read_events(data, start, end):
-                            yield SimpleNamespace(kind=event, body=body, uptime_s=uptime_s)
-                offset += one.length
-
-    def spans(self) -> list[tuple[int, int, int]]:
-        """Seal, then return (first sample, count, interval) of every block of samples."""
-        self.logbook.seal()
-        found = []
-        for path in sorted(self.root.glob("*/*.seg")):
-            data = path.read_bytes()
-            offset = 0
-            while offset < len(data):
-                one = block.check_block(data, offset, None)
-                for kind, start, _ in block.sections(data, one.body_start, one.body_end):
-                    if kind == layout.SECTION_SPAN:
-                        found.append(struct.unpack_from(layout.SPAN.format, data, start))
+                    if kind == wanted:
+                        found.append(data[start:end])
                 offset += one.length
         return found
+
+    def spans(self) -> list[tuple[int, int, int]]:
+        """Return (first sample, count, interval) of every block of samples."""
+        payloads = self.sections(layout.SECTION_SPAN)
+        return [struct.unpack(layout.SPAN.format, payload) for payload in payloads]
+
+    def lateness_columns(self) -> int:
+        """Return how many blocks have a lateness column."""
+        columns = self.sections(layout.SECTION_COLUMN)
+        return sum(column[1] == layout.QUANTITY_LATENESS for column in columns)
 
 
 @pytest.fixture
@@ -146,6 +148,17 @@ def test_a_late_tick_keeps_its_lateness_and_is_no_gap(bench: Bench) -> None:
 
     assert bench.spans() == [(0, 20, 10_000)]
     assert of_kind(bench, layout.KIND_GAP) == []
+
+
+def test_the_counter_s_last_millisecond_is_no_lateness(bench: Bench) -> None:
+    """Ticks that read one off cost no lateness column; two off are recorded as they are."""
+    for number in range(10):
+        bench.convert(10_000 * number + number % 2)
+    assert bench.lateness_columns() == 0
+
+    for number in range(10, 20):
+        bench.convert(10_000 * number + 2 * (number % 2))
+    assert bench.lateness_columns() == 1
 
 
 def test_missing_slots_are_a_gap_with_length_cause_and_count(bench: Bench) -> None:
