@@ -7,6 +7,13 @@ A chip on I2C has `address`, `read(register, into)` and `write(data)`.
 
 from micropython import heap_lock, heap_unlock
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from simboard.device.clock import Clock
+    from simboard.device.gpio import Line
+
 _SPI_CALL_US = 4  # entry, locking and FIFO set-up of a machine.SPI call at 125 MHz
 _I2C_CALL_US = 20
 _EIO = 5  # what the rp2 port raises when nobody acknowledges
@@ -15,14 +22,14 @@ _EIO = 5  # what the rp2 port raises when nobody acknowledges
 class SpiBus:
     """The wires of one SPI bus and the chips on it."""
 
-    def __init__(self, number):
+    def __init__(self, number: int) -> None:
         self.number = number
         self.selected = []
 
-    def attach(self, chip, select_line):
+    def attach(self, chip: "Any", select_line: "Line") -> None:
         """Put `chip` on the bus, selected by a low level of `select_line`."""
 
-        def on_select(level):
+        def on_select(level: int) -> None:
             if level:
                 if chip in self.selected:
                     self.selected.remove(chip)
@@ -33,7 +40,7 @@ class SpiBus:
 
         select_line.listeners.append(on_select)
 
-    def drop_selections(self):
+    def drop_selections(self) -> None:
         """Forget who was selected: the processor's pins went back to inputs, pulled high."""
         self.selected.clear()
 
@@ -41,16 +48,16 @@ class SpiBus:
 class I2cBus:
     """The wires of one I2C bus and the chips on it, by address."""
 
-    def __init__(self, number):
+    def __init__(self, number: int) -> None:
         self.number = number
         self.chips = {}
 
-    def attach(self, chip):
+    def attach(self, chip: "Any") -> None:
         """Put `chip` on the bus."""
         self.chips[chip.address] = chip
 
 
-def make_spi_class(clock, buses):
+def make_spi_class(clock: "Clock", buses: "dict[int, Any]") -> type:
     """Return the `machine.SPI` class over `buses`, a dict from bus number to SpiBus."""
 
     class SPI:
@@ -59,7 +66,7 @@ def make_spi_class(clock, buses):
         LSB = 0
         MSB = 1
 
-        def __init__(self, id, baudrate=1000000, **settings):
+        def __init__(self, id: "Any", baudrate: int | None = 1000000, **settings: "Any") -> None:
             if id not in buses:
                 raise ValueError("SPI(%s) doesn't exist" % id)
             self._bus = buses[id]
@@ -70,16 +77,16 @@ def make_spi_class(clock, buses):
 
         def init(
             self,
-            baudrate=None,
+            baudrate: int | None = None,
             *,
-            polarity=None,
-            phase=None,
-            bits=8,
-            firstbit=MSB,
-            sck=None,
-            mosi=None,
-            miso=None,
-        ):
+            polarity: int | None = None,
+            phase: int | None = None,
+            bits: int = 8,
+            firstbit: int = MSB,
+            sck: object = None,
+            mosi: object = None,
+            miso: object = None,
+        ) -> None:
             """Set clock rate, clock polarity and phase."""
             if bits != 8:
                 raise ValueError("bits must be 8 on the simulated board")
@@ -92,10 +99,10 @@ def make_spi_class(clock, buses):
             if phase is not None:
                 self._phase = phase
 
-        def deinit(self):
+        def deinit(self) -> None:
             """Release the controller; the bus stays usable after `init`."""
 
-        def _exchange(self, out, into, fill):
+        def _exchange(self, out: bytes | None, into: bytearray | None, fill: int) -> int:
             """Move bytes both ways with whoever is selected; time passes for each of them."""
             count = len(out) if into is None else len(into)
             if not self._bus.selected and into is not None:
@@ -110,7 +117,7 @@ def make_spi_class(clock, buses):
                     chip.exchange(out, into, fill)
             return _SPI_CALL_US + count * 8000000 // self._hz
 
-        def _transfer(self, out, into, fill=0):
+        def _transfer(self, out: bytes | None, into: bytearray | None, fill: int = 0) -> None:
             if clock.in_irq:
                 heap_unlock()
                 try:
@@ -120,21 +127,21 @@ def make_spi_class(clock, buses):
             else:
                 clock.spend(self._exchange(out, into, fill))
 
-        def write_readinto(self, write_buf, read_buf):
+        def write_readinto(self, write_buf: bytes, read_buf: bytearray) -> None:
             """Send `write_buf` while filling `read_buf`."""
             if len(write_buf) != len(read_buf):
                 raise ValueError("buffers must be the same length")
             self._transfer(write_buf, read_buf)
 
-        def write(self, buf):
+        def write(self, buf: bytes) -> None:
             """Send `buf`."""
             self._transfer(buf, None)
 
-        def readinto(self, buf, write=0):
+        def readinto(self, buf: bytearray, write: int = 0) -> None:
             """Fill `buf` while sending `write` over and over."""
             self._transfer(None, buf, write)
 
-        def read(self, nbytes, write=0):
+        def read(self, nbytes: int, write: int = 0) -> bytes:
             """Return `nbytes` bytes, read while sending `write` over and over."""
             buf = bytearray(nbytes)
             self._transfer(None, buf, write)
@@ -143,23 +150,31 @@ def make_spi_class(clock, buses):
     return SPI
 
 
-def make_i2c_class(clock, buses):
+def make_i2c_class(clock: "Clock", buses: "dict[int, Any]") -> type:
     """Return the `machine.I2C` class over `buses`, a dict from bus number to I2cBus."""
 
     class I2C:
         """A hardware I2C controller, as in MicroPython's machine.I2C on rp2."""
 
-        def __init__(self, id, *, scl=None, sda=None, freq=400000, timeout=50000):
+        def __init__(
+            self,
+            id: "Any",
+            *,
+            scl: object = None,
+            sda: object = None,
+            freq: int = 400000,
+            timeout: int = 50000,
+        ) -> None:
             if id not in buses:
                 raise ValueError("I2C(%s) doesn't exist" % id)
             self._bus = buses[id]
             self._hz = freq
 
-        def init(self, *, scl=None, sda=None, freq=400000):
+        def init(self, *, scl: object = None, sda: object = None, freq: int = 400000) -> None:
             """Set the clock rate."""
             self._hz = freq
 
-        def _chip(self, addr, count):
+        def _chip(self, addr: int, count: int) -> object:
             """Return the chip at `addr` after the time `count` bytes take on the wire."""
             if clock.in_irq:
                 heap_unlock()
@@ -173,41 +188,45 @@ def make_i2c_class(clock, buses):
                 if clock.in_irq:
                     heap_lock()
 
-        def scan(self):
+        def scan(self) -> list[int]:
             """Return the addresses that acknowledge."""
             clock.spend(112 * _I2C_CALL_US)
             return sorted(self._bus.chips)
 
-        def readfrom_mem_into(self, addr, memaddr, buf, *, addrsize=8):
+        def readfrom_mem_into(
+            self, addr: int, memaddr: int, buf: bytearray, *, addrsize: int = 8
+        ) -> None:
             """Fill `buf` from register `memaddr` of the chip at `addr`."""
             self._chip(addr, len(buf) + 2).read(memaddr, buf)
 
-        def readfrom_mem(self, addr, memaddr, nbytes, *, addrsize=8):
+        def readfrom_mem(
+            self, addr: int, memaddr: int, nbytes: int, *, addrsize: int = 8
+        ) -> bytes:
             """Return `nbytes` bytes from register `memaddr` of the chip at `addr`."""
             buf = bytearray(nbytes)
             self.readfrom_mem_into(addr, memaddr, buf)
             return bytes(buf)
 
-        def writeto_mem(self, addr, memaddr, buf, *, addrsize=8):
+        def writeto_mem(self, addr: int, memaddr: int, buf: bytes, *, addrsize: int = 8) -> None:
             """Write `buf` from register `memaddr` of the chip at `addr` on."""
             self._chip(addr, len(buf) + 1).write(bytes([memaddr]) + bytes(buf))
 
-        def readfrom_into(self, addr, buf, stop=True):
+        def readfrom_into(self, addr: int, buf: bytearray, stop: bool = True) -> None:
             """Fill `buf` from where the chip's register pointer stands."""
             self._chip(addr, len(buf)).read(None, buf)
 
-        def readfrom(self, addr, nbytes, stop=True):
+        def readfrom(self, addr: int, nbytes: int, stop: bool = True) -> bytes:
             """Return `nbytes` bytes from where the chip's register pointer stands."""
             buf = bytearray(nbytes)
             self.readfrom_into(addr, buf)
             return bytes(buf)
 
-        def writeto(self, addr, buf, stop=True):
+        def writeto(self, addr: int, buf: bytes, stop: bool = True) -> int:
             """Write `buf`, its first byte being the register; return the bytes acknowledged."""
             self._chip(addr, len(buf)).write(bytes(buf))
             return len(buf)
 
-        def writevto(self, addr, vector, stop=True):
+        def writevto(self, addr: int, vector: list[bytes], stop: bool = True) -> int:
             """Write the buffers of `vector` one after the other."""
             return self.writeto(addr, b"".join(vector))
 

@@ -12,6 +12,11 @@ import sys
 
 from micropython import heap_lock, heap_unlock
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
 NEVER = 1 << 60
 SCHEDULE_DEPTH = 8  # MICROPY_SCHEDULER_DEPTH of the rp2 port
 
@@ -19,7 +24,7 @@ SCHEDULE_DEPTH = 8  # MICROPY_SCHEDULER_DEPTH of the rp2 port
 class Event:
     """Something that will happen at `due_us`; `action` takes no argument."""
 
-    def __init__(self, action):
+    def __init__(self, action: "Callable[[], object]") -> None:
         self.action = action
         self.due_us = NEVER
 
@@ -27,19 +32,19 @@ class Event:
 class Interrupt:
     """One interrupt source. `service` runs when the processor takes it."""
 
-    def __init__(self, clock, number, service):
+    def __init__(self, clock: "Clock", number: int, service: "Callable[[], object]") -> None:
         self.number = number
         self.pending = False
         self._clock = clock
         self.service = service
 
-    def trigger(self):
+    def trigger(self) -> None:
         """Ask for the processor's attention; asking twice before it comes is asking once."""
         if not self.pending:
             self.pending = True
             self._clock.waiting.append(self)
 
-    def clear(self):
+    def clear(self) -> None:
         """Forget a request the processor has not taken yet."""
         if self.pending:
             self.pending = False
@@ -53,7 +58,7 @@ class Clock:
     what the processor counts. `pace`, when set, ties the clock to the wall (see pace.Pace).
     """
 
-    def __init__(self, crystal_ppb=0, idle_limit_us=2500000):
+    def __init__(self, crystal_ppb: int = 0, idle_limit_us: int = 2500000) -> None:
         self.now = 0
         self.next_due = NEVER
         self.crystal_ppb = crystal_ppb
@@ -72,7 +77,7 @@ class Clock:
 
     # --- events -------------------------------------------------------------------------------
 
-    def at(self, event, due_us):
+    def at(self, event: "Event", due_us: int) -> None:
         """Put `event` on the clock for `due_us`; an event stands on it once, at its last date."""
         events = self._events
         if event.due_us != NEVER:
@@ -84,7 +89,7 @@ class Clock:
         events.insert(place, event)
         self.next_due = events[-1].due_us
 
-    def cancel(self, event):
+    def cancel(self, event: "Event") -> None:
         """Take `event` off the clock, if it is on it."""
         if event.due_us != NEVER:
             self._events.remove(event)
@@ -93,7 +98,7 @@ class Clock:
 
     # --- time ---------------------------------------------------------------------------------
 
-    def advance_to(self, target_us):
+    def advance_to(self, target_us: int) -> None:
         """Let everything happen that is due by `target_us`, interrupts included."""
         events = self._events
         while self.next_due <= target_us:
@@ -109,7 +114,7 @@ class Clock:
         if target_us > self.now:
             self.now = target_us
 
-    def spend(self, us):
+    def spend(self, us: int) -> None:
         """Let `us` pass because the firmware did something that takes that long.
 
         Inside a handler what comes due meanwhile waits for its end, and nothing is allocated.
@@ -129,7 +134,7 @@ class Clock:
         if self._soft or self.keyboard:
             self.main_thread()
 
-    def idle(self):
+    def idle(self) -> None:
         """Wait for the next interrupt, for console input, or for `idle_limit_us` at most."""
         limit_us = self.now + self.idle_limit_us
         served = self.served
@@ -147,7 +152,7 @@ class Clock:
         if self._soft or self.keyboard:
             self.main_thread()
 
-    def sleep(self, us):
+    def sleep(self, us: int) -> None:
         """Let `us` of the processor's time pass, interrupts and Ctrl-C included."""
         until_us = self.now + us - us * self.crystal_ppb // (1000000000 + self.crystal_ppb)
         while self.now < until_us:
@@ -160,29 +165,29 @@ class Clock:
             if self._soft or self.keyboard:
                 self.main_thread()
 
-    def local_us(self):
+    def local_us(self) -> int:
         """Return the microseconds the processor's crystal has counted since the scenario began."""
         return self.now + self.now * self.crystal_ppb // 1000000000
 
-    def true_us(self, local_us):
+    def true_us(self, local_us: int) -> int:
         """Return when the processor's crystal will have counted `local_us`."""
         return local_us - local_us * self.crystal_ppb // (1000000000 + self.crystal_ppb)
 
     # --- interrupts ---------------------------------------------------------------------------
 
-    def disable_irq(self):
+    def disable_irq(self) -> bool:
         """Hold interrupts back; return the state to give back to `enable_irq`."""
         before = self.irq_on
         self.irq_on = False
         return before
 
-    def enable_irq(self, state):
+    def enable_irq(self, state: bool) -> None:
         """Restore the state `disable_irq` returned; what waited is served at once."""
         self.irq_on = state
         if state and self.waiting:
             self.deliver()
 
-    def deliver(self):
+    def deliver(self) -> None:
         """Serve the interrupts that wait, lowest number first; handlers do not nest."""
         waiting = self.waiting
         while waiting and self.irq_on and not self.in_irq:
@@ -199,12 +204,12 @@ class Clock:
             finally:
                 self.in_irq = False
 
-    def run_hard(self, callback, argument):
+    def run_hard(self, callback: "Callable[[Any], object]", argument: object) -> bool:
         """Call a firmware handler as the port does: heap locked. Return False if it raised."""
         heap_lock()
         try:
             callback(argument)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - as the port: told, and the board goes on
             heap_unlock()
             try:
                 self._handler_failed(callback, error)
@@ -215,15 +220,15 @@ class Clock:
             heap_unlock()
         return True
 
-    def schedule(self, callback, argument):
+    def schedule(self, callback: "Callable[[Any], object]", argument: object) -> bool:
         """Queue a call for the main thread; return False when the queue is full."""
         if len(self._soft) >= SCHEDULE_DEPTH:
             return False
         self._soft.append((callback, argument))
         return True
 
-    def main_thread(self):
-        """Run scheduled calls, then raise a KeyboardInterrupt that waits; only outside handlers."""
+    def main_thread(self) -> None:
+        """Outside handlers: run scheduled calls, then raise a KeyboardInterrupt that waits."""
         if self.in_irq or self._in_soft or not self.irq_on:
             return
         while self._soft:
@@ -231,7 +236,7 @@ class Clock:
             self._in_soft = True
             try:
                 callback(argument)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - as the port
                 self._handler_failed(callback, error)
             finally:
                 self._in_soft = False
@@ -239,11 +244,11 @@ class Clock:
             self.keyboard = False
             raise KeyboardInterrupt
 
-    def wake(self):
+    def wake(self) -> None:
         """Count an interrupt that needs no service, such as a byte received on USB."""
         self.served += 1
 
-    def forget_firmware(self):
+    def forget_firmware(self) -> None:
         """Drop what a reset drops on the processor's side; chip events stay."""
         for source in self.waiting:
             source.pending = False
@@ -254,6 +259,6 @@ class Clock:
         self._in_soft = False
         self.keyboard = False
 
-    def _handler_failed(self, callback, error):
+    def _handler_failed(self, callback: "Callable[[Any], object]", error: Exception) -> None:
         self.failures.append((repr(callback), repr(error)))
         self.report(error)

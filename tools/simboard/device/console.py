@@ -8,6 +8,12 @@ connected the newest 256 bytes are kept. Where the bytes go is the port's busine
 
 import io
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from simboard.device.clock import Clock
+
 CTRL_C = 3
 _RX_BYTES = 512  # more than the port's 260: a pty delivers whole writes, USB 64 bytes at a time
 _TX_KEPT_BYTES = 256
@@ -24,7 +30,7 @@ class Console:
     -> bytes taken. Without one, input comes from `receive` and output goes to `sink`.
     """
 
-    def __init__(self, clock):
+    def __init__(self, clock: "Clock") -> None:
         self.clock = clock
         self.port = None
         self.sink = None
@@ -39,14 +45,14 @@ class Console:
         self.stdout = _TextOut(self)
         self.stdout.buffer = self.stdout_buffer
 
-    def reset(self):
+    def reset(self) -> None:
         """Start over as after a reset of the board."""
         self._rx = bytearray()
         self.interrupt_char = CTRL_C
 
     # --- from the host ------------------------------------------------------------------------
 
-    def receive(self, data):
+    def receive(self, data: bytes) -> None:
         """Take bytes from the host, as the USB interrupt does."""
         special = self.interrupt_char
         if special >= 0:
@@ -58,7 +64,7 @@ class Console:
         self._rx += data
         self.clock.wake()
 
-    def pump(self):
+    def pump(self) -> None:
         """Fetch what the port holds, as much as there is room for."""
         port = self.port
         if port is not None:
@@ -68,16 +74,16 @@ class Console:
                 if data:
                     self.receive(data)
 
-    def has_room(self):
+    def has_room(self) -> bool:
         """Tell whether more input can be taken."""
         return len(self._rx) < _RX_BYTES
 
-    def available(self):
+    def available(self) -> int:
         """Return how many bytes can be read without waiting."""
         self.pump()
         return len(self._rx)
 
-    def take(self, into):
+    def take(self, into: bytearray) -> int:
         """Fill `into` from what is there; return how many bytes."""
         count = len(into)
         rx = self._rx
@@ -87,14 +93,14 @@ class Console:
         self._rx = rx[count:]
         return count
 
-    def wait_for_input(self):
+    def wait_for_input(self) -> None:
         """Let time pass until something has been received."""
         while not self.available():
             self.clock.idle()
 
     # --- to the host --------------------------------------------------------------------------
 
-    def send(self, data):
+    def send(self, data: "Any") -> None:
         """Send bytes to the host, or drop them as the port does."""
         port = self.port
         if port is None:
@@ -130,19 +136,19 @@ class Console:
 class _Out(io.IOBase):
     """sys.stdout.buffer: bytes as they are."""
 
-    def __init__(self, console):
+    def __init__(self, console: "Console") -> None:
         self._console = console
 
-    def write(self, data):
+    def write(self, data: "Any") -> int:
         console = self._console
         console.clock.spend(_CALL_US)
         console.send(data)
         return len(data)
 
-    def flush(self):
+    def flush(self) -> None:
         pass
 
-    def ioctl(self, request, argument):
+    def ioctl(self, request: int, argument: object) -> int:
         if request == _STREAM_POLL:
             return argument & _POLLOUT
         return 0
@@ -151,7 +157,7 @@ class _Out(io.IOBase):
 class _TextOut(_Out):
     """sys.stdout: LF goes out as CR LF."""
 
-    def write(self, data):
+    def write(self, data: "Any") -> int:
         text = data.encode() if isinstance(data, str) else bytes(data)
         self._console.send(text.replace(b"\n", b"\r\n"))
         return len(data)
@@ -160,10 +166,10 @@ class _TextOut(_Out):
 class _In(io.IOBase):
     """sys.stdin.buffer: `read` waits for all it was asked for, as on boards."""
 
-    def __init__(self, console):
+    def __init__(self, console: "Console") -> None:
         self._console = console
 
-    def readinto(self, into, count=None):
+    def readinto(self, into: bytearray, count: int | None = None) -> int:
         console = self._console
         view = memoryview(into)
         if count is not None:
@@ -176,20 +182,20 @@ class _In(io.IOBase):
             filled += console.take(view[filled:])
         return filled
 
-    def read(self, count=-1):
+    def read(self, count: int = -1) -> "Any":
         if count < 0:
             raise OSError(22)  # a console has no end to read to
         data = bytearray(count)
         self.readinto(data)
         return bytes(data)
 
-    def readline(self):
+    def readline(self) -> "Any":
         line = bytearray()
         while not line.endswith(b"\n"):
             line += self.read(1)
         return bytes(line)
 
-    def ioctl(self, request, argument):
+    def ioctl(self, request: int, argument: object) -> int:
         if request == _STREAM_POLL:
             self._console.clock.spend(_CALL_US)
             return argument & _POLLIN if self._console.available() else 0
@@ -199,8 +205,8 @@ class _In(io.IOBase):
 class _TextIn(_In):
     """sys.stdin: the same as text."""
 
-    def read(self, count=-1):
+    def read(self, count: int = -1) -> "Any":
         return _In.read(self, count).decode()
 
-    def readline(self):
+    def readline(self) -> "Any":
         return _In.readline(self).decode()

@@ -10,6 +10,11 @@ long), and the model finds the heat leak and the refill that make it so.
 
 import math
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
 BOIL_DEGC = -195.8  # at one atmosphere
 _HOUR_US = 3600 * 1000000
 _DAY_US = 24 * _HOUR_US
@@ -44,7 +49,15 @@ class Dewar:
     the angle from upright.
     """
 
-    def __init__(self, settings, lids, heats, refills, dry_outs, tilt_deg):
+    def __init__(
+        self,
+        settings: "dict[str, Any]",
+        lids: "list[Any]",
+        heats: "list[Any]",
+        refills: "list[Any]",
+        dry_outs: "list[Any]",
+        tilt_deg: "Callable[[int], float]",
+    ) -> None:
         self.at_us = 0
         self.charge = settings["charge"]
         self._hold_us = settings["hold_days"] * _DAY_US
@@ -63,10 +76,10 @@ class Dewar:
         self._next_refill = 0
         self.board_degc = self.ambient_degc(0) + _BOARD_SELF_HEATING_K
         self.board_micro_degc = 0
-        self.micro_degc = {placement: 0 for placement in PLACEMENTS}
+        self.micro_degc = dict.fromkeys(PLACEMENTS, 0)
         self._publish()
 
-    def ambient_degc(self, now_us):
+    def ambient_degc(self, now_us: int) -> float:
         """Return the temperature around the shipper."""
         degc = self._mean + self._swing * math.cos(
             (now_us - self._warmest_us) * (2 * math.pi / _DAY_US)
@@ -76,7 +89,7 @@ class Dewar:
                 degc += by_k
         return degc
 
-    def advance(self, now_us):
+    def advance(self, now_us: int) -> None:
         """Bring the state up to `now_us`; time does not go back."""
         while now_us > self.at_us:
             step_us = now_us - self.at_us
@@ -85,13 +98,13 @@ class Dewar:
             self._step(step_us)
         self._publish()
 
-    def _publish(self):
+    def _publish(self) -> None:
         """Set out the temperatures as integers in micro-degC: readers make no garbage then."""
         self.board_micro_degc = int(self.board_degc * 1000000)
         for placement in PLACEMENTS:
             self.micro_degc[placement] = int(self.temperature_degc(placement) * 1000000)
 
-    def temperature_degc(self, placement):
+    def temperature_degc(self, placement: str) -> float:
         """Return what a probe at `placement` would read without error."""
         steady, dry_share, lid_share = PLACEMENTS[placement]
         degc = BOIL_DEGC + steady + self._dry_excess * dry_share + self._lid_excess * lid_share
@@ -99,7 +112,7 @@ class Dewar:
             degc += self._tilt_excess
         return degc
 
-    def _step(self, step_us):
+    def _step(self, step_us: int) -> None:
         now_us = self.at_us + step_us
         self.at_us = now_us
         step_s = step_us / 1000000
@@ -130,13 +143,13 @@ class Dewar:
         self._refill(now_us)
         self._dry_excess = self._excess(now_us, step_s, leak)
 
-    def _refill(self, now_us):
+    def _refill(self, now_us: int) -> None:
         refills = self._refills
         while self._next_refill < len(refills) and refills[self._next_refill][0] <= now_us:
             self.charge = refills[self._next_refill][1]
             self._next_refill += 1
 
-    def _excess(self, now_us, step_s, leak):
+    def _excess(self, now_us: int, step_s: float, leak: float) -> float:
         """Return the payload's excess because the liquid is, or was, gone."""
         for dry_out in self._dry_outs:
             if dry_out.dry_us <= now_us < dry_out.over_us:
@@ -158,7 +171,7 @@ class _DryOut:
     `refill_us` and cools towards the boiling point with the time constant of a refill.
     """
 
-    def __init__(self, from_us, for_us, limit_degc, peak_degc):
+    def __init__(self, from_us: int, for_us: int, limit_degc: float, peak_degc: float) -> None:
         base = BOIL_DEGC + PLACEMENTS["payload top"][0]
         limit_k = limit_degc - base
         self._peak_k = peak_degc - base
@@ -168,19 +181,19 @@ class _DryOut:
         self.dry_us = from_us - int(limit_k / self._slope)
         self.over_us = self.refill_us + int(12 * _COOLING_TIME_S * 1000000)
 
-    def excess_k(self, now_us):
+    def excess_k(self, now_us: int) -> float:
         if now_us < self.refill_us:
             return self._slope * (now_us - self.dry_us)
         return self._peak_k * math.exp((self.refill_us - now_us) / (_COOLING_TIME_S * 1000000))
 
 
-def _part(step_s, time_s):
+def _part(step_s: float, time_s: float) -> float:
     """Return how much of the way to its goal a first-order lag goes in one step."""
     part = step_s / time_s
     return part if part < 0.02 else 1.0 - math.exp(-part)
 
 
-def _inside(spans, now_us):
+def _inside(spans: "list[Any]", now_us: int) -> bool:
     for span in spans:
         if span[0] <= now_us < span[1]:
             return True

@@ -103,7 +103,7 @@ TABLE_LOWEST = -220
 TABLE_HIGHEST = 130
 
 
-def voltage_nv(probe_type, degc):
+def voltage_nv(probe_type: str, degc: float) -> float:
     """Return E(T) in nanovolts with the other end at 0 degC."""
     if degc < 0.0:
         coefficients = _BELOW[probe_type]
@@ -127,7 +127,7 @@ class Table:
     float arithmetic would leave an object on the heap for every operation.
     """
 
-    def __init__(self, probe_type):
+    def __init__(self, probe_type: str) -> None:
         count = (TABLE_HIGHEST - TABLE_LOWEST) * 8 + 2
         self._nv = array("i", bytes(4 * count))
         for i in range(count):
@@ -135,7 +135,7 @@ class Table:
                 int(voltage_nv(probe_type, TABLE_LOWEST + i / 8) + 1e9 + 0.5) - 1000000000
             )
 
-    def voltage_nv(self, micro_degc):
+    def voltage_nv(self, micro_degc: int) -> float:
         """Return E(T) in whole nanovolts."""
         place = micro_degc - TABLE_LOWEST * 1000000
         if place < 0:
@@ -147,7 +147,7 @@ class Table:
         return nv[i] + (nv[i + 1] - nv[i]) * (place - i * 125000) // 125000
 
 
-def temperature_degc(probe_type, nv, lowest_degc, highest_degc):
+def temperature_degc(probe_type: str, nv: float, lowest_degc: float, highest_degc: float) -> float:
     """Return the temperature at which E(T) is `nv`, limited to a range, by bisection."""
     low, high = lowest_degc, highest_degc
     for _ in range(40):

@@ -6,13 +6,20 @@ Names the unix port has and boards have not are left out, so that firmware canno
 import builtins
 import gc
 import os
-import select
 import sys
 import time
 
 import micropython
 
 from simboard.device.processor import Module
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any
+
+    from simboard.device.console import Console
+    from simboard.device.processor import Processor
 
 TICKS_PERIOD = 1 << 30  # small ints of a 32-bit board end there
 _HALF = TICKS_PERIOD >> 1
@@ -38,40 +45,40 @@ _OS_NAMES = (
 )
 
 
-def make_time(processor):
+def make_time(processor: "Processor") -> "Module":
     """Return the `time` module: ticks of the simulated crystal, calendar of the processor."""
     clock = processor.clock
 
-    def ticks_us():
+    def ticks_us() -> int:
         clock.spend(_CALL_US)
         return processor.uptime_us() % TICKS_PERIOD
 
-    def ticks_ms():
+    def ticks_ms() -> int:
         clock.spend(_CALL_US)
         return processor.uptime_us() // 1000 % TICKS_PERIOD
 
-    def ticks_add(ticks, delta):
+    def ticks_add(ticks: int, delta: int) -> int:
         return (ticks + delta) % TICKS_PERIOD
 
-    def ticks_diff(end, start):
+    def ticks_diff(end: int, start: int) -> int:
         return (end - start + _HALF) % TICKS_PERIOD - _HALF
 
-    def sleep(seconds):
+    def sleep(seconds: float) -> None:
         clock.sleep(int(seconds * 1000000))
 
-    def sleep_ms(ms):
+    def sleep_ms(ms: int) -> None:
         clock.sleep(ms * 1000)
 
-    def calendar():
+    def calendar() -> int:
         clock.spend(_CALL_US)
         return processor.calendar_s()[0]
 
-    def calendar_ns():
+    def calendar_ns() -> int:
         clock.spend(_CALL_US)
         seconds, us = processor.calendar_s()
         return (seconds * 1000000 + us) * 1000
 
-    def gmtime(seconds=None):
+    def gmtime(seconds: int | None = None) -> tuple[int, ...]:
         return time.gmtime(calendar() if seconds is None else seconds)
 
     return Module(
@@ -94,25 +101,25 @@ def make_time(processor):
     )
 
 
-def make_select(console):
+def make_select(console: "Console") -> "Module":
     """Return the `select` module; only the console can be waited for."""
     clock = console.clock
 
     class poll:  # noqa: N801 - MicroPython's name
-        def __init__(self):
+        def __init__(self) -> None:
             self._streams = []
 
-        def register(self, obj, eventmask=5):
+        def register(self, obj: "Any", eventmask: int = 5) -> None:
             self.unregister(obj)
             self._streams.append((obj, eventmask))
 
-        def unregister(self, obj):
+        def unregister(self, obj: "Any") -> None:
             self._streams = [entry for entry in self._streams if entry[0] is not obj]
 
-        def modify(self, obj, eventmask):
+        def modify(self, obj: "Any", eventmask: int) -> None:
             self.register(obj, eventmask)
 
-        def poll(self, timeout=-1):
+        def poll(self, timeout: int = -1) -> "list[Any]":
             clock.spend(_POLL_US)
             ready = self._ready()
             if ready or timeout == 0:
@@ -123,10 +130,10 @@ def make_select(console):
                 ready = self._ready()
             return ready
 
-        def ipoll(self, timeout=-1, flags=0):
+        def ipoll(self, timeout: int = -1, flags: int = 0) -> "Iterator[Any]":
             return iter(self.poll(timeout))
 
-        def _ready(self):
+        def _ready(self) -> "list[Any]":
             found = []
             for stream, mask in self._streams:
                 events = stream.ioctl(3, mask)
@@ -137,10 +144,10 @@ def make_select(console):
     return Module("select", {"poll": poll, "POLLIN": 1, "POLLOUT": 4, "POLLERR": 8, "POLLHUP": 16})
 
 
-def make_sys(console, identity):
+def make_sys(console: "Console", identity: "dict[str, Any]") -> "Module":
     """Return the `sys` module of the board named by `identity` (see wiring.IDENTITIES)."""
 
-    def print_exception(error, file=console.stdout):
+    def print_exception(error: BaseException, file: "Any" = console.stdout) -> None:
         sys.print_exception(error, file)
 
     version = identity["version"]
@@ -167,7 +174,7 @@ def make_sys(console, identity):
     )
 
 
-def make_os(identity):
+def make_os(identity: "dict[str, Any]") -> "Module":
     """Return the `os` module: the file system's names and the board's."""
     attributes = {name: getattr(os, name) for name in _OS_NAMES}
     attributes["uname"] = lambda: identity["uname"]
@@ -176,15 +183,15 @@ def make_os(identity):
     return Module("os", attributes)
 
 
-def make_micropython(console):
+def make_micropython(console: "Console") -> "Module":
     """Return the `micropython` module; scheduling and Ctrl-C go by the simulated clock."""
     clock = console.clock
 
-    def schedule(callback, argument):
+    def schedule(callback: "Callable[[Any], object]", argument: object) -> None:
         if not clock.schedule(callback, argument):
             raise RuntimeError("schedule queue full")
 
-    def kbd_intr(character):
+    def kbd_intr(character: int) -> None:
         console.interrupt_char = character
 
     return Module(
@@ -208,7 +215,9 @@ def make_micropython(console):
 class Overlay:
     """The stand-ins, put in place for the firmware and taken away again for ourselves."""
 
-    def __init__(self, processor, console, identity):
+    def __init__(
+        self, processor: "Processor", console: "Console", identity: "dict[str, Any]"
+    ) -> None:
         self._ours = {}
         self._boards = {
             "machine": processor.module,
@@ -225,19 +234,21 @@ class Overlay:
         self._console = console
         self._kept = set(sys.modules)
 
-    def install(self):
+    def install(self) -> None:
         """Make the stand-ins what `import` finds, and print() the console's."""
         real_print = self._print
         stdout = self._console.stdout
 
-        def board_print(*values, sep=" ", end="\n", file=stdout):
+        def board_print(
+            *values: "Any", sep: str = " ", end: str = "\n", file: "Any" = stdout
+        ) -> None:
             real_print(*values, sep=sep, end=end, file=file)
 
         for name in self._boards:
             sys.modules[name] = self._boards[name]
         builtins.print = board_print
 
-    def remove(self):
+    def remove(self) -> None:
         """Give the interpreter its own modules back and forget what the firmware imported."""
         builtins.print = self._print
         for name in list(sys.modules):

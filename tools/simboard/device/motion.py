@@ -11,6 +11,11 @@ import math
 
 from simboard.device.noise import TABLE_MAX, normal_at
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
 G_M_S2 = 9.80665
 _TURN_US = 3000000  # a shipper takes this long to be laid down or put up
 _SECOND_US = 1000000
@@ -19,12 +24,12 @@ _SECOND_US = 1000000
 class Tilt:
     """The shipper leans by `angle_deg` about its x axis from `start_us` to `end_us`."""
 
-    def __init__(self, start_us, end_us, angle_deg):
+    def __init__(self, start_us: int, end_us: int, angle_deg: float) -> None:
         self.start_us = start_us
         self.end_us = end_us
         self.angle_deg = angle_deg
 
-    def angle_at(self, now_us):
+    def angle_at(self, now_us: int) -> float:
         """Return the angle from upright, turning included."""
         if now_us < self.start_us or now_us >= self.end_us + _TURN_US:
             return 0.0
@@ -37,14 +42,16 @@ class Tilt:
 class HalfSine:
     """A knock: `peak_g` along the unit vector `axis` for `length_us`."""
 
-    def __init__(self, start_us, peak_g, length_us, axis):
+    def __init__(
+        self, start_us: int, peak_g: float, length_us: int, axis: "Sequence[float]"
+    ) -> None:
         self.start_us = start_us
         self.end_us = start_us + length_us
         self.peak_g = peak_g
         self.length_us = length_us
         self.axis = axis
 
-    def at(self, t_us, gravity):
+    def at(self, t_us: int, gravity: tuple[float, float, float]) -> tuple[float, float, float]:
         """Return the acceleration without gravity at `t_us`, in g."""
         since = t_us - self.start_us
         if not 0 <= since <= self.length_us:
@@ -59,7 +66,9 @@ class Drop:
     The half-sine takes up the whole velocity of the fall: peak = pi v / (2 T).
     """
 
-    def __init__(self, impact_us, height_m, length_us, axis):
+    def __init__(
+        self, impact_us: int, height_m: float, length_us: int, axis: "Sequence[float]"
+    ) -> None:
         fall_s = math.sqrt(2 * height_m / G_M_S2)
         velocity_m_s = math.sqrt(2 * height_m * G_M_S2)
         peak_g = math.pi * velocity_m_s / (2 * length_us * 1e-6) / G_M_S2
@@ -68,7 +77,7 @@ class Drop:
         self._impact_us = impact_us
         self._pulse = HalfSine(impact_us, peak_g, length_us, axis)
 
-    def at(self, t_us, gravity):
+    def at(self, t_us: int, gravity: tuple[float, float, float]) -> tuple[float, float, float]:
         """Return the acceleration without gravity: in free fall it takes gravity away."""
         if self.start_us <= t_us < self._impact_us:
             return -gravity[0], -gravity[1], -gravity[2]
@@ -81,14 +90,16 @@ class Recording:
     With `has_gravity` the recording was DC-coupled and replaces gravity; else gravity is added.
     """
 
-    def __init__(self, start_us, interval_us, samples, has_gravity):
+    def __init__(
+        self, start_us: int, interval_us: float, samples: "Sequence[float]", has_gravity: bool
+    ) -> None:
         self.start_us = start_us
         self.interval_us = interval_us
         self.end_us = start_us + int((len(samples) // 3 - 1) * interval_us)
         self._samples = samples
         self._has_gravity = has_gravity
 
-    def at(self, t_us, gravity):
+    def at(self, t_us: int, gravity: tuple[float, float, float]) -> tuple[float, float, float]:
         """Return the acceleration without gravity at `t_us`, by straight lines."""
         place = (t_us - self.start_us) / self.interval_us
         index = int(place)
@@ -108,7 +119,9 @@ class Recording:
 class Motion:
     """All that moves the board. `vibrations` is a list of (start_us, end_us, rms_g)."""
 
-    def __init__(self, tilts, disturbances, vibrations, seed):
+    def __init__(
+        self, tilts: "list[Any]", disturbances: "list[Any]", vibrations: "list[Any]", seed: int
+    ) -> None:
         self._tilts = tilts
         self._vibrations = vibrations
         self._seed = seed
@@ -126,14 +139,14 @@ class Motion:
             edges.add(end_us)
         self.edges = sorted(edges)
 
-    def tilt_deg(self, now_us):
+    def tilt_deg(self, now_us: int) -> float:
         """Return the angle from upright."""
         angle = 0.0
         for tilt in self._tilts:
             angle += tilt.angle_at(now_us)
         return angle
 
-    def gravity(self, now_us):
+    def gravity(self, now_us: int) -> tuple[float, float, float]:
         """Return what an accelerometer at rest reads, in g."""
         angle = self.tilt_deg(now_us)
         if angle == 0.0:
@@ -141,14 +154,14 @@ class Motion:
         radians = angle * (math.pi / 180)
         return 0.0, math.sin(radians), math.cos(radians)
 
-    def vibration_rms_g(self, now_us):
+    def vibration_rms_g(self, now_us: int) -> float:
         """Return how hard the road shakes the board, per axis."""
         for start_us, end_us, rms_g in self._vibrations:
             if start_us <= now_us < end_us:
                 return rms_g
         return 0.0
 
-    def at_rest(self, now_us):
+    def at_rest(self, now_us: int) -> tuple[float, float, float]:
         """Return x, y, z in g outside disturbances, vibration included; never filtered."""
         x, y, z = self.gravity(now_us)
         rms_g = self.vibration_rms_g(now_us)
@@ -159,11 +172,11 @@ class Motion:
             z += rms_g * normal_at(index, self._seed + 2)
         return x, y, z
 
-    def rest_bound_g(self, now_us):
+    def rest_bound_g(self, now_us: int) -> float:
         """Return how far `at_rest` can be from gravity on any axis."""
         return self.vibration_rms_g(now_us) * TABLE_MAX
 
-    def at(self, now_us):
+    def at(self, now_us: int) -> tuple[float, float, float]:
         """Return x, y, z in g, disturbances included, before any filter."""
         x, y, z = self.at_rest(now_us)
         for disturbance in self.disturbances:

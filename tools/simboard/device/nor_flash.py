@@ -11,13 +11,17 @@ import micropython
 from simboard.device.noise import Noise
 from simboard.device.power import PowerCut
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from simboard.device.clock import Clock
+
 BLOCK_BYTES = 4096  # sector of the W25Q16JV on a Pico; what rp2.Flash calls a block
 PAGE_BYTES = 256
 _READ_CALL_US = 2  # read in place over quad SPI: 20 MB/s once started
 _PROGRAM_CALL_US = 12
 
 
-def _memory(count):
+def _memory(count: int) -> bytearray:
     """Return `count` bytes the garbage collector need not look through, where that can be had."""
     try:
         import ffi
@@ -31,19 +35,19 @@ def _memory(count):
 
 # Machine code, and no slices: a slice is three objects, and these run a hundred times a sample.
 @micropython.viper
-def _copy(image: ptr8, start: int, into: ptr8, count: int):  # noqa: F821 - viper's types
+def _copy(image: ptr8, start: int, into: ptr8, count: int):  # noqa: F821 - viper has types of its own
     for i in range(count):
         into[i] = image[start + i]
 
 
 @micropython.viper
-def _erase(image: ptr8, start: int):  # noqa: F821 - viper's types
+def _erase(image: ptr8, start: int):  # noqa: F821 - viper has types of its own
     for i in range(start, start + 4096):
         image[i] = 0xFF
 
 
 @micropython.viper
-def _program(image: ptr8, start: int, data: ptr8, count: int):  # noqa: F821 - viper's types
+def _program(image: ptr8, start: int, data: ptr8, count: int):  # noqa: F821 - viper has types of its own
     for i in range(count):
         image[start + i] = image[start + i] & data[i]
 
@@ -55,7 +59,14 @@ class NorFlash:
     programs count together, from 0), after `cut_fraction` of its time.
     """
 
-    def __init__(self, clock, block_count, seed, erase_us=(45000, 300000), program_us=400):
+    def __init__(
+        self,
+        clock: "Clock",
+        block_count: int,
+        seed: int,
+        erase_us: tuple[int, int] = (45000, 300000),
+        program_us: int = 400,
+    ) -> None:
         self.clock = clock
         self.block_count = block_count
         self.image = _memory(BLOCK_BYTES * block_count)
@@ -72,7 +83,7 @@ class NorFlash:
         self.wear = [0] * block_count
         self._noise = Noise(seed)
 
-    def load(self, data):
+    def load(self, data: bytes) -> None:
         """Take over an image saved before. Raises ValueError when its size is another."""
         if len(data) != len(self.image):
             raise ValueError(
@@ -81,13 +92,13 @@ class NorFlash:
             )
         self.image[:] = data
 
-    def read(self, start, into):
+    def read(self, start: int, into: bytearray) -> None:
         """Fill `into` from `start`."""
         count = len(into)
         _copy(self.image, start, into, count)
         self.clock.now += _READ_CALL_US + count // 20
 
-    def program(self, start, data):
+    def program(self, start: int, data: bytes) -> None:
         """Clear the bits that are 0 in `data`, page by page."""
         count = len(data)
         pages = (count + PAGE_BYTES - 1) // PAGE_BYTES
@@ -103,7 +114,7 @@ class NorFlash:
         _program(self.image, start, data, count)
         self.programmed_pages += pages
 
-    def erase(self, block):
+    def erase(self, block: int) -> None:
         """Set all bits of one block."""
         start = block * BLOCK_BYTES
         fraction = self._stall(self._erase_time_us())
@@ -117,7 +128,7 @@ class NorFlash:
         self.erases += 1
         self.wear[block] += 1
 
-    def _erase_time_us(self):
+    def _erase_time_us(self) -> int:
         """Most erases take near the shortest time, one in a hundred near the longest."""
         shortest, longest = self.erase_us
         part = self._noise.bits(10)  # to the sixth power
@@ -125,7 +136,7 @@ class NorFlash:
         part = part * part * part >> 20
         return shortest + ((longest - shortest) * part >> 10)
 
-    def _stall(self, us):
+    def _stall(self, us: int) -> float | None:
         """Let the operation's time pass with interrupts off; return the part done if cut."""
         clock = self.clock
         cut = self.operations == self.cut_operation
@@ -147,19 +158,21 @@ class NorFlash:
 
 
 class BlockDevice:
-    """What rp2.Flash is to vfs.VfsLfs2. Dead after a cut or reset: old file objects reach nobody."""
+    """What rp2.Flash is to vfs.VfsLfs2; dead after a cut or reset: old files reach nobody."""
 
-    def __init__(self, flash):
+    def __init__(self, flash: "NorFlash") -> None:
         self.dead = False
         self._flash = flash
 
-    def readblocks(self, block, buf, offset=0):
+    def readblocks(self, block: int, buf: bytearray, offset: int = 0) -> int:
+        """Fill `buf`; negative: an errno."""
         if self.dead:
             return -5
         self._flash.read(block * BLOCK_BYTES + offset, buf)
         return 0
 
-    def writeblocks(self, block, buf, offset=None):
+    def writeblocks(self, block: int, buf: bytearray, offset: int | None = None) -> int:
+        """Program `buf`; without an offset erase first, as the simple interface has it."""
         if self.dead:
             return -5
         if offset is None:
@@ -169,7 +182,8 @@ class BlockDevice:
         self._flash.program(block * BLOCK_BYTES + offset, buf)
         return 0
 
-    def ioctl(self, request, argument):
+    def ioctl(self, request: int, argument: object) -> int:
+        """Answer block count, block size and erase: the requests littlefs makes."""
         if request == 4:
             return self._flash.block_count
         if request == 5:

@@ -2,6 +2,10 @@
 
 import time
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 _LOOK_US = 5000  # console input and orders are looked for at least this often
 
 
@@ -12,7 +16,7 @@ class Pace:
     when console input has come. `on_look` is called every few milliseconds.
     """
 
-    def __init__(self, start_us, wait, speed=1):
+    def __init__(self, start_us: int, wait: "Callable[[int], object]", speed: float = 1) -> None:
         self.on_look = None
         self._wait = wait
         self._speed = speed
@@ -21,7 +25,7 @@ class Pace:
         self._looked_us = self._wall_us
         self._looking = False
 
-    def now_us(self):
+    def now_us(self) -> int:
         """Return the virtual time it is now by the wall."""
         wall_us = time.ticks_us()
         self._virtual_us += int(time.ticks_diff(wall_us, self._wall_us) * self._speed)
@@ -35,7 +39,7 @@ class Pace:
                 self._looking = False
         return self._virtual_us
 
-    def wait_until(self, target_us):
+    def wait_until(self, target_us: int) -> None:
         """Wait until `target_us` by the wall, or until console input comes."""
         left_us = (target_us - self.now_us()) / self._speed
         if left_us > 0:

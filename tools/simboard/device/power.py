@@ -15,7 +15,7 @@ class PowerCut(BoardStop):
 class HardReset(BoardStop):
     """The processor starts over, chips keep their power; `cause` is a machine.reset_cause()."""
 
-    def __init__(self, cause):
+    def __init__(self, cause: int) -> None:
         super().__init__(cause)
         self.cause = cause
 

@@ -3,6 +3,12 @@
 from simboard.device import its90
 from simboard.device.clock import NEVER
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from simboard.device.dewar import Dewar
+
 CONNECTED = 0
 OPEN = 1
 SHORTED = 2
@@ -17,7 +23,15 @@ class Probe:
     terminals.
     """
 
-    def __init__(self, dewar, probe_type, placement, faults, offset_nv, cold_junction_error_k):
+    def __init__(
+        self,
+        dewar: "Dewar",
+        probe_type: str,
+        placement: str,
+        faults: "list[Any]",
+        offset_nv: float,
+        cold_junction_error_k: float,
+    ) -> None:
         self._dewar = dewar
         self._table = its90.Table(probe_type)
         self._placement = placement
@@ -25,21 +39,21 @@ class Probe:
         self._offset_nv = int(offset_nv)
         self._cold_junction_error = int(cold_junction_error_k * 1000000)
 
-    def state(self, now_us):
+    def state(self, now_us: int) -> int:
         """Return CONNECTED, OPEN or SHORTED."""
         for start_us, end_us, state in self._faults:
             if start_us <= now_us < end_us:
                 return state
         return CONNECTED
 
-    def state_until(self, now_us):
+    def state_until(self, now_us: int) -> int:
         """Return when the state of `now_us` ends."""
         for start_us, end_us, _ in self._faults:
             if start_us <= now_us < end_us:
                 return end_us
         return NEVER
 
-    def input_nv(self, at_us):
+    def input_nv(self, at_us: int) -> int:
         """Return the voltage between the converter's inputs, in whole nanovolts."""
         dewar = self._dewar
         if at_us - dewar.at_us > _STILL_US:
@@ -48,7 +62,7 @@ class Probe:
         hot = table.voltage_nv(dewar.micro_degc[self._placement])
         return hot - table.voltage_nv(dewar.board_micro_degc) + self._offset_nv
 
-    def cold_junction_micro_degc(self, at_us):
+    def cold_junction_micro_degc(self, at_us: int) -> int:
         """Return what the converter's own temperature sensor sees."""
         dewar = self._dewar
         if at_us - dewar.at_us > _STILL_US:

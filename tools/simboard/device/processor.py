@@ -7,6 +7,15 @@ from simboard.device.clock import Event, Interrupt
 from simboard.device.gpio import make_pin_class
 from simboard.device.power import HardReset, SoftReset
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, Never
+
+    from simboard.device.bus import I2cBus, SpiBus
+    from simboard.device.clock import Clock
+    from simboard.device.gpio import Line
+
 PWRON_RESET = 1
 WDT_RESET = 3  # machine.reset() goes through the watchdog on rp2
 _TIMER_IRQ = 3  # TIMER_IRQ_3, the alarm pool's: before every pin
@@ -16,7 +25,7 @@ _WDT_MAX_MS = 8388  # RP2040: 24-bit microseconds, counted twice as fast (erratu
 class Module:
     """A stand-in for a module: its attributes are what it is given."""
 
-    def __init__(self, name, attributes):
+    def __init__(self, name: str, attributes: "dict[str, Any]") -> None:
         self.__name__ = name
         for key in attributes:
             setattr(self, key, attributes[key])
@@ -29,7 +38,16 @@ class Processor:
     reads on a pin. `hard_timers` says whether Timer takes hard=: MicroPython 1.26 and later.
     """
 
-    def __init__(self, clock, lines, spi_buses, i2c_buses, adc_u16, unique_id, hard_timers):
+    def __init__(
+        self,
+        clock: "Clock",
+        lines: "dict[Any, Line]",
+        spi_buses: "dict[int, SpiBus]",
+        i2c_buses: "dict[int, I2cBus]",
+        adc_u16: "Callable[[object], int]",
+        unique_id: bytes,
+        hard_timers: bool,
+    ) -> None:
         self.clock = clock
         self.lines = lines
         self.spi_buses = spi_buses
@@ -44,7 +62,7 @@ class Processor:
 
     # --- reset --------------------------------------------------------------------------------
 
-    def power_on(self, cause):
+    def power_on(self, cause: int) -> None:
         """Start counting anew, as after power-on or a reset with `cause`."""
         self.reset_cause = cause
         self.boot_local_us = self.clock.local_us()
@@ -55,7 +73,7 @@ class Processor:
         for line in self.lines.values():
             line.to_input()
 
-    def stop_firmware(self):
+    def stop_firmware(self) -> None:
         """Switch off what a soft reset switches off: timers and pin interrupts."""
         for timer in list(self._timers):
             timer.deinit()
@@ -63,27 +81,34 @@ class Processor:
             line.release()
         self.clock.forget_firmware()
 
-    def _bite(self):
+    def _bite(self) -> "Never":
         raise HardReset(WDT_RESET)
 
     # --- time ---------------------------------------------------------------------------------
 
-    def uptime_us(self):
+    def uptime_us(self) -> int:
         """Return the microseconds counted since power-on or reset."""
         return self.clock.local_us() - self.boot_local_us
 
-    def calendar_s(self):
+    def calendar_s(self) -> tuple[int, int]:
         """Return seconds since 1970 as the processor's calendar has it, and its microseconds."""
         up_us = self.uptime_us()
         return up_us // 1000000 + self._calendar_offset_s, up_us % 1000000
 
-    def set_calendar(self, seconds):
+    def set_calendar(self, seconds: int) -> None:
         """Set the calendar to `seconds` since 1970."""
         self._calendar_offset_s = seconds - self.uptime_us() // 1000000
 
     # --- the module ---------------------------------------------------------------------------
 
-    def _make_module(self, spi_buses, i2c_buses, adc_u16, unique_id, hard_timers):
+    def _make_module(
+        self,
+        spi_buses: "dict[int, SpiBus]",
+        i2c_buses: "dict[int, I2cBus]",
+        adc_u16: "Callable[[object], int]",
+        unique_id: bytes,
+        hard_timers: bool,
+    ) -> "Module":
         clock = self.clock
         processor = self
 
@@ -93,7 +118,7 @@ class Processor:
             ONE_SHOT = 0
             PERIODIC = 1
 
-            def __init__(self, id=-1, **settings):
+            def __init__(self, id: "Any" = -1, **settings: "Any") -> None:
                 if id != -1:
                     raise ValueError("Timer doesn't exist")
                 processor._timer_number += 1
@@ -105,7 +130,15 @@ class Processor:
                 if settings:
                     self.init(**settings)
 
-            def init(self, *, mode=PERIODIC, freq=-1, period=-1, callback=None, **more):
+            def init(
+                self,
+                *,
+                mode: int = PERIODIC,
+                freq: float = -1,
+                period: int = -1,
+                callback: "Callable[[Any], object] | None" = None,
+                **more: "Any",
+            ) -> None:
                 """Start the timer; `period` in ms or `freq` in Hz."""
                 if "tick_hz" in more:
                     tick_hz = more.pop("tick_hz")
@@ -132,17 +165,17 @@ class Processor:
                 processor._timers.append(self)
                 clock.at(self._event, clock.true_us(self._due_local_us))
 
-            def deinit(self):
+            def deinit(self) -> None:
                 """Stop the timer."""
                 clock.cancel(self._event)
                 self._irq.clear()
                 if self in processor._timers:
                     processor._timers.remove(self)
 
-            def _fire(self):
+            def _fire(self) -> None:
                 self._irq.trigger()
 
-            def _serve(self):
+            def _serve(self) -> None:
                 # The alarm pool counts a period from when the last one was due, not served.
                 if self._mode == Timer.PERIODIC:
                     self._due_local_us += self._period_us
@@ -167,10 +200,10 @@ class Processor:
 
             CORE_TEMP = 4
 
-            def __init__(self, pin):
+            def __init__(self, pin: "Any") -> None:
                 self._pin = pin
 
-            def read_u16(self):
+            def read_u16(self) -> int:
                 """Return one conversion scaled to 0..65535."""
                 clock.spend(2)
                 return adc_u16(self._pin)
@@ -178,7 +211,7 @@ class Processor:
         class WDT:
             """The watchdog; once started it can only be fed."""
 
-            def __init__(self, id=0, timeout=5000):
+            def __init__(self, id: "Any" = 0, timeout: int = 5000) -> None:
                 if not 1 <= timeout <= _WDT_MAX_MS:
                     raise ValueError("timeout exceeds %d" % _WDT_MAX_MS)
                 processor._watchdog_us = timeout * 1000
@@ -186,14 +219,14 @@ class Processor:
                     clock.idle_limit_us = timeout * 250
                 self.feed()
 
-            def feed(self):
+            def feed(self) -> None:
                 """Put the bite off by the whole timeout."""
                 clock.at(processor._watchdog, clock.now + processor._watchdog_us)
 
         class RTC:
             """The processor's own calendar: lost at every power cut."""
 
-            def datetime(self, fields=None):
+            def datetime(self, fields: tuple[int, ...] | None = None) -> tuple[int, ...] | None:
                 """Return or set (year, month, day, weekday, hours, minutes, seconds, 0)."""
                 if fields is None:
                     t = wall_time.gmtime(processor.calendar_s()[0])
@@ -204,25 +237,25 @@ class Processor:
                 )
                 return None
 
-        def lightsleep(time_ms=None):
+        def lightsleep(time_ms: int | None = None) -> None:
             """Stop the clocks until an interrupt or for `time_ms`; peripherals wait meanwhile."""
             if time_ms is None:
                 clock.idle()
             else:
                 clock.sleep(time_ms * 1000)
 
-        def deepsleep(time_ms=None):
+        def deepsleep(time_ms: int | None = None) -> "Never":
             """Sleep, then reset."""
             lightsleep(time_ms)
             raise HardReset(WDT_RESET)
 
-        def reset():
+        def reset() -> "Never":
             raise HardReset(WDT_RESET)
 
-        def soft_reset():
+        def soft_reset() -> "Never":
             raise SoftReset
 
-        def freq(hz=None):
+        def freq(hz: int | None = None) -> int:
             return 125000000
 
         return Module(

@@ -6,6 +6,12 @@ A second descriptor carries the launcher's orders, one line each. Both are non-b
 import select
 import time
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from simboard.device.console import Console
+
 _POLLIN = 1
 _POLLOUT = 4
 _POLLHUP = 16
@@ -16,7 +22,7 @@ _EAGAIN = 11
 class PtyPort:
     """Reads and writes the pty master `master_fd`; `orders` hands lines read from `order_fd`."""
 
-    def __init__(self, master_fd, order_fd, console):
+    def __init__(self, master_fd: int, order_fd: int, console: "Console") -> None:
         self._in = open(master_fd, "rb")
         self._out = open(master_fd, "wb")
         self._orders = open(order_fd, "rb") if order_fd >= 0 else None
@@ -33,32 +39,32 @@ class PtyPort:
             self._poll_orders.register(self._orders, _POLLIN)
         self._line = b""
 
-    def connected(self):
+    def connected(self) -> bool:
         """Tell whether a host has the port open."""
         for _, events in self._poll_hup.poll(0):
             if events & _POLLHUP:
                 return False
         return True
 
-    def read(self, count):
+    def read(self, count: int) -> bytes:
         """Return up to `count` bytes from the host, b"" when there are none."""
         try:
             return self._in.read(count) or b""
         except OSError:  # EIO: nobody has the port open
             return b""
 
-    def write(self, data):
+    def write(self, data: "Any") -> int:
         """Return how many bytes the pty took."""
         try:
             return self._out.write(data) or 0
         except OSError:
             return 0
 
-    def wait_writable(self, timeout_ms):
+    def wait_writable(self, timeout_ms: int) -> bool:
         """Wait until the pty takes bytes again; tell whether it does."""
         return bool(self._poll_out.poll(timeout_ms))
 
-    def wait(self, timeout_ms):
+    def wait(self, timeout_ms: int) -> None:
         """Wait for input or orders; returns early when some has come."""
         if not self.connected():
             if self._orders is None:
@@ -71,7 +77,7 @@ class PtyPort:
         else:
             time.sleep_ms(min(timeout_ms, 1))
 
-    def orders(self):
+    def orders(self) -> list[str]:
         """Return the complete lines the launcher has sent since the last call."""
         if self._orders is None or not self._poll_orders.poll(0):
             return []

@@ -8,6 +8,12 @@ import sys
 
 from simboard.device.power import SoftReset
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from simboard.device.console import Console
+
 _CTRL_A = 1
 _CTRL_B = 2
 _CTRL_C = 3
@@ -19,13 +25,13 @@ _PASTE_WINDOW_BYTES = 128
 class Repl:
     """Reads code from the console and runs it in the names of `namespace`."""
 
-    def __init__(self, console, namespace, banner):
+    def __init__(self, console: "Console", namespace: "dict[str, Any]", banner: str) -> None:
         self.raw = False
         self._console = console
         self._names = namespace
         self._banner = banner
 
-    def run(self):
+    def run(self) -> None:
         """Serve the prompt until a soft reset is asked for, which raises SoftReset."""
         while True:
             if self.raw:
@@ -35,16 +41,16 @@ class Repl:
 
     # --- characters ---------------------------------------------------------------------------
 
-    def _get(self):
+    def _get(self) -> int:
         self._console.interrupt_char = -1  # the prompt reads Ctrl-C as a character
         return self._console.stdin_buffer.read(1)[0]
 
-    def _put(self, text):
+    def _put(self, text: str | bytes) -> None:
         self._console.send(text.encode() if isinstance(text, str) else text)
 
     # --- running code -------------------------------------------------------------------------
 
-    def _execute(self, source, mode, separator=b""):
+    def _execute(self, source: "Any", mode: str, separator: bytes = b"") -> None:
         """Run source text; errors go to the console after `separator`."""
         console = self._console
         console.interrupt_char = _CTRL_C
@@ -57,14 +63,14 @@ class Repl:
         except SystemExit:
             self._put(separator + separator)  # both ends of the reply, where there are any
             raise SoftReset
-        except (Exception, KeyboardInterrupt) as raised:
+        except (Exception, KeyboardInterrupt) as raised:  # noqa: BLE001 - a prompt survives all
             error = raised
         console.interrupt_char = -1
         self._put(separator)
         if error is not None:
             sys.print_exception(error, console.stdout)
 
-    def _evaluate(self, source):
+    def _evaluate(self, source: "Any") -> None:
         """Run a statement, or print what an expression gives; compile() cannot do both here."""
         try:
             code = compile(source, "<stdin>", "eval")
@@ -78,7 +84,7 @@ class Repl:
 
     # --- raw mode -----------------------------------------------------------------------------
 
-    def _raw(self):
+    def _raw(self) -> None:
         self._put(b"raw REPL; CTRL-B to exit\r\n>")
         source = bytearray()
         while True:
@@ -107,11 +113,11 @@ class Repl:
             else:
                 source.append(char)
 
-    def _execute_raw(self, source):
+    def _execute_raw(self, source: "Any") -> None:
         self._execute(bytes(source), "exec", b"\x04")
         self._put(b"\x04")
 
-    def _raw_paste(self):
+    def _raw_paste(self) -> None:
         """Take code until Ctrl-D, granting the host one window of bytes after the other."""
         window = _PASTE_WINDOW_BYTES
         self._put(b"R\x01" + bytes([window & 0xFF, window >> 8, 1]))
@@ -134,7 +140,7 @@ class Repl:
 
     # --- friendly mode ------------------------------------------------------------------------
 
-    def _friendly(self):
+    def _friendly(self) -> None:
         self._put(self._banner)
         while True:
             source = self._read_input()
@@ -143,7 +149,7 @@ class Repl:
             if source:
                 self._execute(source, "single")
 
-    def _read_input(self):
+    def _read_input(self) -> str | None:
         """Return one statement typed at the prompt; None after a change of mode."""
         lines = []
         while True:
@@ -157,7 +163,7 @@ class Repl:
             if not _continues(lines):
                 return "\n".join(lines) + "\n" if lines != [""] else ""
 
-    def _read_line(self, prompt):
+    def _read_line(self, prompt: bytes) -> str | bool | None:
         """Return a line; False after Ctrl-C; None when the mode has changed."""
         self._put(prompt)
         line = bytearray()
@@ -190,7 +196,7 @@ class Repl:
                 line.append(char)
                 self._put(bytes([char]))
 
-    def _paste(self):
+    def _paste(self) -> None:
         """Take lines until Ctrl-D, then run them together."""
         self._put("\r\npaste mode; Ctrl-C to cancel, Ctrl-D to finish\r\n=== ")
         source = bytearray()
@@ -211,8 +217,8 @@ class Repl:
                 self._put(bytes([char]))
 
 
-def _continues(lines):
-    """Tell whether the statement goes on: an open bracket or string, or a block without its end."""
+def _continues(lines: list[str]) -> bool:
+    """Tell whether the statement goes on: a bracket or string is open, or a block."""
     text = "\n".join(lines)
     if text.count('"""') % 2 or text.count("'''") % 2:
         return True

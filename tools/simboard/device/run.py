@@ -25,6 +25,11 @@ from simboard.device.pty_port import PtyPort
 from simboard.device.repl import Repl
 from simboard.device.wiring import Board
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, Never
+
 _DAY_US = 86400 * 1000000
 _PROGRAM_BYTES = 256  # what rp2's _boot.py gives littlefs
 _OUTAGE_US = 1000000  # how long power stays off when nothing else is said
@@ -38,7 +43,7 @@ _MAIN = "from dewarlog_firmware import app\napp.run()\n"
 class Run:
     """One trip of one board, from the first boot to the end of the process."""
 
-    def __init__(self, scenario):
+    def __init__(self, scenario: "dict[str, Any]") -> None:
         self.scenario = scenario
         _load_recordings(scenario)
         self.board = Board(scenario)
@@ -59,7 +64,7 @@ class Run:
 
     # --- the process --------------------------------------------------------------------------
 
-    def run(self):
+    def run(self) -> None:
         """Boot again and again until the trip is over; then save and report."""
         board = self.board
         self._open_flash()
@@ -106,7 +111,7 @@ class Run:
                 self._capture.close()
         self._report()
 
-    def _boot(self, overlay, soft):
+    def _boot(self, overlay: "Overlay", soft: bool) -> None:
         """Run the firmware until something takes the processor away from it."""
         board = self.board
         self.boots += 1
@@ -145,7 +150,9 @@ class Run:
                 except OSError:
                     pass
 
-    def _run_file(self, in_flash, in_rom, otherwise, names):
+    def _run_file(
+        self, in_flash: str, in_rom: str, otherwise: str, names: "dict[str, Any]"
+    ) -> None:
         """Execute the first of the two files there is, or `otherwise`."""
         for path in (in_flash, in_rom):
             try:
@@ -157,13 +164,13 @@ class Run:
             return
         self._execute(otherwise, in_flash, names)
 
-    def _execute(self, source, name, names):
+    def _execute(self, source: "Any", name: str, names: "dict[str, Any]") -> None:
         """Run source text as a board's start-up does; print what it raises."""
         try:
             exec(compile(source, name, "exec"), names)  # noqa: S102 - that is what booting is
         except SystemExit:
             raise SoftReset
-        except (Exception, KeyboardInterrupt) as error:
+        except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - as boards do
             text = io.StringIO()
             sys.print_exception(error, text)
             self.board.console.stdout.write(text.getvalue())
@@ -171,7 +178,7 @@ class Run:
                 self._firmware_errors += 1
                 _say("board: the firmware ended with an error:\n" + text.getvalue())
 
-    def _banner(self):
+    def _banner(self) -> str:
         uname = self.board.identity["uname"]
         return 'MicroPython %s; %s\r\nType "help()" for more information.\r\n' % (
             uname.version,
@@ -180,17 +187,19 @@ class Run:
 
     # --- flash --------------------------------------------------------------------------------
 
-    def _open_flash(self):
+    def _open_flash(self) -> None:
         """Load the image, or make a new file system with the profile in it."""
         flash = self.board.flash
         path = self.scenario["flash_image"]
         if path:
             try:
-                with self.host.open(path, "rb") as file:
-                    flash.load(file.read())
-                return
+                file = self.host.open(path, "rb")
             except OSError:
-                pass
+                file = None
+            if file is not None:
+                flash.load(file.read())
+                file.close()
+                return
         stall = flash.erase_us
         flash.erase_us = (0, 0)
         device = BlockDevice(flash)
@@ -206,7 +215,7 @@ class Run:
         flash.operations = flash.erases = flash.programmed_pages = 0
         self.clock.now = 0
 
-    def save(self):
+    def save(self) -> None:
         """Write the flash image to its host file."""
         path = self.scenario["flash_image"]
         if path:
@@ -216,7 +225,7 @@ class Run:
 
     # --- the scenario's events ----------------------------------------------------------------
 
-    def _schedule(self):
+    def _schedule(self) -> None:
         scenario = self.scenario
         for at_us, off_us in scenario["power_cuts"]:
             self._at(at_us, self._cutter(off_us))
@@ -235,28 +244,28 @@ class Run:
             self._at(day * _DAY_US, self._teller(day, days))
         self._at(scenario["length_us"], self._end)
 
-    def _at(self, at_us, action):
+    def _at(self, at_us: int, action: "Callable[[], object]") -> None:
         event = Event(action)
         self._keep.append(event)
         self.clock.at(event, at_us)
 
-    def _cutter(self, off_us):
-        def cut():
+    def _cutter(self, off_us: int) -> "Callable[[], None]":
+        def cut() -> "Never":
             self._outage_us = off_us
             raise PowerCut
 
         return cut
 
-    def _teller(self, day, days):
+    def _teller(self, day: int, days: int) -> "Callable[[], None]":
         return lambda: _say("day %d of %d" % (day, days))
 
-    def _on_input(self):
+    def _on_input(self) -> None:
         _, data = self._inputs.pop(0)
         if self._inputs:
             self.clock.at(self._next_input, self._inputs[0][0])
         self.board.console.receive(data)
 
-    def _end(self):
+    def _end(self) -> None:
         self._reached_end = True
         if not self.scenario["serve"]:
             raise TripOver
@@ -265,7 +274,7 @@ class Run:
             self._go_real_time()
             _say("serving")
 
-    def _behind(self):
+    def _behind(self) -> bool:
         """Go on in virtual time until it is now by the wall, if the trip's dates end about now."""
         wall_us = time.time_ns() // 1000
         behind_us = wall_us - self.scenario["start_utc_s"] * 1000000 - self.clock.now
@@ -274,7 +283,7 @@ class Run:
         self._at(self.clock.now + behind_us, self._end)
         return True
 
-    def _stay_off(self):
+    def _stay_off(self) -> None:
         """Let the time of an outage pass; nothing runs but the world and the clock chip."""
         board = self.board
         board.power_off()
@@ -292,7 +301,7 @@ class Run:
 
     # --- real time ----------------------------------------------------------------------------
 
-    def _go_real_time(self):
+    def _go_real_time(self) -> None:
         """Tie the clock to the wall and the console to the pty."""
         board = self.board
         if self._port is None:
@@ -301,7 +310,7 @@ class Run:
         self.clock.pace = Pace(self.clock.now, self._port.wait, self.scenario["speed"])
         self.clock.pace.on_look = self._look
 
-    def _look(self):
+    def _look(self) -> None:
         """See to input and the launcher's orders; called every few milliseconds of wall time."""
         self.board.console.pump()
         for line in self._port.orders():
@@ -315,7 +324,7 @@ class Run:
                 self._outage_us = int(float(words[1]) * 1000000) if len(words) > 1 else _OUTAGE_US
                 raise PowerCut
 
-    def _report(self):
+    def _report(self) -> None:
         """Tell the person and the launcher what it took, in one line of JSON."""
         flash = self.board.flash
         _say(
@@ -338,7 +347,7 @@ class Run:
         )
 
 
-def _load_recordings(scenario):
+def _load_recordings(scenario: "dict[str, Any]") -> None:
     """Read the launcher's sample files (32-bit floats, x y z x y z ...) into arrays."""
     for entry in scenario["motion"]["recordings"]:
         with open(entry[2], "rb") as file:
@@ -347,7 +356,8 @@ def _load_recordings(scenario):
         entry[2] = samples
 
 
-def main():
+def main() -> None:
+    """Run the scenario whose JSON file is the argument."""
     with open(sys.argv[1]) as file:
         scenario = json.load(file)
     Run(scenario).run()

@@ -12,6 +12,12 @@ import micropython
 
 from simboard.device.noise import normal_at
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import MutableSequence
+
+    from simboard.device.motion import Motion
+
 COUNTS_PER_G = 10
 FULL_SCALE = 2047  # 12 bits, 100 mg each: the range ends at +204.7 g
 LEAD_US = 20000  # the filter settles on gravity before the disturbance begins
@@ -30,7 +36,16 @@ class Input:
     Sample `k` is taken at `first_us + k * period_us`.
     """
 
-    def __init__(self, first_us, period_us, bandwidth_hz, high_pass_hz, low_noise, offset_g, seed):
+    def __init__(
+        self,
+        first_us: int,
+        period_us: float,
+        bandwidth_hz: float,
+        high_pass_hz: float,
+        low_noise: int,
+        offset_g: tuple[float, ...],
+        seed: int,
+    ) -> None:
         self.first_us = first_us
         self.period_us = period_us
         self.bandwidth_hz = bandwidth_hz
@@ -40,11 +55,11 @@ class Input:
         self.offset_g = offset_g
         self.seed = seed
 
-    def time_us(self, k):
+    def time_us(self, k: int) -> float:
         """Return when sample `k` is taken."""
         return self.first_us + k * self.period_us
 
-    def index_from(self, us):
+    def index_from(self, us: int) -> int:
         """Return the first sample taken at `us` or later."""
         k = int((us - self.first_us) / self.period_us)
         while self.first_us + k * self.period_us < us:
@@ -53,7 +68,7 @@ class Input:
             k -= 1
         return max(0, k)
 
-    def noise(self, k, axis):
+    def noise(self, k: int, axis: int) -> float:
         """Return the noise of one sample, in counts."""
         return self.noise_counts * normal_at(k, self.seed + axis)
 
@@ -61,20 +76,20 @@ class Input:
 class Waveform:
     """Counts of the samples `first` to before `end`, by axis. `detect` is for the detector."""
 
-    def __init__(self, view, motion, first, end):
+    def __init__(self, view: "Input", motion: "Motion", first: int, end: int) -> None:
         self.first = first
         self.count = end - first
         self.counts = []
         self.detect = self.counts
         self._make(view, motion)
 
-    def sample(self, k):
+    def sample(self, k: int) -> tuple[int, int, int]:
         """Return x, y, z of sample `k` in counts."""
         i = k - self.first
         counts = self.counts
         return counts[0][i], counts[1][i], counts[2][i]
 
-    def _make(self, view, motion):
+    def _make(self, view: "Input", motion: "Motion") -> None:
         grid_hz = max(_OVERSAMPLING * view.bandwidth_hz, _GRID_MIN_HZ)
         begin_us = view.time_us(self.first)
         step_us = 1000000 / grid_hz
@@ -90,7 +105,9 @@ class Waveform:
                 _low_pass(signal, view.bandwidth_hz / grid_hz, q)
             self.counts.append(self._sample_axis(view, signal, per_sample, axis))
 
-    def _sample_axis(self, view, signal, per_sample, axis):
+    def _sample_axis(
+        self, view: "Input", signal: "MutableSequence[float]", per_sample: float, axis: int
+    ) -> "MutableSequence[int]":
         counts = array("h", bytes(2 * self.count))
         offset = view.offset_g[axis]
         rest = signal[0] + offset
@@ -112,7 +129,7 @@ class Waveform:
         return counts
 
 
-def to_counts(value):
+def to_counts(value: int) -> int:
     """Round to a count and saturate at the ends of the range."""
     count = int(value + 2048.5) - 2048
     if count > FULL_SCALE:
@@ -121,7 +138,7 @@ def to_counts(value):
 
 
 @micropython.native
-def _low_pass(signal, corner, q):
+def _low_pass(signal: "MutableSequence[float]", corner: float, q: float) -> None:
     """Filter in place with one second-order section; `corner` is a part of the sample rate.
 
     Coefficients: bilinear transform with pre-warping (R. Bristow-Johnson, Audio EQ Cookbook).

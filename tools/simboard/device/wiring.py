@@ -25,6 +25,10 @@ from simboard.device.nor_flash import NorFlash
 from simboard.device.probe import OPEN, SHORTED, Probe
 from simboard.device.processor import Processor
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 _say = print  # the launcher's; print() is the board's while the firmware runs
 _PROBE_SPI = 0
 _PROBE_SELECT = (17, 20, 21, 22)
@@ -45,7 +49,7 @@ _MACHINES = {
 _HARD_TIMERS_SINCE = (1, 26, 0)  # Timer(hard=) on rp2: micropython/micropython#17363
 
 
-def identity(board):
+def identity(board: "dict[str, Any]") -> "dict[str, Any]":
     """Return what sys and os say of the board: see modules.make_sys."""
     version = tuple(board["micropython"])
     name = _MACHINES[board["name"]]
@@ -63,7 +67,7 @@ def identity(board):
 class Board:
     """The assembled board: processor, chips, flash, and the world around them."""
 
-    def __init__(self, scenario):
+    def __init__(self, scenario: "dict[str, Any]") -> None:
         board = scenario["board"]
         seed = scenario["seed"]
         self.clock = Clock(int(board["crystal_ppm"] * 1000), board["idle_limit_ms"] * 1000)
@@ -113,7 +117,7 @@ class Board:
             tuple(board["micropython"]) >= _HARD_TIMERS_SINCE,
         )
 
-    def _wire_probes(self, scenario):
+    def _wire_probes(self, scenario: "dict[str, Any]") -> None:
         self.probe_spi = SpiBus(_PROBE_SPI)
         for entry in scenario["probes"]:
             channel = entry["channel"]
@@ -140,7 +144,7 @@ class Board:
             self.chips.append(chip)
             self.converters[channel] = chip
 
-    def _wire_motion_sensors(self, scenario):
+    def _wire_motion_sensors(self, scenario: "dict[str, Any]") -> None:
         motion = scenario["motion"]
         seed = scenario["seed"]
         self.shock_spi = SpiBus(_SHOCK_SPI)
@@ -162,25 +166,25 @@ class Board:
             self.i2c.attach(self.tilt_sensor)
         self.chips += [self.accelerometer, self.tilt_sensor]
 
-    def power_on(self):
+    def power_on(self) -> None:
         """Give every chip its supply."""
         for chip in self.chips:
             chip.power_on()
 
-    def power_off(self):
+    def power_off(self) -> None:
         """Take the supply from every chip but the clock, which has its coin cell."""
         for chip in self.chips:
             chip.power_off()
         self.probe_spi.drop_selections()
         self.shock_spi.drop_selections()
 
-    def _adc_u16(self, pin):
+    def _adc_u16(self, pin: "Any") -> int:
         number = getattr(getattr(pin, "_line", None), "number", pin)
         if number == _SUPPLY_ADC:
             return self.supply.read_u16()
         return 0
 
-    def _report(self, error):
+    def _report(self, error: BaseException) -> None:
         """Tell of a handler that raised: on the console as a board does, and to the launcher."""
         text = io.StringIO()
         sys.print_exception(error, text)
@@ -188,7 +192,7 @@ class Board:
         _say("board: an interrupt handler failed:\n" + text.getvalue())
 
 
-def _motion(scenario):
+def _motion(scenario: "dict[str, Any]") -> "Motion":
     motion = scenario["motion"]
     tilts = [Tilt(*entry) for entry in motion["tilts"]]
     disturbances = [HalfSine(*entry) for entry in motion["knocks"]]
@@ -198,7 +202,7 @@ def _motion(scenario):
     return Motion(tilts, disturbances, motion["vibrations"], scenario["seed"] + 40)
 
 
-def _dewar(scenario, motion):
+def _dewar(scenario: "dict[str, Any]", motion: "Motion") -> "Dewar":
     settings = dict(scenario["dewar"])
     settings.update(scenario["ambient"])
     return Dewar(

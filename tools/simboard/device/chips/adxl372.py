@@ -19,6 +19,14 @@ from simboard.device.chips.adxl372_fifo import TRIGGERED, Fifo
 from simboard.device.clock import Event
 from simboard.device.waveform import COUNTS_PER_G, Input
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from simboard.device.clock import Clock
+    from simboard.device.gpio import Line
+    from simboard.device.motion import Motion
+
 _STATUS = 0x04
 _STATUS2 = 0x05
 _FIFO_ENTRIES2 = 0x06
@@ -83,7 +91,16 @@ class ADXL372:
     spi_phase = 0
     max_hz = 10000000
 
-    def __init__(self, clock, motion, int1, seed, offset_g=(0.0, 0.0, 0.0), rate_ppm=0, int2=None):
+    def __init__(
+        self,
+        clock: "Clock",
+        motion: "Motion",
+        int1: "Line",
+        seed: int,
+        offset_g: tuple[float, ...] = (0.0, 0.0, 0.0),
+        rate_ppm: float = 0,
+        int2: "Line | None" = None,
+    ) -> None:
         self.registers = bytearray(_LAST + 1)
         self.powered = False
         self._clock = clock
@@ -100,18 +117,18 @@ class ADXL372:
 
     # --- power --------------------------------------------------------------------------------
 
-    def power_on(self):
+    def power_on(self) -> None:
         """Start in standby with the reset values."""
         self.powered = True
         self._reset_registers()
 
-    def power_off(self):
+    def power_off(self) -> None:
         """Lose everything."""
         self.powered = False
         self._clock.cancel(self._event)
         self._mode = _STANDBY
 
-    def _reset_registers(self):
+    def _reset_registers(self) -> None:
         registers = self.registers
         for i in range(_LAST + 1):
             registers[i] = 0
@@ -129,11 +146,11 @@ class ADXL372:
 
     # --- SPI ----------------------------------------------------------------------------------
 
-    def select(self, level):
+    def select(self, level: int) -> None:
         """CS went to `level`."""
         self._command = -1
 
-    def exchange(self, out, into, fill):
+    def exchange(self, out: bytes | None, into: bytearray | None, fill: int) -> None:
         """Move the bytes of one transfer while CS is low."""
         count = len(into) if out is None else len(out)
         start = 0
@@ -158,7 +175,7 @@ class ADXL372:
                     self._address += 1
         self._plan()
 
-    def _read_burst(self, into, start, count):
+    def _read_burst(self, into: bytearray, start: int, count: int) -> None:
         self._catch_up()
         i = start
         while i < count:
@@ -172,7 +189,7 @@ class ADXL372:
 
     # --- registers ----------------------------------------------------------------------------
 
-    def _read(self, at):
+    def _read(self, at: int) -> int:
         registers = self.registers
         if at == _STATUS:
             value = self._status()
@@ -197,11 +214,11 @@ class ADXL372:
             return value
         return registers[at] if at <= _LAST else 0
 
-    def _data_byte(self, place, values):
+    def _data_byte(self, place: int, values: "Sequence[int]") -> int:
         entry = values[place >> 1] << 4
         return entry & 0xF0 if place & 1 else entry >> 8 & 0xFF
 
-    def _write(self, at, value):
+    def _write(self, at: int, value: int) -> None:
         if at == _RESET:
             if value == _RESET_CODE:
                 self._reset_registers()
@@ -218,7 +235,7 @@ class ADXL372:
         elif at in (_INT1_MAP, _INT2_MAP):
             self._drive_lines()
 
-    def _status(self):
+    def _status(self) -> int:
         value = 0
         if self._untouched:
             value |= _ERR_USER_REGS
@@ -237,7 +254,7 @@ class ADXL372:
             value |= _DATA_RDY
         return value
 
-    def _awake(self):
+    def _awake(self) -> bool:
         if self._mode != _MEASURING:
             return False
         linked = self.registers[_MEASURE] >> 4 & 3
@@ -245,7 +262,7 @@ class ADXL372:
             return True
         return self._moving
 
-    def _clear_status2(self):
+    def _clear_status2(self) -> None:
         """Reading STATUS2 clears activity and inactivity, but see "Interrupt pins"."""
         linked = self.registers[_MEASURE] >> 4 & 3
         keep = self._status2 & _ACT2
@@ -262,7 +279,7 @@ class ADXL372:
 
     # --- modes --------------------------------------------------------------------------------
 
-    def _stop(self):
+    def _stop(self) -> None:
         """Standby: no samples, no interrupts."""
         self._mode = _STANDBY
         self._status2 = 0
@@ -278,7 +295,7 @@ class ADXL372:
         self._sleeps_again = False
         self._drive_lines()
 
-    def _change_mode(self, mode):
+    def _change_mode(self, mode: int) -> None:
         before = self._mode
         if mode == before:
             return
@@ -294,7 +311,7 @@ class ADXL372:
             # From any other mode the threshold circuit is not ready and nothing wakes it.
             self._due_us = self._next_impact(now)
 
-    def _measure(self, first_us):
+    def _measure(self, first_us: int) -> None:
         """Begin to number samples, the first at `first_us`."""
         r = self.registers
         self._mode = _MEASURING
@@ -333,7 +350,7 @@ class ADXL372:
         self._k = 0
         self._planned = (-1, 0)
 
-    def _threshold(self, at):
+    def _threshold(self, at: int) -> "Threshold":
         r = self.registers
         limits = []
         for axis in range(3):
@@ -342,7 +359,7 @@ class ADXL372:
             limits.append(counts if low & 1 else -1)
         return Threshold(tuple(limits), bool(r[at + 1] & 2))
 
-    def _next_wake_up(self, now):
+    def _next_wake_up(self, now: int) -> int:
         """Return when wake-up mode will see activity; -1 when never."""
         threshold = self._threshold(_THRESH_ACT)
         if not threshold.used:
@@ -361,13 +378,13 @@ class ADXL372:
                 at += step_us
         return -1
 
-    def _counts_at(self, us):
+    def _counts_at(self, us: int) -> tuple[int, ...]:
         counts = []
         for axis in range(3):
             counts.append(int((self._motion.at(us)[axis] + self._offset_g[axis]) * COUNTS_PER_G))
         return tuple(counts)
 
-    def _next_impact(self, now):
+    def _next_impact(self, now: int) -> int:
         """Return when instant-on mode will see an impact; -1 when never."""
         limit_g = _INSTANT_ON_G[self.registers[_POWER_CTL] >> 5 & 1]
         for disturbance in self._motion.disturbances:
@@ -382,7 +399,7 @@ class ADXL372:
 
     # --- catching up --------------------------------------------------------------------------
 
-    def _taken(self):
+    def _taken(self) -> int:
         """Return how many samples have been taken by now."""
         view = self._view
         since = self._clock.now - view.first_us
@@ -394,7 +411,7 @@ class ADXL372:
             k += 1
         return k
 
-    def _catch_up(self):
+    def _catch_up(self) -> None:
         """Let everything happen that has happened since the last look."""
         if self._mode in (_WAKE_UP, _INSTANT_ON) and 0 <= self._due_us <= self._clock.now:
             self._wake()
@@ -418,7 +435,7 @@ class ADXL372:
             self._fifo.fill(self._k)
             self._settle_interrupts()
 
-    def _wake(self):
+    def _wake(self) -> None:
         """Leave wake-up or instant-on mode for measurement, as the chip does by itself."""
         autosleep = self._mode == _WAKE_UP and self.registers[_MEASURE] & 0x40
         self.registers[_POWER_CTL] |= 3
@@ -427,20 +444,20 @@ class ADXL372:
         self._sleeps_again = bool(autosleep)
         self._moving = True
 
-    def _looks(self, kind):
+    def _looks(self, kind: int) -> bool:
         """Tell whether the chip looks for `kind` just now."""
         linked = self.registers[_MEASURE] >> 4 & 3
         if self.registers[_MEASURE] & 0x40:
             linked = 2
         if kind == ACTIVITY:
-            if not self._detector.activity.used or self._status2 & _ACT and linked != 2:
+            if not self._detector.activity.used or (self._status2 & _ACT and linked != 2):
                 return False
-            return not linked or not self._moving and (linked == 2 or not self._status2 & _INACT)
-        if not self._detector.inactivity.used or self._status2 & _INACT and linked != 2:
+            return not linked or (not self._moving and (linked == 2 or not self._status2 & _INACT))
+        if not self._detector.inactivity.used or (self._status2 & _INACT and linked != 2):
             return False
-        return not linked or self._moving and (linked == 2 or not self._status2 & _ACT)
+        return not linked or (self._moving and (linked == 2 or not self._status2 & _ACT))
 
-    def _happen(self, k, kind):
+    def _happen(self, k: int, kind: int) -> None:
         self._planned = (-1, 0)
         self._detector.activity_run = 0
         self._detector.inactivity_run = 0
@@ -467,7 +484,7 @@ class ADXL372:
                 return
         self._settle_interrupts()
 
-    def _end_impact(self, k):
+    def _end_impact(self, k: int) -> None:
         """Note the peak between activity and inactivity, when the FIFO is in peak mode."""
         if self._impact_from < 0 or not self._fifo.keeps_peaks:
             return
@@ -485,12 +502,12 @@ class ADXL372:
         ):
             self._max_peak = best
 
-    def _newest(self):
+    def _newest(self) -> tuple[int, int, int]:
         if self._mode != _MEASURING or not self._k:
             return (0, 0, 0)
         return self._detector.sample(self._k - 1)
 
-    def _read_fifo(self, into, start, count):
+    def _read_fifo(self, into: bytearray, start: int, count: int) -> None:
         fifo = self._fifo
         if self._mode != _MEASURING and not fifo.entries():
             return
@@ -501,16 +518,16 @@ class ADXL372:
             self._release_trigger()
         self._settle_interrupts()
 
-    def _release_trigger(self):
+    def _release_trigger(self) -> None:
         """Triggered mode starts over once activity is cleared and all entries are read."""
         fifo = self._fifo
-        if fifo.mode == TRIGGERED and fifo.trigger >= 0:
-            if not fifo.entries() and not self._status2 & _ACT:
-                fifo.restart(self._k)
+        done = not fifo.entries() and not self._status2 & _ACT
+        if fifo.mode == TRIGGERED and fifo.trigger >= 0 and done:
+            fifo.restart(self._k)
 
     # --- interrupts ---------------------------------------------------------------------------
 
-    def _settle_interrupts(self):
+    def _settle_interrupts(self) -> None:
         """Work out which interrupts stand.
 
         FIFO interrupts fall when their cause is gone and STATUS has been read since they rose.
@@ -527,7 +544,7 @@ class ADXL372:
         self._raised = raised
         self._drive_lines()
 
-    def _drive_lines(self):
+    def _drive_lines(self) -> None:
         state = self._raised & ~(_MAP_ACT | _MAP_INACT) if self._mode == _MEASURING else 0
         if self._status2 & _ACT:
             state |= _MAP_ACT
@@ -540,7 +557,7 @@ class ADXL372:
                     active = 1 if state & mapped & 0x7F else 0
                     line.set_level(active ^ 1 if mapped & _MAP_LOW else active)
 
-    def _plan(self):
+    def _plan(self) -> None:
         """Put the next moment at which a pin may change on the clock."""
         due_us = self._due_us if self._mode in (_WAKE_UP, _INSTANT_ON) else -1
         if self._mode == _MEASURING:
@@ -550,7 +567,7 @@ class ADXL372:
         else:
             self._clock.cancel(self._event)
 
-    def _next_change_us(self):
+    def _next_change_us(self) -> float:
         mapped = 0
         for line, at in self._lines:
             if line is not None:
@@ -573,7 +590,7 @@ class ADXL372:
             k = min(k, self._next_event())
         return self._view.time_us(k) if k < FAR else -1
 
-    def _next_event(self):
+    def _next_event(self) -> int:
         """Return the sample of the next activity or inactivity, or where to look again."""
         look_activity = self._looks(ACTIVITY)
         look_inactivity = self._looks(INACTIVITY)
@@ -586,6 +603,6 @@ class ADXL372:
             detector.activity_run, detector.inactivity_run = runs
         return self._planned[0]
 
-    def _on_event(self):
+    def _on_event(self) -> None:
         self._catch_up()
         self._plan()

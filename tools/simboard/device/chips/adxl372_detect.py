@@ -10,6 +10,13 @@ import micropython
 from simboard.device.noise import TABLE_MAX, normal_at
 from simboard.device.waveform import COUNTS_PER_G, LEAD_US, TAIL_US, Waveform, to_counts
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import MutableSequence
+
+    from simboard.device.motion import Motion
+    from simboard.device.waveform import Input
+
 ACTIVITY = 1
 INACTIVITY = 2
 FAR = 1 << 50  # a sample number nobody reaches
@@ -25,13 +32,13 @@ _TURNING_COUNTS = 3.0  # gravity on an axis changes by less within a piece of a 
 class Threshold:
     """Three thresholds in counts, -1 where an axis is not watched, and the reference."""
 
-    def __init__(self, limits, referenced):
+    def __init__(self, limits: tuple[int, ...], referenced: bool) -> None:
         self.limits = limits
         self.referenced = referenced
         self.reference = (0, 0, 0)
         self.used = limits != (-1, -1, -1)
 
-    def beyond(self, x, y, z):
+    def beyond(self, x: int, y: int, z: int) -> bool:
         """Tell whether any watched axis is beyond its threshold."""
         a, b, c = self.limits
         p, q, r = self.reference
@@ -41,7 +48,7 @@ class Threshold:
             or (c >= 0 and abs(z - r) > c)
         )
 
-    def verdict(self, rest, bound):
+    def verdict(self, rest: tuple[float, float, float], bound: float) -> int:
         """Return _NEVER, _ALWAYS or _MIXED for samples within `bound` counts of `rest`."""
         verdict = _NEVER
         for axis in range(3):
@@ -63,8 +70,15 @@ class Detector:
     """
 
     def __init__(
-        self, view, motion, activity, inactivity, activity_need, inactivity_need, filtered
-    ):
+        self,
+        view: "Input",
+        motion: "Motion",
+        activity: "Threshold",
+        inactivity: "Threshold",
+        activity_need: int,
+        inactivity_need: int,
+        filtered: bool,
+    ) -> None:
         self.activity = activity
         self.inactivity = inactivity
         self.activity_run = 0
@@ -90,7 +104,7 @@ class Detector:
 
     # --- samples ------------------------------------------------------------------------------
 
-    def _still(self, k):
+    def _still(self, k: int) -> tuple[float, float, float]:
         """Return gravity and offset at sample `k`, in counts."""
         view = self._view
         if view.high_pass_hz:
@@ -99,7 +113,7 @@ class Detector:
         ox, oy, oz = view.offset_g
         return (x + ox) * COUNTS_PER_G, (y + oy) * COUNTS_PER_G, (z + oz) * COUNTS_PER_G
 
-    def sample(self, k):
+    def sample(self, k: int) -> tuple[int, int, int]:
         """Return x, y, z of sample `k` in counts."""
         waveform = self._waveform_at(k)
         if waveform is not None:
@@ -117,7 +131,7 @@ class Detector:
             to_counts(z + view.noise(k, 2)),
         )
 
-    def _waveform_at(self, k):
+    def _waveform_at(self, k: int) -> "Waveform | None":
         """Return the waveform that holds sample `k`, None when nothing happens there."""
         for waveform in self._waveforms:
             if 0 <= k - waveform.first < waveform.count:
@@ -135,7 +149,7 @@ class Detector:
                 return waveform
         return None
 
-    def piece_end(self, k):
+    def piece_end(self, k: int) -> int:
         """Return the sample at which the piece around `k` ends: a window, an edge, or FAR."""
         waveform = self._waveform_at(k)
         if waveform is not None:
@@ -154,7 +168,9 @@ class Detector:
 
     # --- search -------------------------------------------------------------------------------
 
-    def find(self, k, end, look_activity, look_inactivity):
+    def find(
+        self, k: int, end: int, look_activity: bool, look_inactivity: bool
+    ) -> tuple[int, int]:
         """Return (sample, kind) of the first event from `k` to before `end`, and keep the runs.
 
         (end, 0) when there is none. Stops at the end of the piece at the latest: then (that end,
@@ -176,7 +192,9 @@ class Detector:
                 return found
         return self._find_each(k, end, look_activity, look_inactivity, waveform)
 
-    def _find_at_rest(self, k, end, look_activity, look_inactivity):
+    def _find_at_rest(
+        self, k: int, end: int, look_activity: bool, look_inactivity: bool
+    ) -> tuple[int, int] | None:
         """Decide a piece at rest at once; None when its samples must be looked at."""
         view = self._view
         rest = self._still(k)
@@ -185,7 +203,7 @@ class Detector:
         bound += self._motion.rest_bound_g(int(view.time_us(k))) * COUNTS_PER_G
         active = self.activity.verdict(rest, bound) if look_activity else _NEVER
         moving = self.inactivity.verdict(rest, bound) if look_inactivity else _ALWAYS
-        if active == _MIXED or moving == _MIXED:
+        if _MIXED in (active, moving):
             return None
         event = (end, 0)
         if active == _ALWAYS:
@@ -201,7 +219,14 @@ class Detector:
         self.inactivity_run = self.inactivity_run + passed if moving == _NEVER else 0
         return event
 
-    def _find_each(self, k, end, look_activity, look_inactivity, waveform):
+    def _find_each(
+        self,
+        k: int,
+        end: int,
+        look_activity: bool,
+        look_inactivity: bool,
+        waveform: "Waveform | None",
+    ) -> tuple[int, int]:
         activity_run = self.activity_run
         inactivity_run = self.inactivity_run
         event = (end, 0)
@@ -228,7 +253,7 @@ class Detector:
 
 
 @micropython.native
-def _detect_filter(axis, view):
+def _detect_filter(axis: "MutableSequence[int]", view: "Input") -> "MutableSequence[int]":
     """Return the axis after the one-pole detect filter."""
     share = 1 - 2.718281828 ** (-6.283185307 * _DETECT_FILTER_HZ * view.period_us / 1000000)
     out = axis[:]

@@ -4,6 +4,10 @@ Data sheet rev. C, "FIFO": 512 entries of one axis each, in whole sets. It is a 
 numbers, so that filling it costs nothing; values are worked out when they are read.
 """
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 OFF = 0
 STREAM = 1
 TRIGGERED = 2
@@ -16,7 +20,7 @@ _PEAKS = 7
 class Fifo:
     """The span `first` to before `end`, less `skip` entries of the first set already read."""
 
-    def __init__(self, mode, data_format, watermark):
+    def __init__(self, mode: int, data_format: int, watermark: int) -> None:
         self.mode = mode
         self.axes = _AXES[data_format]
         self.keeps_peaks = data_format == _PEAKS
@@ -30,11 +34,11 @@ class Fifo:
         self._peaks = {}  # set number -> values, in peak mode
         self._emptied = False
 
-    def entries(self):
+    def entries(self) -> int:
         """Return how many entries can be read."""
         return (self.end - self.first) * len(self.axes) - self.skip
 
-    def fill(self, k):
+    def fill(self, k: int) -> None:
         """Take in every sample before `k`."""
         if self.mode == OFF or self.keeps_peaks:
             return
@@ -58,7 +62,7 @@ class Fifo:
             self.first = k - self.capacity
             self.skip = 0
 
-    def add_peak(self, values):
+    def add_peak(self, values: tuple[int, int, int]) -> None:
         """Store the peak of one impact, in peak mode."""
         if self.mode == OFF:
             return
@@ -69,24 +73,30 @@ class Fifo:
             self.first += 1
             self.overrun = True
 
-    def full_at(self):
+    def full_at(self) -> int:
         """Return the sample whose arrival reaches the watermark; -1 when there is none to come."""
         sets = (self.watermark + self.skip + len(self.axes) - 1) // len(self.axes)
         if self.mode == OFF or self.keeps_peaks or sets > self.capacity:
             return -1
         return self.first + sets - 1
 
-    def at_watermark(self):
+    def at_watermark(self) -> bool:
         """Tell whether the watermark is reached."""
         return self.mode != OFF and self.entries() >= self.watermark
 
-    def ready(self):
+    def ready(self) -> bool:
         """Tell whether something can be read."""
         if self.mode == TRIGGERED and self.trigger < 0:
             return False
         return self.entries() > 0
 
-    def pop_into(self, into, start, count, sample):
+    def pop_into(
+        self,
+        into: bytearray,
+        start: int,
+        count: int,
+        sample: "Callable[[int], tuple[float, float, float]]",
+    ) -> None:
         """Fill `count` bytes of `into` with entries; `sample(k)` gives the counts of a set."""
         axes = self.axes
         values = None
@@ -115,7 +125,7 @@ class Fifo:
         if self.entries() == 0 and self.mode == STREAM:
             self._emptied = True
 
-    def restart(self, k):
+    def restart(self, k: int) -> None:
         """Begin anew with sample `k`, as triggered mode does once it has been read."""
         self.first = self.end = k
         self.skip = 0

@@ -7,6 +7,12 @@ figure 1. The coin cell keeps it running when the board's supply is cut. It coun
 
 import time
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from simboard.device.clock import Clock
+
 _ADDRESS = 0x68
 _SECONDS = 0x00
 _MONTH = 0x05
@@ -26,7 +32,14 @@ class DS3231:
 
     address = _ADDRESS
 
-    def __init__(self, clock, utc_s, drift_ppm, kept, temperature_degc):
+    def __init__(
+        self,
+        clock: "Clock",
+        utc_s: int,
+        drift_ppm: float,
+        kept: bool,
+        temperature_degc: "Callable[[], float]",
+    ) -> None:
         self.registers = bytearray(_LAST + 1)
         self.registers[_CONTROL] = 0x1C
         self.registers[_STATUS] = 0x08 if kept else 0x88
@@ -38,13 +51,13 @@ class DS3231:
         self._pointer = 0
         self._temperature_degc = temperature_degc
 
-    def utc_s(self):
+    def utc_s(self) -> int:
         """Return what the chip counts, in seconds since 1970."""
         elapsed_us = self._clock.now - self._set_at_us
         elapsed_us += elapsed_us * self._drift_ppb // 1000000000
         return self._set_s + elapsed_us // 1000000
 
-    def read(self, register, into):
+    def read(self, register: int | None, into: bytearray) -> None:
         """Fill `into`; the pointer wraps after the last register."""
         if register is not None:
             self._pointer = register
@@ -55,7 +68,7 @@ class DS3231:
             into[i] = self.registers[self._pointer]
             self._pointer += 1
 
-    def write(self, data):
+    def write(self, data: bytes) -> None:
         """Write from the register the first byte names."""
         self._pointer = data[0]
         if len(data) == 1:
@@ -77,7 +90,7 @@ class DS3231:
         if sets_time:
             self._take_time(sets_seconds)
 
-    def _latch(self):
+    def _latch(self) -> None:
         """Copy the running time to the registers, as the chip does at each START."""
         year, month, day, hour, minute, second, weekday, _ = time.gmtime(self.utc_s())[:8]
         century = _CENTURY if year >= 2100 else 0
@@ -90,7 +103,7 @@ class DS3231:
         self.registers[_TEMPERATURE] = quarter >> 2 & 0xFF
         self.registers[_TEMPERATURE + 1] = (quarter & 3) << 6
 
-    def _take_time(self, sets_seconds):
+    def _take_time(self, sets_seconds: bool) -> None:
         """Run on from the registers; writing the seconds starts the current second anew."""
         r = self.registers
         hour = r[2]
@@ -114,9 +127,9 @@ class DS3231:
         self._set_s = seconds
 
 
-def _bcd(value):
+def _bcd(value: int) -> int:
     return value // 10 << 4 | value % 10
 
 
-def _binary(bcd):
+def _binary(bcd: int) -> int:
     return (bcd >> 4) * 10 + (bcd & 0x0F)

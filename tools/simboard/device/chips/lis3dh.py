@@ -1,12 +1,17 @@
 """LIS3DH accelerometer at its registers, for orientation.
 
-STMicroelectronics DocID17530, "LIS3DH": register mapping table 18, data rates table 31, sensitivity
+STMicroelectronics DocID17530, "LIS3DH": registers table 18, data rates table 31, sensitivity
 table 4, FIFO table 54. Samples are worked out when somebody reads them. Modelled: data registers
 and status, all rates, ranges and resolutions, the FIFO in bypass, FIFO and stream mode, self test.
 Not modelled: the interrupt generators, click and the auxiliary converter.
 """
 
 from simboard.device.noise import normal_at
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from simboard.device.clock import Clock
+    from simboard.device.motion import Motion
 
 _WHO_AM_I = 0x0F
 _CTRL0 = 0x1E
@@ -34,7 +39,13 @@ class LIS3DH:
 
     address = 0x18
 
-    def __init__(self, clock, motion, seed, offset_g=(0.0, 0.0, 0.0)):
+    def __init__(
+        self,
+        clock: "Clock",
+        motion: "Motion",
+        seed: int,
+        offset_g: tuple[float, ...] = (0.0, 0.0, 0.0),
+    ) -> None:
         self.registers = bytearray(_LAST + 1)
         self.powered = False
         self._clock = clock
@@ -48,7 +59,7 @@ class LIS3DH:
         self._cached = -1  # sample whose acceleration `_cache` holds
         self._cache = (0.0, 0.0, 0.0)
 
-    def power_on(self):
+    def power_on(self) -> None:
         """Start with the reset values."""
         for i in range(_LAST + 1):
             self.registers[i] = 0
@@ -58,13 +69,13 @@ class LIS3DH:
         self.powered = True
         self._restart()
 
-    def power_off(self):
+    def power_off(self) -> None:
         """Lose everything."""
         self.powered = False
 
     # --- I2C ----------------------------------------------------------------------------------
 
-    def read(self, register, into):
+    def read(self, register: int | None, into: bytearray) -> None:
         """Fill `into`; the register moves on only when bit 7 of its address asks for it."""
         if register is not None:
             self._pointer = register
@@ -78,7 +89,7 @@ class LIS3DH:
                     at = _OUT_X_L  # a burst of FIFO data goes round
         self._pointer = moves | at
 
-    def write(self, data):
+    def write(self, data: bytes) -> None:
         """Write from the register the first byte names."""
         self._pointer = data[0]
         moves = self._pointer & 0x80
@@ -92,7 +103,7 @@ class LIS3DH:
                 at = at + 1 if at < _LAST else 0
         self._pointer = moves | at
 
-    def _get(self, at):
+    def _get(self, at: int) -> int:
         if _OUT_X_L <= at <= _OUT_Z_H:
             return self._data(at - _OUT_X_L)
         if at == _STATUS:
@@ -103,30 +114,30 @@ class LIS3DH:
 
     # --- samples ------------------------------------------------------------------------------
 
-    def rate_hz(self):
+    def rate_hz(self) -> int:
         """Return the output data rate, 0 when powered down."""
         code = self.registers[_CTRL1] >> 4
         if code == 9 and self.registers[_CTRL1] & 0x08:
             return 5376
         return _RATES_HZ[code] if code < len(_RATES_HZ) else 0
 
-    def _restart(self):
+    def _restart(self) -> None:
         self._started_us = self._clock.now
         self._seen = -1
         self._fifo_from = 0
         self._cached = -1
 
-    def _newest(self):
+    def _newest(self) -> int:
         """Return the number of the newest sample, -1 when there is none yet."""
         rate = self.rate_hz()
         if not rate:
             return -1
         return (self._clock.now - self._started_us) * rate // 1000000 - 1
 
-    def _fifo_mode(self):
+    def _fifo_mode(self) -> int:
         return self.registers[_FIFO_CTRL] >> 6 if self.registers[_CTRL5] & 0x40 else 0
 
-    def _fifo_span(self):
+    def _fifo_span(self) -> tuple[int, int]:
         """Return first and one-past-last sample in the FIFO."""
         end = self._newest() + 1
         first = self._fifo_from
@@ -136,7 +147,7 @@ class LIS3DH:
             first = self._fifo_from = end - _FIFO_LEVELS
         return first, end
 
-    def _fifo_source(self):
+    def _fifo_source(self) -> int:
         if not self._fifo_mode():
             return 0x20
         first, end = self._fifo_span()
@@ -150,13 +161,13 @@ class LIS3DH:
             source |= 0x80
         return source
 
-    def _status(self):
+    def _status(self) -> int:
         newest = self._newest()
         if newest <= self._seen:
             return 0
         return 0xFF if newest > self._seen + 1 and self._seen >= 0 else 0x0F
 
-    def _data(self, place):
+    def _data(self, place: int) -> int:
         if self._fifo_mode():
             first, end = self._fifo_span()
             sample = first if first < end else -1
@@ -172,7 +183,7 @@ class LIS3DH:
         big_endian = self.registers[_CTRL4] >> 6 & 1
         return raw >> (8 * ((place & 1) ^ big_endian)) & 0xFF
 
-    def _raw(self, sample, axis):
+    def _raw(self, sample: int, axis: int) -> int:
         """Return one axis as 16 bits, left-justified at the resolution in use."""
         rate = self.rate_hz()
         if not self.registers[_CTRL1] & 1 << axis or not rate:

@@ -12,6 +12,12 @@ from simboard.device.clock import Event
 from simboard.device.noise import Noise
 from simboard.device.probe import OPEN, SHORTED
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from simboard.device.clock import Clock
+    from simboard.device.gpio import Line
+    from simboard.device.probe import Probe
+
 _CR0 = 0x00
 _CR1 = 0x01
 _CJHF = 0x03
@@ -69,7 +75,14 @@ class MAX31856:
     spi_phase = 1
     max_hz = 5000000
 
-    def __init__(self, clock, probe, ready_line, seed, tolerance_ppm=0):
+    def __init__(
+        self,
+        clock: "Clock",
+        probe: "Probe",
+        ready_line: "Line",
+        seed: int,
+        tolerance_ppm: float = 0,
+    ) -> None:
         self.registers = bytearray(16)
         self.powered = False
         self._clock = clock
@@ -86,34 +99,34 @@ class MAX31856:
 
     # --- power --------------------------------------------------------------------------------
 
-    def power_on(self):
+    def power_on(self) -> None:
         """Start with the power-on register values; DRDY is high."""
         self.powered = True
         for i in range(16):
             self.registers[i] = _RESET[i]
         self._ready_line.set_level(1)
 
-    def power_off(self):
+    def power_off(self) -> None:
         """Lose all registers and the conversion under way."""
         self.powered = False
         self._clock.cancel(self._done)
         self._start_on_deselect = False
 
-    def brown_out(self):
+    def brown_out(self) -> None:
         """Drop below the reset threshold and come back: the processor may not even notice."""
         self.power_off()
         self.power_on()
 
     # --- SPI ----------------------------------------------------------------------------------
 
-    def select(self, level):
+    def select(self, level: int) -> None:
         """CS went to `level`."""
         self._address = -1
         if level and self._start_on_deselect:
             self._start_on_deselect = False
             self._begin()
 
-    def exchange(self, out, into, fill):
+    def exchange(self, out: bytes | None, into: bytearray | None, fill: int) -> None:
         """Move the bytes of one transfer while CS is low."""
         count = len(into) if out is None else len(out)
         start = 0
@@ -140,7 +153,7 @@ class MAX31856:
             address = (address + count - start) & 0x0F
         self._address = address
 
-    def _read(self, register, into, start, count):
+    def _read(self, register: int, into: bytearray, start: int, count: int) -> None:
         registers = self.registers
         end = register + count - start
         if end > _SR:
@@ -154,7 +167,7 @@ class MAX31856:
         if register <= 0x0E and end > _CJTH:
             self._ready_line.set_level(1)
 
-    def _write(self, register, value):
+    def _write(self, register: int, value: int) -> None:
         registers = self.registers
         if register == _CR0:
             self._write_cr0(value)
@@ -164,7 +177,7 @@ class MAX31856:
         elif register < _CJTH:
             registers[register] = value
 
-    def _write_cr0(self, value):
+    def _write_cr0(self, value: int) -> None:
         before = self.registers[_CR0]
         if value & _CR0_FAULT_CLEAR and value & _CR0_INTERRUPT:
             self.registers[_SR] = 0
@@ -184,7 +197,7 @@ class MAX31856:
 
     # --- conversion ---------------------------------------------------------------------------
 
-    def _begin(self):
+    def _begin(self) -> None:
         """Start a conversion: work out how long it takes."""
         cr0 = self.registers[_CR0]
         hum = cr0 & _CR0_50HZ
@@ -206,7 +219,7 @@ class MAX31856:
         self._started_us = self._clock.now
         self._clock.at(self._done, self._started_us + us)
 
-    def _on_done(self):
+    def _on_done(self) -> None:
         now = self._clock.now
         middle_us = (self._started_us + now) // 2
         probe = self._probe
@@ -232,7 +245,7 @@ class MAX31856:
         else:
             registers[_CR0] = cr0 & ~_CR0_ONE_SHOT
 
-    def _store_cold_junction(self, at_us):
+    def _store_cold_junction(self, at_us: int) -> None:
         micro_degc = self._probe.cold_junction_micro_degc(at_us)
         micro_degc += self._noise.normal_part(_CJ_NOISE_MICRO_K)
         offset = self.registers[_CJTO]
@@ -243,11 +256,11 @@ class MAX31856:
         self.registers[_CJTH] = count >> 6 & 0xFF
         self.registers[_CJTL] = count << 2 & 0xFC
 
-    def _cold_junction_count(self):
+    def _cold_junction_count(self) -> int:
         count = self.registers[_CJTH] << 6 | self.registers[_CJTL] >> 2
         return count - 16384 if count & 0x2000 else count
 
-    def _convert(self, at_us, state):
+    def _convert(self, at_us: int, state: int) -> int:
         """Return the 19-bit code of the temperature register, signed."""
         type_bits = self.registers[_CR1] & 0x0F
         gain = 32 if type_bits & 0x0C == 0x0C else 8
@@ -272,7 +285,7 @@ class MAX31856:
 
     # --- faults -------------------------------------------------------------------------------
 
-    def _store_faults(self, code, state):
+    def _store_faults(self, code: int, state: int) -> None:
         registers = self.registers
         cj = self._cold_junction_count()
         held = registers[_SR] & (_SR_CJ_HIGH | _SR_CJ_LOW | _SR_TC_HIGH | _SR_TC_LOW)
@@ -298,7 +311,7 @@ class MAX31856:
             now |= registers[_SR] & _SR_OPEN  # keeps what the last test found
         registers[_SR] = now if comparator else registers[_SR] | now
 
-    def _watch_input(self):
+    def _watch_input(self) -> None:
         """Bring the overvoltage bit up to date: it follows the input, not the conversion."""
         registers = self.registers
         if self._probe.state(self._clock.now) == SHORTED:
@@ -307,21 +320,21 @@ class MAX31856:
             registers[_SR] &= ~_SR_OVUV & 0xFF
 
 
-def _above(value, limit, slack, held):
+def _above(value: int, limit: int, slack: int, held: int) -> int:
     """Return 0x20 when `value` is above `limit`, or was and is not below by `slack`."""
     return 0x20 if value > limit - (slack if held else 0) else 0
 
 
-def _signed(value, bits):
+def _signed(value: int, bits: int) -> int:
     return value - (1 << bits) if value >> (bits - 1) else value
 
 
-def _floor(value):
+def _floor(value: float) -> int:
     whole = int(value)
     return whole - 1 if whole > value else whole
 
 
-def _limit(code, full_scale):
+def _limit(code: int, full_scale: int) -> int:
     if code >= full_scale:
         return full_scale - 1
     return -full_scale if code < -full_scale else code

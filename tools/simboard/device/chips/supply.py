@@ -4,6 +4,13 @@ A lithium cell that empties evenly over the trip, and dips the scenario asks for
 sheet, 4.9: 12 bits over the 3.3 V reference; read_u16 scales to 16 bits by repeating the top ones.
 """
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from simboard.device.clock import Clock
+    from simboard.device.noise import Noise
+
 _REFERENCE_MV = 3300
 _DIVIDER = 2  # two equal resistors
 
@@ -11,7 +18,15 @@ _DIVIDER = 2  # two equal resistors
 class Supply:
     """`start_mv` falls to `end_mv` over `length_us`; `dips` is a list of (start, end, mv)."""
 
-    def __init__(self, clock, noise, start_mv, end_mv, length_us, dips):
+    def __init__(
+        self,
+        clock: "Clock",
+        noise: "Noise",
+        start_mv: float,
+        end_mv: float,
+        length_us: int,
+        dips: "list[Any]",
+    ) -> None:
         self._clock = clock
         self._noise = noise
         self._start_mv = start_mv
@@ -19,7 +34,7 @@ class Supply:
         self._length_us = length_us
         self._dips = dips
 
-    def millivolts(self):
+    def millivolts(self) -> float:
         """Return the supply voltage now."""
         now = self._clock.now
         for start_us, end_us, mv in self._dips:
@@ -28,7 +43,7 @@ class Supply:
         part = min(1.0, now / self._length_us)
         return self._start_mv + (self._end_mv - self._start_mv) * part
 
-    def read_u16(self):
+    def read_u16(self) -> int:
         """Return one conversion."""
         mv = self.millivolts() / _DIVIDER
         code = int(mv * 4096 / _REFERENCE_MV + self._noise.normal() * 2)
