@@ -352,8 +352,12 @@ def test_the_command_names_its_pty_first_and_ends_on_sigterm(
     assert process.stdout is not None
     first = process.stdout.readline().split()
     assert first[0] == "pty"
-    lines = iter(process.stdout.readline, "serving\n")
-    assert any(line.startswith("report ") for line in lines)
+    lines: list[str] = []
+    for line in process.stdout:
+        lines.append(line)
+        if line == "serving\n":
+            break
+    assert [line.split()[0] for line in lines[-2:]] == ["report", "serving"]
     assert str(link.readlink()) == first[1]
     process.send_signal(signal.SIGTERM)
 
