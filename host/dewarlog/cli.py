@@ -167,7 +167,7 @@ def report(
     with console.failures(as_json=as_json):
         review, verdict = _judge(log)
         from dewarlog.report.as_html import render
-        from dewarlog.report.model import build_report
+        from dewarlog.report.build import build_report
 
         page = render(build_report(log, review, verdict))
         target = output or log.with_suffix(".html")

@@ -16,9 +16,9 @@ from dewarlog.checks.finding import Severity
 from dewarlog.errors import ExitCode
 
 if TYPE_CHECKING:
-    from dewarlog.checks.clock import WallTime
     from dewarlog.checks.finding import Finding
     from dewarlog.checks.review import Review
+    from dewarlog.checks.wall_clock import WallTime
 
 
 class Word(StrEnum):

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from dewarlog.checks.clock import WallTime
+    from dewarlog.checks.wall_clock import WallTime
 
 _MINUTE_S = 60
 _HOUR_S = 3600

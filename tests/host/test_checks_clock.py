@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dewarlog.checks.clock import ClockCheck, WallClock
+if TYPE_CHECKING:
+    from dewarlog.checks.wall_clock import WallClock
+
+from dewarlog.checks.clock import ClockCheck
 from dewarlog.checks.finding import Finding, Moment
 from dewarlog.records import BootEvent, ClockRead, ClockSync, CustodyEvent
 from dewarlog_wire import layout

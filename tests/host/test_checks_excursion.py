@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from types import SimpleNamespace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dewarlog.checks.excursion import Excursion, ExcursionCheck, judged
+if TYPE_CHECKING:
+    from dewarlog.checks.excursion_machine import Excursion
+
+from dewarlog.checks.excursion import ExcursionCheck, judged
 from dewarlog.records import ChannelSamples, Rule, SampleSpan
 from dewarlog_firmware.excursion import Engine
 from dewarlog_wire import layout

@@ -14,7 +14,7 @@ from dewarlog.checks.finding import Moment
 from dewarlog.checks.review import review_log
 from dewarlog.report.as_html import render
 from dewarlog.report.as_json import as_json
-from dewarlog.report.model import Report, build_report
+from dewarlog.report.build import build_report
 from dewarlog.report.timeline import timeline_of
 from dewarlog.report.traces import COLUMNS, gather
 from dewarlog.verdict import judge
@@ -25,6 +25,7 @@ from trips import BLOCK, HOUR_MS, quiet, trip, written
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from dewarlog.report.model import Report
     from log_writer import EventSpec
 
 OPEN = layout.state_code(layout.STATE_OPEN)

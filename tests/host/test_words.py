@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dewarlog import words
-from dewarlog.checks.clock import WallTime
+from dewarlog.checks.wall_clock import WallTime
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from dewarlog.records import ExcursionBegin, ExcursionEnd, ExcursionExtreme
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from dewarlog.checks.excursion import Excursion
+    from dewarlog.checks.excursion_machine import Excursion
     from dewarlog.records import Event
 
 _Told = ExcursionBegin | ExcursionExtreme | ExcursionEnd

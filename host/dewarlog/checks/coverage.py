@@ -16,7 +16,7 @@ from dewarlog.records import BootEvent, CustodyEvent, GapEvent, SampleSpan, name
 from dewarlog_wire import layout
 
 if TYPE_CHECKING:
-    from dewarlog.checks.clock import WallClock
+    from dewarlog.checks.wall_clock import WallClock
     from dewarlog.records import Event
 
 # A sample may be this many intervals late before its lateness counts as a hole.

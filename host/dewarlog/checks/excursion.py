@@ -1,23 +1,22 @@
-"""Every excursion recomputed from the readings, then held against what the board recorded.
+"""Every excursion recomputed from the readings.
 
-Written from the normative text in protocol/SPEC.md on excursions alone; shares no code with the
-board. The board judges sample by sample; this module judges whole spans as arrays and jumps from
-one change of state to the next, so that a quiet log costs two comparisons a block. The answers are
-exact: integers throughout, and a test runs both this and a literal sample-by-sample reading of the
-text over random logs.
+Takes whole spans: a quiet log costs two comparisons a block, because a rule whose machine is idle
+and whose threshold no reading of the span reaches is done with it. A test runs this, a literal
+sample-by-sample reading of the normative text, and the board's own engine over random logs.
 
-The same machine, fed with thresholds drawn in by the uncertainty of each reading, gives the guard
-band: stays near a limit that may have been beyond it.
+The same machines, fed with thresholds drawn in by the uncertainty of each reading (a Guard), find
+stays near a limit that may have been beyond it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from dewarlog.checks.finding import Moment
+from dewarlog.checks.excursion_machine import IDLE, Excursion, Machine, Series
+from dewarlog.checks.rate_history import RateHistory
 from dewarlog_wire import layout
 
 if TYPE_CHECKING:
@@ -29,262 +28,6 @@ if TYPE_CHECKING:
 
     Ints = NDArray[np.int64]
     Bools = NDArray[np.bool_]
-
-IDLE: Final = 0
-PENDING: Final = 1
-ACTIVE: Final = 2
-# The history of a rate rule holds this many entries, 1/16 of its window apart at the closest.
-RATE_HISTORY: Final = 32
-RATE_ENTRIES_PER_WINDOW: Final = 16
-MS_AN_HOUR: Final = 3_600_000
-I16_MIN: Final = -32768
-I16_MAX: Final = 32767
-
-
-@dataclass(frozen=True, slots=True)
-class Excursion:
-    """One stay beyond a rule's threshold that reached its dwell."""
-
-    rule: int
-    channel: int
-    onset: int
-    onset_at: Moment
-    begin: int  # the sample at which the dwell was reached
-    begin_value: int
-    extreme: int
-    extreme_sample: int
-    extreme_at: Moment
-    end: int | None  # the first sample back inside; None: still open when the log ends
-    end_at: Moment | None
-    duration_ms: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Series:
-    """The samples one machine may judge, in order, and what they are to its rule."""
-
-    boot: int
-    samples: Ints
-    times: Ints
-    dt_ms: Ints  # time since the sample before, 0 where it does not count
-    values: Ints
-    beyond: Bools
-    back: Bools
-
-    def moment(self, at: int) -> Moment:
-        return Moment(self.boot, int(self.times[at]))
-
-
-class _Machine:
-    """IDLE, PENDING, ACTIVE for one rule on one channel."""
-
-    __slots__ = (
-        "begin",
-        "begin_value",
-        "channel",
-        "extreme",
-        "extreme_at",
-        "extreme_sample",
-        "onset",
-        "onset_at",
-        "rule",
-        "state",
-        "stay_ms",
-        "total_ms",
-        "was_beyond",
-    )
-
-    def __init__(self, rule: Rule, channel: int) -> None:
-        self.rule = rule
-        self.channel = channel
-        self.state = IDLE
-        self.onset = 0
-        self.onset_at = Moment(0, 0)
-        self.stay_ms = 0
-        self.total_ms = 0
-        self.extreme = 0
-        self.extreme_sample = 0
-        self.extreme_at = self.onset_at
-        self.begin = 0
-        self.begin_value = 0
-        self.was_beyond = False
-
-    def run(self, series: _Series) -> list[Excursion]:
-        """Judge the samples in order; return the excursions that ended."""
-        count = len(series.samples)
-        ended: list[Excursion] = []
-        if count == 0:
-            return ended
-        beyond_at = np.flatnonzero(series.beyond)
-        inside_at = np.flatnonzero(~series.beyond)
-        back_at = np.flatnonzero(series.back)
-        index = 0
-        while index < count:
-            if self.state == IDLE:
-                at = _next(beyond_at, index, count)
-                if at < count:
-                    self._onset(at, series)
-                index = at + 1
-            elif self.state == PENDING:
-                index = self._pend(index, _next(inside_at, index, count), series)
-            else:
-                stop = _next(back_at, index, count)
-                self._remain(index, stop, series)
-                if stop < count:
-                    ended.append(self._excursion(int(series.samples[stop]), series.moment(stop)))
-                    self.state = IDLE
-                index = stop + 1
-        self.was_beyond = bool(series.beyond[-1])
-        return ended
-
-    def _onset(self, at: int, series: _Series) -> None:
-        self.onset = self.extreme_sample = int(series.samples[at])
-        self.onset_at = self.extreme_at = series.moment(at)
-        self.extreme = int(series.values[at])
-        self.stay_ms = 0
-        self.state = PENDING
-        self._test_dwell(at, series)
-
-    def _pend(self, index: int, stop: int, series: _Series) -> int:
-        """Take the run of samples beyond, up to `stop`; return where to go on."""
-        if stop > index:
-            stays = np.cumsum(series.dt_ms[index:stop])
-            reached = np.flatnonzero(stays + self._counted_ms >= self.rule.dwell_s * 1000)
-            last = index + int(reached[0]) if len(reached) else stop - 1
-            self._add(int(stays[last - index]))
-            self._reach(index, last + 1, series)
-            if len(reached):
-                self._test_dwell(last, series)
-                return last + 1
-        if stop < len(series.samples):
-            self.state = IDLE
-        return stop + 1
-
-    def _remain(self, index: int, stop: int, series: _Series) -> None:
-        """Take the samples of an active excursion up to the one that is back inside."""
-        if stop == index:
-            return
-        beyond = series.beyond[index:stop]
-        before = np.empty_like(beyond)
-        before[0] = series.beyond[index - 1] if index else self.was_beyond
-        before[1:] = beyond[:-1]
-        self._add(int(series.dt_ms[index:stop][beyond & before].sum()))
-        self._reach(index, stop, series)
-
-    @property
-    def _counted_ms(self) -> int:
-        return self.total_ms if self.rule.mode == layout.MODE_CUMULATIVE else self.stay_ms
-
-    def _add(self, time_ms: int) -> None:
-        self.stay_ms += time_ms
-        self.total_ms += time_ms
-
-    def _reach(self, index: int, stop: int, series: _Series) -> None:
-        part = series.values[index:stop]
-        seeks_low = self.rule.kind == layout.RULE_BELOW
-        at = int(part.argmin() if seeks_low else part.argmax())
-        value = int(part[at])
-        if value < self.extreme if seeks_low else value > self.extreme:
-            self.extreme = value
-            self.extreme_sample = int(series.samples[index + at])
-            self.extreme_at = series.moment(index + at)
-
-    def _test_dwell(self, at: int, series: _Series) -> None:
-        if self._counted_ms >= self.rule.dwell_s * 1000:
-            self.state = ACTIVE
-            self.begin = int(series.samples[at])
-            self.begin_value = int(series.values[at])
-
-    def _excursion(self, end: int | None, end_at: Moment | None) -> Excursion:
-        return Excursion(
-            rule=self.rule.rule,
-            channel=self.channel,
-            onset=self.onset,
-            onset_at=self.onset_at,
-            begin=self.begin,
-            begin_value=_clamp(self.begin_value),
-            extreme=_clamp(self.extreme),
-            extreme_sample=self.extreme_sample,
-            extreme_at=self.extreme_at,
-            end=end,
-            end_at=end_at,
-            duration_ms=self.stay_ms,
-        )
-
-    def still_open(self) -> Excursion | None:
-        """Give the excursion that has not ended, if there is one."""
-        return self._excursion(None, None) if self.state == ACTIVE else None
-
-
-def _next(places: Ints, index: int, count: int) -> int:
-    at = int(np.searchsorted(places, index))
-    return int(places[at]) if at < len(places) else count
-
-
-def _clamp(value: int) -> int:
-    return min(max(value, I16_MIN), I16_MAX)
-
-
-class _RateHistory:
-    """Earlier readings of one channel, for the rate of one rule."""
-
-    __slots__ = ("spacing_ms", "times", "values", "window_ms")
-
-    def __init__(self, window_s: int) -> None:
-        self.window_ms = window_s * 1000
-        self.spacing_ms = self.window_ms // RATE_ENTRIES_PER_WINDOW
-        self.clear()
-
-    def clear(self) -> None:
-        self.times: Ints = np.empty(0, dtype=np.int64)
-        self.values: Ints = np.empty(0, dtype=np.int64)
-
-    def advance(self, times: Ints, values: Ints) -> tuple[Ints, Ints]:
-        """Take the next samples; return the entries (times, values) their rates look back to."""
-        kept = self._kept(times)
-        entry_times = np.concatenate((self.times, times[kept]))
-        entry_values = np.concatenate((self.values, values[kept]))
-        self.times = entry_times[-RATE_HISTORY:]
-        self.values = entry_values[-RATE_HISTORY:]
-        return entry_times, entry_values
-
-    def rates(
-        self, times: Ints, values: Ints, entry_times: Ints, entry_values: Ints
-    ) -> tuple[Ints, Ints]:
-        """Return (indices, rates in K/h) of the samples that have an entry to look back to."""
-        # An entry made at this very sample is added after its rate is computed; with a window
-        # above 0 none that is not older can be found anyway.
-        place = np.searchsorted(entry_times, times - max(self.window_ms, 1), side="right") - 1
-        rated = np.flatnonzero(place >= 0)
-        then = place[rated]
-        elapsed = times[rated] - entry_times[then]
-        rise = (values[rated] - entry_values[then]) * MS_AN_HOUR
-        return rated, rise // (layout.TEMPERATURE_PER_DEGC * elapsed)
-
-    def bound(self, rise: int) -> int:
-        """Give a rate, in K/h, that no rise of at most so many counts can pass."""
-        return rise * MS_AN_HOUR // (layout.TEMPERATURE_PER_DEGC * max(self.window_ms, 1))
-
-    def _kept(self, times: Ints) -> Ints:
-        """Return the indices of the samples that become entries."""
-        count = len(times)
-        first = 0
-        if len(self.times):
-            first = int(np.searchsorted(times, int(self.times[-1]) + self.spacing_ms))
-        if count < 2 or first >= count:
-            return np.arange(first, count, dtype=np.int64)
-        steps = np.diff(times)
-        step = int(steps[0])
-        if step > 0 and (steps == step).all():
-            stride = max(1, -(-self.spacing_ms // step))
-            return np.arange(first, count, stride, dtype=np.int64)
-        following: list[int] = np.searchsorted(times, times + self.spacing_ms).tolist()
-        kept: list[int] = []
-        index = first
-        while index < count:
-            kept.append(index)
-            index = max(following[index], index + 1)
-        return np.array(kept, dtype=np.int64)
 
 
 class Guard(Protocol):
@@ -364,7 +107,7 @@ class _Level:
     __slots__ = ("guard", "last_ms", "machine")
 
     def __init__(self, rule: Rule, channel: int, guard: Guard | None) -> None:
-        self.machine = _Machine(rule, channel)
+        self.machine = Machine(rule, channel)
         self.guard = guard
         self.last_ms: int | None = None
 
@@ -406,7 +149,7 @@ class _Level:
         else:
             beyond, back = values < threshold, values >= threshold + rule.hysteresis
         return machine.run(
-            _Series(judged.boot, numbers, times, judged.dt_ms(last_ms), values, beyond, back)
+            Series(judged.boot, numbers, times, judged.dt_ms(last_ms), values, beyond, back)
         )
 
 
@@ -416,8 +159,8 @@ class _Rate:
     __slots__ = ("history", "last_ms", "machine")
 
     def __init__(self, rule: Rule, channel: int) -> None:
-        self.machine = _Machine(rule, channel)
-        self.history = _RateHistory(rule.rate_window_s)
+        self.machine = Machine(rule, channel)
+        self.history = RateHistory(rule.rate_window_s)
         self.last_ms: int | None = None
 
     def break_time(self) -> None:
@@ -459,7 +202,7 @@ class _Rate:
         back = rates <= threshold - machine.rule.hysteresis
         dt_ms = np.diff(times[rated], prepend=times[rated[0]] if last_ms is None else last_ms)
         numbers = judged.numbers[run][rated]
-        return machine.run(_Series(judged.boot, numbers, times[rated], dt_ms, rates, beyond, back))
+        return machine.run(Series(judged.boot, numbers, times[rated], dt_ms, rates, beyond, back))
 
 
 @dataclass(slots=True)

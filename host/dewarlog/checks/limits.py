@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from dewarlog.checks.excursion import Excursion
+    from dewarlog.checks.excursion_machine import Excursion
     from dewarlog.records import Channel, Rule, Run, SampleSpan
 
 # MAX31856 cold-junction limits of the budget hold from -20 to +85 degC; outside, the ends count.

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 from dewarlog.checks.agreement import Agreement, AgreementCheck
 from dewarlog.checks.calibration import check_calibration, counts_until
-from dewarlog.checks.clock import ClockCheck, WallClock
+from dewarlog.checks.clock import ClockCheck
 from dewarlog.checks.coverage import Coverage, CoverageCheck
-from dewarlog.checks.excursion import Excursion, ExcursionCheck, judged
+from dewarlog.checks.excursion import ExcursionCheck, judged
 from dewarlog.checks.finding import Moment, limited
 from dewarlog.checks.integrity import Integrity, IntegrityCheck
 from dewarlog.checks.limits import (
@@ -35,7 +35,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+    from dewarlog.checks.excursion_machine import Excursion
     from dewarlog.checks.finding import Finding
+    from dewarlog.checks.wall_clock import WallClock
     from dewarlog.records import Event, SampleSpan
 
 
