@@ -50,7 +50,7 @@ HOST_LINE: Final = {
     "link": ("link", "link.*"),
     "pull": ("session", "fetch", "pull"),
     "archive": ("durable", "chain", "held", "archive"),
-    "parse": ("parse", "records", "columns", "contents"),
+    "parse": ("parse", "records", "columns", "contents", "open_journal"),
     "readings": ("readings", "uncertainty"),
     "checks": ("words", "checks", "checks.*"),
     "report": ("verdict", "report", "report.*", "export"),

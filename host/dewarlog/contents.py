@@ -1,4 +1,4 @@
-"""What one block or journal holds: sections turned into records, columns into arrays.
+"""What one block holds: sections turned into records, columns into arrays.
 
 Stands between readings.py, which finds sound blocks, and records.py. `read_block` reads all but
 the columns; `decode` decodes the columns of many blocks together, which is what makes it quick.
@@ -144,7 +144,7 @@ class _Sections:
     def take(self, kind: int, window: bytes, start: int, end: int) -> None:
         """Read one section; BlockError or struct.error where it does not fit its record."""
         if kind == layout.SECTION_SPAN:
-            first, count, interval_ms = _unpack(layout.SPAN, window[start:end])
+            first, count, interval_ms = unpack(layout.SPAN, window[start:end])
             if not 1 <= count <= layout.BLOCK_MAX_SAMPLES or interval_ms == 0:
                 raise BlockError("section", f"span of {count} samples, {interval_ms} ms apart")
             self.span = (first, count, interval_ms)
@@ -160,7 +160,7 @@ class _Sections:
         elif kind == layout.SECTION_EVENTS:
             self._take_events(window, start, end)
         elif kind == layout.SECTION_SHOCK_HEAD:
-            self.shock_head = _unpack(layout.SHOCK_HEAD, window[start:end])
+            self.shock_head = unpack(layout.SHOCK_HEAD, window[start:end])
             if not 1 <= self.shock_head[1] <= _SHOCK_MAX_SAMPLES:
                 raise BlockError("section", f"shock window of {self.shock_head[1]} samples")
         elif layout.SECTION_IDENTITY <= kind <= layout.SECTION_TILT_SETTINGS:
@@ -172,10 +172,13 @@ class _Sections:
         if end - start >= layout.EVENTS_HEAD.size:
             self.first_event = struct.unpack_from(layout.EVENTS_HEAD.format, window, start)[0]
         for number, kind, uptime_s, uptime_ms, body in wire_events.read_events(window, start, end):
-            self.events.append(_event(kind, number, self.boot, uptime_s * 1000 + uptime_ms, body))
+            self.events.append(
+                event_of(kind, number, self.boot, uptime_s * 1000 + uptime_ms, body)
+            )
 
 
-def _unpack(record: layout.Record, payload: bytes) -> tuple[Any, ...]:
+def unpack(record: layout.Record, payload: bytes) -> tuple[Any, ...]:
+    """Read one record and nothing else; BlockError where the length is another."""
     if len(payload) != record.size:
         raise BlockError(
             "section", f"{record.name} section has {len(payload)} bytes, not {record.size}"
@@ -183,7 +186,8 @@ def _unpack(record: layout.Record, payload: bytes) -> tuple[Any, ...]:
     return struct.unpack(record.format, payload)
 
 
-def _event(kind: int, number: int, boot: int, uptime_ms: int, body: tuple[Any, ...]) -> Event:
+def event_of(kind: int, number: int, boot: int, uptime_ms: int, body: tuple[Any, ...]) -> Event:
+    """Make the event of a kind; one this program does not know keeps its bytes."""
     made: Any = records.EVENT_CLASSES.get(kind)
     if made is None:
         return records.UnknownEvent(number, boot, uptime_ms, kind, bytes(body[0]))
@@ -202,11 +206,11 @@ def _run(number: int, sections: Iterable[tuple[int, bytes]]) -> Run:
                 name = layout.TEXT_NAMES.get(payload[0], f"text {payload[0]}")
                 texts.append((name, payload[1:].decode("utf-8", "replace")))
         elif kind == layout.SECTION_CHANNEL:
-            channels.append(_channel(_unpack(layout.CHANNEL, payload)))
+            channels.append(_channel(unpack(layout.CHANNEL, payload)))
         elif kind == layout.SECTION_RULE:
-            rules.append(records.Rule(*_unpack(layout.RULE, payload)))
+            rules.append(records.Rule(*unpack(layout.RULE, payload)))
         else:
-            single[kind] = _unpack(_RUN_RECORDS[kind], payload)
+            single[kind] = unpack(_RUN_RECORDS[kind], payload)
     if layout.SECTION_IDENTITY not in single:
         raise BlockError("section", "the first block of the run has no identity")
     identity = single[layout.SECTION_IDENTITY]
@@ -301,7 +305,7 @@ def _finished(draft: BlockDraft, values: Sequence[Counts | BlockError]) -> Block
             problems.append(Problem(block.offset, block.block_seq, str(error)))
         else:
             place = (block.boot, block.block_seq, block.start_ms)
-            span = _span(place, draft.span, columns, states)
+            span = span_of(place, draft.span, columns, states)
     return replace(block, span=span, problems=tuple(problems))
 
 
@@ -321,12 +325,13 @@ def _states(payload: bytes, count: int) -> dict[int, States]:
     return states
 
 
-def _span(
+def span_of(
     place: tuple[int, int | None, int],
     span: tuple[int, int, int],
     columns: dict[tuple[int, int], Counts],
     states: dict[int, States],
 ) -> SampleSpan:
+    """Put the columns and states of samples together; `place`: boot, block, uptime in ms."""
     first_sample, count, interval_ms = span
     channels = {
         channel: ChannelSamples(
@@ -371,117 +376,3 @@ def _shock(
         flags=flags,
         counts=(x, y, z),
     )
-
-
-# --- the journal --------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a journal stands in the file and how much of it is torn."""
-
-    offset: int
-    length: int
-    torn_bytes: int
-
-
-def journal_columns(draft: BlockDraft) -> tuple[tuple[int, int], ...]:
-    """Say what the values of a journal sample are: (channel, quantity), in order.
-
-    The first block of a run tells it, and so does every block of samples; () where neither does.
-    """
-    run = draft.block.run_settings
-    if run is not None:
-        quantities: tuple[int, ...] = (layout.QUANTITY_READING,)
-        if run.sampling is not None and run.sampling.conversions > 1:
-            quantities += (layout.QUANTITY_MIN, layout.QUANTITY_MAX)
-        fitted = [(item.channel, quantity) for item in run.channels for quantity in quantities]
-        return (*fitted, (layout.CHANNEL_COMMON, layout.QUANTITY_COLD_JUNCTION))
-    if draft.span is not None:
-        return tuple(
-            (channel, quantity)
-            for channel, quantity, _ in draft.columns
-            if quantity != layout.QUANTITY_LATENESS
-        )
-    return ()
-
-
-def read_journal(
-    window: bytes,
-    head: Sequence[Any],
-    entries: Iterable[tuple[int, int, int]],
-    place: Place,
-    columns: tuple[tuple[int, int], ...],
-) -> JournalTail:
-    """Turn the whole records of an open journal into samples and events."""
-    _, boot, run, block_seq, first_sample, first_event = head[:6]
-    spans: list[tuple[int, int]] = []
-    samples: list[tuple[int, ...]] = []
-    raw_sets: list[RawSet] = []
-    events: list[Event] = []
-    width = 1 + len(columns)
-    problem: str | None = None
-    for kind, start, end in entries:
-        try:
-            if kind == layout.JOURNAL_SPAN:
-                interval_ms, part_ms, seconds = _unpack(
-                    layout.JOURNAL_SPAN_BODY, window[start:end]
-                )
-                spans.append((seconds * 1000 + part_ms, interval_ms))
-            elif kind == layout.JOURNAL_SAMPLE:
-                samples.append(struct.unpack(f"<{width}h", window[start:end]))
-            elif kind == layout.JOURNAL_RAW:
-                raw_sets.append(RawSet(*_unpack(layout.RAW_SET, window[start:end])))
-            elif kind == layout.JOURNAL_EVENT:
-                event_kind, seconds, part_ms, body, _ = wire_events.read_event(window, start, end)
-                number = first_event + len(events)
-                events.append(_event(event_kind, number, boot, seconds * 1000 + part_ms, body))
-        except (BlockError, struct.error) as error:
-            problem = problem or str(error)
-    span = None
-    if samples and spans:
-        span = _journal_span(
-            (boot, None, spans[0][0]), first_sample, spans[0][1], samples, columns
-        )
-    elif samples:
-        problem = problem or "samples stand in the journal, but not when they were due"
-    return JournalTail(
-        offset=place.offset,
-        length=place.length,
-        run=run,
-        block_seq=block_seq,
-        boot=boot,
-        first_sample=first_sample,
-        first_event=first_event,
-        span=span,
-        raw_sets=tuple(raw_sets),
-        events=tuple(events),
-        torn_bytes=place.torn_bytes,
-        problem=problem,
-    )
-
-
-def _journal_span(
-    place: tuple[int, int | None, int],
-    first_sample: int,
-    interval_ms: int,
-    samples: Sequence[tuple[int, ...]],
-    columns: tuple[tuple[int, int], ...],
-) -> SampleSpan:
-    """Give journal samples the shape that sealed ones have: fillers and states apart."""
-    import numpy as np  # noqa: PLC0415
-
-    table = np.array(samples, dtype=np.int16)
-    lateness = np.ascontiguousarray(table[:, 0])
-    values: dict[tuple[int, int], Counts] = {}
-    states: dict[int, States] = {}
-    for index, (channel, quantity) in enumerate(columns, start=1):
-        counts = np.ascontiguousarray(table[:, index])
-        values[channel, quantity] = counts
-        missing = counts < layout.READING_MIN
-        if quantity in (layout.QUANTITY_READING, layout.QUANTITY_COLD_JUNCTION) and missing.any():
-            codes = counts.astype(np.int32) + 32768
-            states[channel] = np.where(missing, codes, layout.STATE_OK).astype(np.uint8)
-    if lateness.any():
-        values[layout.CHANNEL_COMMON, layout.QUANTITY_LATENESS] = lateness
-    return _span(place, (first_sample, len(samples), interval_ms), values, states)

@@ -13,7 +13,7 @@ import hashlib
 import struct
 from typing import IO, TYPE_CHECKING, Final
 
-from dewarlog import contents
+from dewarlog import contents, open_journal
 from dewarlog.errors import NotALog, UnknownVersion
 from dewarlog.records import Block, JournalTail, Lost
 from dewarlog_wire import block as wire_block
@@ -180,7 +180,7 @@ class LogReader:
             chain_holds = digest.digest() == head.chain
         self._chain = head.chain
         draft = contents.read_block(window, head, self._base + position, chain_holds=chain_holds)
-        columns = contents.journal_columns(draft)
+        columns = open_journal.journal_columns(draft)
         if columns:
             self._columns = columns
         return draft
@@ -210,8 +210,8 @@ class LogReader:
         after = position + readable
         end = self._next_good_block(after)
         self._chain = None
-        place = contents.Place(self._base + position, end - position, end - after)
-        return contents.read_journal(window, head, entries, place, self._columns)
+        place = open_journal.Place(self._base + position, end - position, end - after)
+        return open_journal.read_journal(window, head, entries, place, self._columns)
 
     def _next_good_block(self, position: int) -> int:
         window = self._window
