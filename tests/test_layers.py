@@ -54,7 +54,7 @@ HOST_LINE: Final = {
     "readings": ("readings", "uncertainty"),
     "checks": ("words", "checks", "checks.*"),
     "report": ("verdict", "report", "report.*", "export"),
-    "outside": ("console", "sim", "cli", "__main__"),
+    "outside": ("console", "answers", "sim", "cli", "__main__"),
 }
 LINES: Final = {"dewarlog_firmware": FIRMWARE_LINE, "dewarlog": HOST_LINE}
 

@@ -11,7 +11,7 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -23,9 +23,8 @@ if TYPE_CHECKING:
 
     from dewarlog.checks.review import Review
     from dewarlog.link import Link
-    from dewarlog.pull import FiledLog, Progress, PullResult
-    from dewarlog.session import Board, Status
-    from dewarlog.verdict import Reason, Verdict
+    from dewarlog.pull import Progress
+    from dewarlog.verdict import Verdict
 
 app = typer.Typer(
     name="dewarlog",
@@ -107,42 +106,10 @@ def check(log: LogPath, as_json: AsJson = False) -> None:
 
             console.say_json(data_of(review, verdict))
         else:
-            _say_verdict(review, verdict)
+            from dewarlog import answers
+
+            answers.say_verdict(review, verdict)
     raise typer.Exit(verdict.exit_code)
-
-
-def _say_verdict(review: Review, verdict: Verdict) -> None:
-    console.say()
-    badge = console.styled(f" {verdict.word} ", verdict.word)
-    console.say(f"  {badge}")
-    console.say()
-    console.say(console.wrapped(verdict.sentence, "  "))
-    console.say()
-    for number, step in enumerate(verdict.steps, start=1):
-        console.say(console.wrapped(step, "     ", f"  {number}. "))
-    if verdict.contact:
-        console.say(console.wrapped(f"{verdict.call_label}: {verdict.contact}", "     "))
-    _say_reasons("Why", verdict.reasons)
-    _say_reasons("Also noted", verdict.notes)
-    console.say()
-    coverage = review.coverage
-    console.say(
-        f"  {words.plain(review.path.name)}: {review.size_bytes:,} bytes, "
-        f"{words.plural(coverage.samples, 'sample')}, {words.plural(review.events, 'event')}"
-    )
-    console.say(f"  SHA-256 {review.sha256}")
-    console.say(f"  Everything in one page: dewarlog report {words.plain(str(review.path))}")
-
-
-def _say_reasons(title: str, reasons: tuple[Reason, ...]) -> None:
-    if not reasons:
-        return
-    console.say()
-    console.say(f"  {console.styled(title, 'strong')}")
-    for reason in reasons:
-        console.say(console.wrapped(reason.finding.message, "    ", "  - "))
-        if reason.when:
-            console.say(console.styled(console.wrapped(reason.when, "    "), "soft"))
 
 
 @app.command(epilog=console.exit_code_table())
@@ -297,6 +264,7 @@ def pull(
 
     Fetches only what is not yet held; a pull that was cut goes on where it stopped.
     """
+    from dewarlog import answers
     from dewarlog.pull import PullOptions
     from dewarlog.pull import pull as pull_logs
 
@@ -315,7 +283,7 @@ def pull(
             result = pull_logs(link, Archive(archive), options, progress=progress)
     newest = result.logs[-1].path if then_check and result.logs else None
     if as_json:
-        data = _pull_data(result)
+        data = answers.pull_data(result)
         with console.failures(as_json=True):
             review, verdict = (None, None) if newest is None else _judge(newest)
         if review is not None and verdict is not None:
@@ -326,7 +294,7 @@ def pull(
         if verdict is not None:
             raise typer.Exit(verdict.exit_code)
     else:
-        _say_pull(result)
+        answers.say_pull(result)
         if newest is not None:
             check(newest)
     if any(log.problem is not None for log in result.logs):
@@ -344,6 +312,8 @@ def _progress(*, show: bool) -> Generator[Callable[[Progress], None] | None]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn
 
+    from dewarlog.answers import byte_count
+
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=None),
@@ -354,8 +324,9 @@ def _progress(*, show: bool) -> Generator[Callable[[Progress], None] | None]:
 
         def update(now: Progress) -> None:
             left = "" if now.left_s is None else f", {words.duration(now.left_s)} left"
-            rate = f"{_bytes(now.rate_bytes_s)}/s{left}" if now.rate_bytes_s else ""
-            figures = f"{_bytes(now.done_bytes)} of {_bytes(now.total_bytes)}  {rate}"
+            rate = f"{byte_count(now.rate_bytes_s)}/s{left}" if now.rate_bytes_s else ""
+            done, total = byte_count(now.done_bytes), byte_count(now.total_bytes)
+            figures = f"{done} of {total}  {rate}"
             bar.update(
                 task,
                 description=words.plain(now.what) or "listing",
@@ -367,64 +338,10 @@ def _progress(*, show: bool) -> Generator[Callable[[Progress], None] | None]:
         yield update
 
 
-def _bytes(count: float) -> str:
-    if count < 1000:
-        return f"{count:.0f} B"
-    return f"{count / 1000:.1f} kB" if count < 1_000_000 else f"{count / 1_000_000:.2f} MB"
-
-
-def _say_pull(result: PullResult) -> None:
-    rate = result.received_bytes / result.seconds if result.seconds > 0 else 0.0
-    console.say(
-        f"Board {result.board.name}: {_bytes(result.received_bytes)} in {result.seconds:.1f} s "
-        f"({_bytes(rate)}/s), {_bytes(result.held_bytes)} held already"
-    )
-    for log in result.logs:
-        new = f"{_bytes(log.new_bytes)} new" if log.new_bytes else "nothing new"
-        console.say(f"  run {log.run}: {log.size_bytes:,} bytes, {log.blocks:,} blocks, {new}")
-        if log.problem is not None:
-            console.warn(f"  its chain does not hold: {log.problem}")
-    for note in (result.not_sealed, result.not_confirmed):
-        if note is not None:
-            console.warn(f"  note: {note}")
-    if result.logs:
-        path = words.plain(str(result.logs[-1].path))
-        console.say(f"Next: dewarlog check {path}")
-    else:
-        console.say("The board holds no log.")
-
-
-def _log_data(log: FiledLog) -> dict[str, Any]:
-    return {
-        "path": str(log.path),
-        "device_id": log.device_id.hex(),
-        "run": log.run,
-        "log_id": log.log_id.hex(),
-        "size_bytes": log.size_bytes,
-        "new_bytes": log.new_bytes,
-        "sha256": log.sha256.hex(),
-        "blocks": log.blocks,
-        "chain": log.chain.hex(),
-        "problem": log.problem,
-        "superseded": [str(path) for path in log.superseded],
-    }
-
-
-def _pull_data(result: PullResult) -> dict[str, Any]:
-    return {
-        "device_id": result.board.name,
-        "received_bytes": result.received_bytes,
-        "held_bytes": result.held_bytes,
-        "seconds": round(result.seconds, 3),
-        "not_sealed": result.not_sealed,
-        "not_confirmed": result.not_confirmed,
-        "logs": [_log_data(log) for log in result.logs],
-    }
-
-
 @app.command(epilog=console.exit_code_table())
 def status(device: Device, as_json: AsJson = False) -> None:
     """Say how a board is doing now: readings, clock, memory, power."""
+    from dewarlog import answers
     from dewarlog.session import Session
 
     with console.failures(as_json=as_json), _device(device) as link:
@@ -432,79 +349,10 @@ def status(device: Device, as_json: AsJson = False) -> None:
         board = session.hello()
         now = session.status()
     if as_json:
-        console.say_json(_status_data(board, now))
+        console.say_json(answers.status_data(board, now))
         return
-    for name, value in _status_words(board, now):
+    for name, value in answers.status_words(board, now):
         console.say(f"{name + ':':<18}{value}")
-
-
-def _status_data(board: Board, now: Status) -> dict[str, Any]:
-    from dataclasses import asdict
-
-    from dewarlog_wire import layout
-
-    return {
-        "device_id": board.name,
-        "recording": now.recording,
-        "readings_degc": [
-            code / layout.TEMPERATURE_PER_DEGC if code >= layout.READING_MIN else None
-            for code in now.readings
-        ],
-        **asdict(now),
-    }
-
-
-def _status_words(board: Board, now: Status) -> list[tuple[str, str]]:
-    from dewarlog.records import named, unix_s_of
-    from dewarlog_wire import layout
-
-    rows = [
-        ("Logger", board.name),
-        ("State", _state_words(now.state)),
-        ("Run", f"{now.run}, start {now.boot + 1}, {words.duration(now.uptime_s)} ago"),
-    ]
-    for channel, code in enumerate(now.readings):
-        state = layout.state_of(code)
-        if state == layout.STATE_ABSENT:
-            continue
-        value = words.degc(code / layout.TEMPERATURE_PER_DEGC, 2)
-        if state != layout.STATE_OK:
-            value = named(layout.STATE_NAMES, state)
-        rows.append((f"Probe {channel + 1}", value))
-    if now.cold_junction >= layout.READING_MIN:
-        cold = now.cold_junction / layout.COLD_JUNCTION_PER_DEGC
-        rows.append(("Cold junction", words.degc(cold)))
-    counts = ((now.samples, "sample"), (now.events, "event"), (now.blocks, "block"))
-    recorded = [words.plural(count, noun) for count, noun in counts]
-    unix_s = unix_s_of(now.utc_s)
-    clock = "none"
-    if unix_s is not None and now.clock_state == layout.CLOCK_OK:
-        clock = f"{words.utc(unix_s)}, {unix_s - time.time():+.0f} s from this computer's"
-    rows += [
-        ("Clock", clock),
-        ("Interval", words.duration(now.interval_ms / 1000)),
-        ("Recorded", ", ".join(recorded)),
-        ("Not yet pulled", _bytes(now.backlog_bytes)),
-        ("Free memory", _bytes(now.free_bytes)),
-        ("Supply", f"{now.supply_mv / 1000:.2f} V"),
-    ]
-    if now.ring_dropped:
-        rows.append(("Lost in the ring", words.plural(now.ring_dropped, "slot")))
-    return rows
-
-
-def _state_words(state: int) -> str:
-    from dewarlog_wire import layout
-
-    names = (
-        (layout.STATUS_EXCURSION, "EXCURSION"),
-        (layout.STATUS_FAULT, "a probe or part has failed"),
-        (layout.STATUS_CLOCK_UNSET, "clock not set"),
-        (layout.STATUS_LOW_SUPPLY, "supply low"),
-        (layout.STATUS_MEMORY_FULL, "memory full"),
-    )
-    parts = ["recording" if state & layout.STATUS_RECORDING else "not recording"]
-    return ", ".join(parts + [name for bit, name in names if state & bit])
 
 
 @app.command(epilog=console.exit_code_table())
@@ -583,12 +431,13 @@ def scan(as_json: AsJson = False) -> None:
 def archive(folder: ArchiveFolder = None, as_json: AsJson = False) -> None:
     """List the logs this computer holds."""
     with console.failures(as_json=as_json):
+        from dewarlog import answers
         from dewarlog.archive import Archive
 
         held = Archive(folder)
         logs = list(held.filed())
     if as_json:
-        console.say_json({"root": str(held.root), "logs": [_log_data(log) for log in logs]})
+        console.say_json({"root": str(held.root), "logs": [answers.log_data(log) for log in logs]})
         return
     console.say(f"{words.plural(len(logs), 'log')} in {words.plain(str(held.root))}")
     if logs:

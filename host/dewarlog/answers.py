@@ -1,0 +1,176 @@
+"""What the commands answer: a verdict, a pull, the state of a board, in words and as data.
+
+Apart from cli.py, which asks for it, and from console.py, which knows how to print safely.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from dewarlog import console, words
+from dewarlog.records import named, unix_s_of
+from dewarlog_wire import layout
+
+if TYPE_CHECKING:
+    from dewarlog.checks.review import Review
+    from dewarlog.pull import FiledLog, PullResult
+    from dewarlog.session import Board, Status
+    from dewarlog.verdict import Reason, Verdict
+
+
+def say_verdict(review: Review, verdict: Verdict) -> None:
+    """Print a verdict with every reason."""
+    console.say()
+    badge = console.styled(f" {verdict.word} ", verdict.word)
+    console.say(f"  {badge}")
+    console.say()
+    console.say(console.wrapped(verdict.sentence, "  "))
+    console.say()
+    for number, step in enumerate(verdict.steps, start=1):
+        console.say(console.wrapped(step, "     ", f"  {number}. "))
+    if verdict.contact:
+        console.say(console.wrapped(f"{verdict.call_label}: {verdict.contact}", "     "))
+    _say_reasons("Why", verdict.reasons)
+    _say_reasons("Also noted", verdict.notes)
+    console.say()
+    coverage = review.coverage
+    console.say(
+        f"  {words.plain(review.path.name)}: {review.size_bytes:,} bytes, "
+        f"{words.plural(coverage.samples, 'sample')}, {words.plural(review.events, 'event')}"
+    )
+    console.say(f"  SHA-256 {review.sha256}")
+    console.say(f"  Everything in one page: dewarlog report {words.plain(str(review.path))}")
+
+
+def _say_reasons(title: str, reasons: tuple[Reason, ...]) -> None:
+    if not reasons:
+        return
+    console.say()
+    console.say(f"  {console.styled(title, 'strong')}")
+    for reason in reasons:
+        console.say(console.wrapped(reason.finding.message, "    ", "  - "))
+        if reason.when:
+            console.say(console.styled(console.wrapped(reason.when, "    "), "soft"))
+
+
+def byte_count(count: float) -> str:
+    """Write a number of bytes."""
+    if count < 1000:
+        return f"{count:.0f} B"
+    return f"{count / 1000:.1f} kB" if count < 1_000_000 else f"{count / 1_000_000:.2f} MB"
+
+
+def say_pull(result: PullResult) -> None:
+    """Print what a pull brought."""
+    rate = result.received_bytes / result.seconds if result.seconds > 0 else 0.0
+    console.say(
+        f"Board {result.board.name}: {byte_count(result.received_bytes)} in {result.seconds:.1f} s "
+        f"({byte_count(rate)}/s), {byte_count(result.held_bytes)} held already"
+    )
+    for log in result.logs:
+        new = f"{byte_count(log.new_bytes)} new" if log.new_bytes else "nothing new"
+        console.say(f"  run {log.run}: {log.size_bytes:,} bytes, {log.blocks:,} blocks, {new}")
+        if log.problem is not None:
+            console.warn(f"  its chain does not hold: {log.problem}")
+    for note in (result.not_sealed, result.not_confirmed):
+        if note is not None:
+            console.warn(f"  note: {note}")
+    if result.logs:
+        path = words.plain(str(result.logs[-1].path))
+        console.say(f"Next: dewarlog check {path}")
+    else:
+        console.say("The board holds no log.")
+
+
+def log_data(log: FiledLog) -> dict[str, Any]:
+    """Give one filed log as data."""
+    return {
+        "path": str(log.path),
+        "device_id": log.device_id.hex(),
+        "run": log.run,
+        "log_id": log.log_id.hex(),
+        "size_bytes": log.size_bytes,
+        "new_bytes": log.new_bytes,
+        "sha256": log.sha256.hex(),
+        "blocks": log.blocks,
+        "chain": log.chain.hex(),
+        "problem": log.problem,
+        "superseded": [str(path) for path in log.superseded],
+    }
+
+
+def pull_data(result: PullResult) -> dict[str, Any]:
+    """Give what a pull brought as data."""
+    return {
+        "device_id": result.board.name,
+        "received_bytes": result.received_bytes,
+        "held_bytes": result.held_bytes,
+        "seconds": round(result.seconds, 3),
+        "not_sealed": result.not_sealed,
+        "not_confirmed": result.not_confirmed,
+        "logs": [log_data(log) for log in result.logs],
+    }
+
+
+def status_data(board: Board, now: Status) -> dict[str, Any]:
+    """Give the state of a board as data."""
+    return {
+        "device_id": board.name,
+        "recording": now.recording,
+        "readings_degc": [
+            code / layout.TEMPERATURE_PER_DEGC if code >= layout.READING_MIN else None
+            for code in now.readings
+        ],
+        **asdict(now),
+    }
+
+
+def status_words(board: Board, now: Status) -> list[tuple[str, str]]:
+    """Give the state of a board as names and values."""
+    rows = [
+        ("Logger", board.name),
+        ("State", _state_words(now.state)),
+        ("Run", f"{now.run}, start {now.boot + 1}, {words.duration(now.uptime_s)} ago"),
+    ]
+    for channel, code in enumerate(now.readings):
+        state = layout.state_of(code)
+        if state == layout.STATE_ABSENT:
+            continue
+        value = words.degc(code / layout.TEMPERATURE_PER_DEGC, 2)
+        if state != layout.STATE_OK:
+            value = named(layout.STATE_NAMES, state)
+        rows.append((f"Probe {channel + 1}", value))
+    if now.cold_junction >= layout.READING_MIN:
+        cold = now.cold_junction / layout.COLD_JUNCTION_PER_DEGC
+        rows.append(("Cold junction", words.degc(cold)))
+    counts = ((now.samples, "sample"), (now.events, "event"), (now.blocks, "block"))
+    recorded = [words.plural(count, noun) for count, noun in counts]
+    unix_s = unix_s_of(now.utc_s)
+    clock = "none"
+    if unix_s is not None and now.clock_state == layout.CLOCK_OK:
+        clock = f"{words.utc(unix_s)}, {unix_s - time.time():+.0f} s from this computer's"
+    rows += [
+        ("Clock", clock),
+        ("Interval", words.duration(now.interval_ms / 1000)),
+        ("Recorded", ", ".join(recorded)),
+        ("Not yet pulled", byte_count(now.backlog_bytes)),
+        ("Free memory", byte_count(now.free_bytes)),
+        ("Supply", f"{now.supply_mv / 1000:.2f} V"),
+    ]
+    if now.ring_dropped:
+        rows.append(("Lost in the ring", words.plural(now.ring_dropped, "slot")))
+    return rows
+
+
+def _state_words(state: int) -> str:
+    names = (
+        (layout.STATUS_EXCURSION, "EXCURSION"),
+        (layout.STATUS_FAULT, "a probe or part has failed"),
+        (layout.STATUS_CLOCK_UNSET, "clock not set"),
+        (layout.STATUS_LOW_SUPPLY, "supply low"),
+        (layout.STATUS_MEMORY_FULL, "memory full"),
+    )
+    parts = ["recording" if state & layout.STATUS_RECORDING else "not recording"]
+    return ", ".join(parts + [name for bit, name in names if state & bit])
