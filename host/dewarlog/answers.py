@@ -65,9 +65,10 @@ def byte_count(count: float) -> str:
 def say_pull(result: PullResult) -> None:
     """Print what a pull brought."""
     rate = result.received_bytes / result.seconds if result.seconds > 0 else 0.0
+    received, held = byte_count(result.received_bytes), byte_count(result.held_bytes)
     console.say(
-        f"Board {result.board.name}: {byte_count(result.received_bytes)} in {result.seconds:.1f} s "
-        f"({byte_count(rate)}/s), {byte_count(result.held_bytes)} held already"
+        f"Board {result.board.name}: {received} in {result.seconds:.1f} s "
+        f"({byte_count(rate)}/s), {held} held already"
     )
     for log in result.logs:
         new = f"{byte_count(log.new_bytes)} new" if log.new_bytes else "nothing new"
