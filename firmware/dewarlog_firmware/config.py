@@ -44,7 +44,7 @@ that was meant to be there and is not would be worse than a board that will not 
       quiet_ms                 30     5 to 500 below the trigger: the shock has ended
       pre_trigger_ms           10     kept from before the trigger; 8 to 128 samples
       window_ms               320     kept at most; at most 4096 samples
-      bands_g        [25, 50, 100]    lower edges on the resultant peak, rising, 5 to 340
+      bands_g        [25, 50, 100]    lower edges on the resultant peak, rising, 8 to 340
       hold_band                 3     a shock of this band or above means HOLD; 0: never
       hold_velocity_change_m_s  0     and it must reach this, 0 to 65
     tilt            optional
@@ -69,6 +69,9 @@ HIGHEST_DEGC = 130
 # What the accelerometer is (ADXL372 data sheet, Table 1): +-200 g, 100 mg a count.
 _SHOCK_COUNT_MG = 100
 _SHOCK_RANGE_G = 200
+# A lower band would need a trigger that gravity, the part's zero offset and its noise
+# reach at rest: the capture would never end.
+_BAND_MIN_G = 8
 _SHOCK_WINDOW_MAX = 4096  # samples, as many as a block's columns may hold
 _PRE_TRIGGER_MIN = 8  # samples: fewer make no baseline
 _PRE_TRIGGER_MAX = 128  # samples: the sensor's FIFO holds 170 and must fill while a board wakes
@@ -448,7 +451,7 @@ def _mask(section: _Section, channels: tuple) -> int:
 
 def _shock(section: _Section) -> ShockSettings:
     rate_hz = 800 << section.one_of("rate_hz", 3200, (800, 1600, 3200, 6400))
-    bands = section.rising("bands_g", [25, 50, 100], 5, 340)
+    bands = section.rising("bands_g", [25, 50, 100], _BAND_MIN_G, 340)
     # A resultant of band_1 has at least band_1 / sqrt(3) on one axis, less 1 g of gravity.
     highest = bands[0] * 577 // 100 - 10
     usual = 8 if highest >= 80 else highest / 10

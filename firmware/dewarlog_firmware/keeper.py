@@ -76,6 +76,8 @@ class Keeper:
         self._builder = ReadingBuilder(config.channels, config.sampling.gain, self._conversions)
         self._states = bytearray(len(config.channels))
         self._next_tick = -1
+        self._last_s = -1  # uptime of the newest sample of this boot; -1: none yet
+        self._last_ms = 0
         self._fast_until_s = -1
         self._fast_since_s = 0
         self._fast_spent = False
@@ -117,14 +119,12 @@ class Keeper:
         logbook = self._logbook
         recorder = self._recorder
         logbook.at(uptime_s, uptime_ms)
-        lateness_ms = 0
-        if recorder.count:
-            lateness_ms = recorder.lateness_of(uptime_s, uptime_ms)
-            missed = (lateness_ms + self.interval_ms // 2) // self.interval_ms
-            if abs(lateness_ms) <= TICK_RESOLUTION_MS:
-                lateness_ms = 0
-            if missed > 0 or lateness_ms > LATENESS_MAX_MS:
-                self.gap(gap_cause, lateness_ms + self.interval_ms, missed)
+        lateness_ms = self._lateness_ms(uptime_s, uptime_ms)
+        missed = (lateness_ms + self.interval_ms // 2) // self.interval_ms
+        if missed > 0 or lateness_ms > LATENESS_MAX_MS:
+            self.gap(gap_cause, lateness_ms + self.interval_ms, missed)
+        self._last_s = uptime_s
+        self._last_ms = uptime_ms
         if not recorder.has_room():
             if not self.seal(uptime_s):
                 return
@@ -143,6 +143,17 @@ class Keeper:
         self._choose_interval(uptime_s)
         if uptime_s >= self._clock_due_s:
             self._say_how_things_stand(uptime_s)
+
+    def _lateness_ms(self, uptime_s: int, uptime_ms: int) -> int:
+        """Return how late a sample is for its slot; after a seal, for the one before it."""
+        if self._recorder.count:
+            lateness_ms = self._recorder.lateness_of(uptime_s, uptime_ms)
+        elif self._last_s >= 0:
+            since_ms = (uptime_s - self._last_s) * 1000 + uptime_ms - self._last_ms
+            lateness_ms = since_ms - self.interval_ms
+        else:
+            return 0
+        return 0 if abs(lateness_ms) <= TICK_RESOLUTION_MS else lateness_ms
 
     def _note_states(self, number: int) -> None:
         for position in range(len(self._channels)):

@@ -173,6 +173,18 @@ def test_missing_slots_are_a_gap_with_length_cause_and_count(bench: Bench) -> No
     assert bench.spans() == [(0, 5, 10_000), (5, 1, 10_000)]
 
 
+def test_slots_missing_right_after_a_seal_are_a_gap_too(bench: Bench) -> None:
+    """A host that pulls has the block sealed; a hole behind the seal is told all the same."""
+    for number in range(5):
+        bench.convert(10_000 * number)
+    bench.logbook.seal()
+    bench.convert(80_000, cause=layout.GAP_FLASH_STALL)
+
+    assert of_kind(bench, layout.KIND_GAP) == [
+        (layout.STREAM_SAMPLES, layout.GAP_FLASH_STALL, 0, 40, 3)
+    ]
+
+
 def test_a_probe_state_is_told_when_it_changes_and_only_then(bench: Bench) -> None:
     """Open for three samples, then well again: two events."""
     for number in range(10):
