@@ -40,13 +40,16 @@ def _low_bands(profile: dict[str, Any]) -> None:
     profile["shock"] |= {"trigger_g": 3.5, "bands_g": [8, 20, 40]}
 
 
-def _replayed(source: shock_reference.Recording, coupling: str, folder: Path) -> Trip:
+def _replayed(
+    source: shock_reference.Recording, coupling: str, folder: Path, noise: float
+) -> Trip:
     """Send a recording through the whole line."""
     table = np.column_stack([source.times_s, source.g])
     csv = folder / "recording.csv"
     np.savetxt(csv, table, "%.9g", ",", header="t_s,x_g,y_g,z_g", comments="")
     replay = f'[[recording]]\nat = "{AT_S:g} s"\nfile = "{csv}"\ncoupling = "{coupling}"\n'
-    scenario = scenario_file(folder, "2 min", replay)
+    sensors = f"[sensors]\nshock_noise = {noise:g}\n"
+    scenario = scenario_file(folder, "2 min", sensors + replay)
     profile = profile_file(folder, _low_bands)
     trip = make_trip(scenario, folder / "archive", profile=profile)
     assert trip.log.checked["intact"] is True
@@ -58,10 +61,14 @@ def _events(trip: Trip) -> list[ShockEvent]:
     return [event for event in trip.log.events if isinstance(event, ShockEvent) and event.band]
 
 
-def test_every_recorded_knock_comes_through(tmp_path: Path) -> None:
-    """Nine knocks: peak within 5 % and noise, velocity change within 10 %, by device and host."""
+@pytest.mark.parametrize("noise", [0, 1])
+def test_every_recorded_knock_comes_through(tmp_path: Path, noise: float) -> None:
+    """Nine knocks, by device and host: peak within 5 %, velocity change within 10 %.
+
+    The line itself keeps the 5 %; the part's own noise comes on top of a single peak.
+    """
     source = recording("knocks_20khz.csv.gz")
-    trip = _replayed(source, "ac", tmp_path)
+    trip = _replayed(source, "ac", tmp_path, noise)
     knocks = source.filtered(RATE_HZ / 2)
     resting = np.median(knocks.g, axis=0)
     hard = np.linalg.norm(knocks.g - resting, axis=1) > 8
@@ -77,7 +84,7 @@ def test_every_recorded_knock_comes_through(tmp_path: Path) -> None:
         baseline_g = np.median(knocks.between(onset_s - 0.011, onset_s - 0.001), axis=0)
         curve_g = knocks.between(onset_s - 0.03, onset_s + 0.03)
         judged = shock_reference.figures(curve_g, baseline_g, knocks.rate_hz)
-        peak = pytest.approx(judged.peak_g, abs=0.05 * judged.peak_g + 2 * NOISE_G)
+        peak = pytest.approx(judged.peak_g, abs=0.05 * judged.peak_g + 2 * noise * NOISE_G)
         assert event.peak / 10 == peak
         assert shock["peak_g"] == peak
         velocity = pytest.approx(judged.velocity_change_mm_s, rel=0.1)
@@ -85,17 +92,18 @@ def test_every_recorded_knock_comes_through(tmp_path: Path) -> None:
         assert shock["velocity_change_mm_s"] == velocity
 
 
-def test_recorded_vibration_comes_through(tmp_path: Path) -> None:
+@pytest.mark.parametrize("noise", [0, 1])
+def test_recorded_vibration_comes_through(tmp_path: Path, noise: float) -> None:
     """Seven seconds at 10 g: one shock, cut, measured at its hardest swing within the window."""
     source = recording("handled_3khz.csv.gz")
-    trip = _replayed(source, "dc", tmp_path)
+    trip = _replayed(source, "dc", tmp_path, noise)
     shaken = source.filtered(RATE_HZ / 2)
     resting = np.median(shaken.g, axis=0)
     hardest_g = float(np.linalg.norm(shaken.g - resting, axis=1).max())
     told = _events(trip)
     (shock, *_) = [shock for shock in trip.log.checked["shocks"] if shock["band"]]
     assert len(told) == 1
-    hardest = pytest.approx(hardest_g, abs=0.05 * hardest_g + 3 * NOISE_G)
+    hardest = pytest.approx(hardest_g, abs=0.05 * hardest_g + 3 * noise * NOISE_G)
     assert told[0].peak / 10 == hardest
     assert shock["peak_g"] == hardest
     began_s = shock["at"]["uptime_ms"] / 1000 - AT_S + shaken.times_s[0]

@@ -354,6 +354,7 @@ class _Reader:
         motion: dict[str, object] = {
             "shock_offset_g": sensors.vector("shock_offset_g", -10, 10, [0.3, -0.2, 0.4]),
             "shock_rate_ppm": sensors.number("shock_rate_ppm", -50000, 50000, 0),
+            "shock_noise": sensors.number("shock_noise", 0, 10, 1),
             "shock_fitted": sensors.flag("shock_fitted", default=True),
             "tilt_offset_g": sensors.vector("tilt_offset_g", -1, 1, [0.01, -0.015, 0.02]),
             "tilt_fitted": sensors.flag("tilt_fitted", default=True),

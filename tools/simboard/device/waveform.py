@@ -44,6 +44,7 @@ class Input:
         high_pass_hz: float,
         low_noise: int,
         offset_g: tuple[float, ...],
+        noise: float,
         seed: int,
     ) -> None:
         self.first_us = first_us
@@ -51,7 +52,7 @@ class Input:
         self.bandwidth_hz = bandwidth_hz
         self.high_pass_hz = high_pass_hz
         rms = _LOW_NOISE_COUNTS if low_noise else _NOISE_COUNTS
-        self.noise_counts = rms * math.sqrt(bandwidth_hz / 1600)
+        self.noise_counts = noise * rms * math.sqrt(bandwidth_hz / 1600)
         self.offset_g = offset_g
         self.seed = seed
 

@@ -155,6 +155,7 @@ class Board:
             seed + 20,
             tuple(motion["shock_offset_g"]),
             motion["shock_rate_ppm"],
+            motion["shock_noise"],
         )
         if motion["shock_fitted"]:
             self.shock_spi.attach(self.accelerometer, self.lines[_SHOCK_SELECT])

@@ -99,6 +99,7 @@ class ADXL372:
         seed: int,
         offset_g: tuple[float, ...] = (0.0, 0.0, 0.0),
         rate_ppm: float = 0,
+        noise: float = 1,
         int2: "Line | None" = None,
     ) -> None:
         self.registers = bytearray(_LAST + 1)
@@ -109,6 +110,7 @@ class ADXL372:
         self._seed = seed
         self._offset_g = offset_g
         self._rate_ppm = rate_ppm
+        self._noise = noise  # a factor on the noise of the data sheet
         self._event = Event(self._on_event)
         self._command = -1
         self._address = 0
@@ -328,6 +330,7 @@ class ADXL372:
             high_pass_hz,
             r[_MEASURE] & 0x08,
             self._offset_g,
+            self._noise,
             self._seed,
         )
         timer = 2 if rate_hz == 6400 else 1
