@@ -183,8 +183,7 @@ def test_the_filter_is_a_four_pole_butterworth(micropython: MicroPython) -> None
         from simboard.device.motion import HalfSine, Motion
         from simboard.device.waveform import Input, Waveform
         motion = Motion([], [HalfSine(1000000, 100.0, 1000, (1.0, 0.0, 0.0))], [], 1)
-        view = Input(0, 312.5, 1600, 0, False, (0.0, 0.0, 0.0), 1)
-        view.noise_counts = 0
+        view = Input(0, 312.5, 1600, 0, False, (0.0, 0.0, 0.0), 0, 1)
         first = view.index_from(990000)
         show(first)
         show(list(Waveform(view, motion, first, first + 80).counts[0]))
