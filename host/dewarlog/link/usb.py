@@ -40,8 +40,9 @@ _UNFRAMED_BYTES: Final = 512
 # and 17 bytes of COBS included, fits one, which halves the reads.
 _BODY_MAX_BYTES: Final = 4064
 _WRITE_TIMEOUT_S: Final = 5.0
-# One window in flight while the next is granted; USB itself holds back a host that is slow.
-_CREDIT_BYTES: Final = 1 << 16
+# A whole segment and as much again: USB itself holds back a host that is slow, so that an ack in
+# the middle of a file would only cost the board time.
+_CREDIT_BYTES: Final = 1 << 17
 
 
 class UsbLink:

@@ -2,15 +2,16 @@
 
     micropython raw_write.py COUNT
 
-Waits for one byte first, so that nothing is counted before the reader is ready.
+Writes COUNT bytes for each byte it reads, so that nothing is counted before the reader is ready.
 """
 
 import sys
 
 BLOCK_BYTES = 4096
 
-left = int(sys.argv[1])
+count = int(sys.argv[1])
 data = memoryview(bytearray(BLOCK_BYTES))
-sys.stdin.buffer.read(1)
-while left > 0:
-    left -= sys.stdout.buffer.write(data[: min(left, BLOCK_BYTES)])
+while sys.stdin.buffer.read(1):
+    left = count
+    while left > 0:
+        left -= sys.stdout.buffer.write(data[: min(left, BLOCK_BYTES)])
