@@ -1,4 +1,4 @@
-"""Events: what happened, with uptime and a body of its own; custody entries carry texts.
+"""Events: what happened, with uptime and a body of its own; custody and handoffs carry texts.
 
 Place in the line: layout -> events -> (recorder, journal | parse, readings). The bytes of an event
 are the same in a block's EVENTS section and in a journal record. Format: protocol/SPEC.md
@@ -8,7 +8,15 @@ section 5.
 import struct
 
 from dewarlog_wire.errors import BlockError
-from dewarlog_wire.layout import EVENT_CUSTODY, EVENT_HEAD, EVENTS, EVENTS_HEAD, KIND_CUSTODY
+from dewarlog_wire.layout import (
+    EVENT_HEAD,
+    EVENT_TEXT_MAX_BYTES,
+    EVENT_TEXTS,
+    EVENTS,
+    EVENTS_HEAD,
+    KIND_CUSTODY,
+    KIND_HANDOFF,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,10 +26,6 @@ if TYPE_CHECKING:
     Readable = bytes | bytearray | memoryview
     Writable = bytearray | memoryview
 
-CUSTODY_TEXTS = ("actor", "place", "note")
-# Three texts of at most 76 bytes, their length bytes and EVENT_CUSTODY make 236 bytes: a MARK
-# request then fits one BLE write, and an event's length its one byte.
-CUSTODY_TEXT_MAX_BYTES = 76
 EVENT_MAX_BYTES = EVENT_HEAD.size + 255
 
 
@@ -30,16 +34,32 @@ def custody_body(step: int, utc_s: int, texts: "tuple[str, ...]") -> bytes:
 
     The same bytes are the body of a MARK request.
     """
-    if len(texts) != len(CUSTODY_TEXTS):
-        raise BlockError("event", f"custody takes {len(CUSTODY_TEXTS)} texts, not {len(texts)}")
-    body = struct.pack(EVENT_CUSTODY.format, step, utc_s)
-    for name, text in zip(CUSTODY_TEXTS, texts):
+    return texts_body(KIND_CUSTODY, (step, utc_s), texts)
+
+
+def handoff_body(
+    utc_s: int, verdict: int, role: int, blocks: int, chain: bytes, texts: "tuple[str, ...]"
+) -> bytes:
+    """Pack a handoff body; `texts` are giver, receiver and place. BlockError when one is too long.
+
+    The same bytes are the body of a HANDOFF request.
+    """
+    return texts_body(KIND_HANDOFF, (utc_s, verdict, role, blocks, chain), texts)
+
+
+def texts_body(kind: int, values: "tuple[Any, ...]", texts: "tuple[str, ...]") -> bytes:
+    """Pack the record of an event kind and the texts behind it."""
+    record, names, most = EVENTS[kind], EVENT_TEXTS[kind], EVENT_TEXT_MAX_BYTES[kind]
+    if len(texts) != len(names):
+        raise BlockError("event", f"{record.name} takes {len(names)} texts, not {len(texts)}")
+    body = struct.pack(record.format, *values)
+    for name, text in zip(names, texts):
         encoded = text.encode()
-        if len(encoded) > CUSTODY_TEXT_MAX_BYTES:
+        if len(encoded) > most:
             raise BlockError(
                 "event",
-                f"custody {name} is {len(encoded)} bytes of UTF-8; at most "
-                f"{CUSTODY_TEXT_MAX_BYTES} fit: shorten it",
+                f"{record.name} {name} is {len(encoded)} bytes of UTF-8; at most {most} fit: "
+                "shorten it",
             )
         body += bytes((len(encoded),)) + encoded
     return body
@@ -47,21 +67,36 @@ def custody_body(step: int, utc_s: int, texts: "tuple[str, ...]") -> bytes:
 
 def read_custody(body: "Readable") -> "tuple[Any, ...]":
     """Return (step, utc_s, actor, place, note) of a custody body."""
-    if len(body) < EVENT_CUSTODY.size:
-        raise BlockError("event", f"custody body of {len(body)} bytes is cut short", len(body))
-    values = list(struct.unpack_from(EVENT_CUSTODY.format, body, 0))
-    at = EVENT_CUSTODY.size
-    for name in CUSTODY_TEXTS:
+    return read_texts_body(KIND_CUSTODY, body)
+
+
+def read_handoff(body: "Readable") -> "tuple[Any, ...]":
+    """Return (utc_s, verdict, role, blocks, chain, giver, receiver, place) of a handoff body."""
+    return read_texts_body(KIND_HANDOFF, body)
+
+
+def read_texts_body(kind: int, body: "Readable") -> "tuple[Any, ...]":
+    """Return the fields of an event kind's record, then the texts behind it."""
+    record, most = EVENTS[kind], EVENT_TEXT_MAX_BYTES[kind]
+    if len(body) < record.size:
+        raise BlockError(
+            "event", f"{record.name} body of {len(body)} bytes is cut short", len(body)
+        )
+    values = list(struct.unpack_from(record.format, body, 0))
+    at = record.size
+    for name in EVENT_TEXTS[kind]:
         length = body[at] if at < len(body) else -1
-        if not 0 <= length <= min(CUSTODY_TEXT_MAX_BYTES, len(body) - at - 1):
-            raise BlockError("event", f"custody {name} does not fit its body", at)
+        if not 0 <= length <= min(most, len(body) - at - 1):
+            raise BlockError("event", f"{record.name} {name} does not fit its body", at)
         try:
             values.append(str(bytes(body[at + 1 : at + 1 + length]), "utf-8"))
         except UnicodeError:
-            raise BlockError("event", f"custody {name} is not UTF-8", at)
+            raise BlockError("event", f"{record.name} {name} is not UTF-8", at)
         at += 1 + length
     if at != len(body):
-        raise BlockError("event", f"{len(body) - at} bytes stand behind the custody texts", at)
+        raise BlockError(
+            "event", f"{len(body) - at} bytes stand behind the {record.name} texts", at
+        )
     return tuple(values)
 
 
@@ -75,12 +110,12 @@ def pack_event_into(
 ) -> int:
     """Write one event, head and body, and return the offset behind it.
 
-    `body` holds the values of the kind's record in order; custody: (step, utc_s, actor, place,
-    note).
+    `body` holds the values of the kind's record in order, then its texts if it has any.
     """
     start = offset + EVENT_HEAD.size
-    if kind == KIND_CUSTODY:
-        packed = custody_body(body[0], body[1], body[2:])
+    names = EVENT_TEXTS.get(kind)
+    if names is not None:
+        packed = texts_body(kind, body[: -len(names)], body[-len(names) :])
         end = start + len(packed)
         buffer[start:end] = packed
     else:
@@ -112,8 +147,8 @@ def read_event(
     record = EVENTS.get(kind)
     if record is None:
         body = (raw,)
-    elif kind == KIND_CUSTODY:
-        body = read_custody(raw)
+    elif kind in EVENT_TEXTS:
+        body = read_texts_body(kind, raw)
     elif length != record.size:
         raise BlockError(
             "event",

@@ -5,7 +5,7 @@ and the CRC-32 of both. Only how it is set apart from other bytes differs by lin
 
     serial, board to host   00 COBS(frame) 00, between whatever else the console prints
     serial, host to board   06 09 base64(frame) LF: no byte a REPL acts on, so that Ctrl-C works
-    BLE                     one frame, one notification or write
+    BLE                     one frame, one notification or write; more where it does not fit
 
 Format: protocol/SPEC.md section 7. Reasons: protocol/DESIGN.md "Wire".
 """
@@ -17,6 +17,8 @@ from dewarlog_wire import cobs
 from dewarlog_wire.crc import crc32
 from dewarlog_wire.errors import FrameError
 from dewarlog_wire.layout import (
+    BLE_FRAME_MAX_BYTES,
+    BLE_PIECE_PAUSE_MS,
     DATA_HEAD,
     DATA_SHORT_CRC_BYTES,
     DATA_SHORT_HEAD,
@@ -130,6 +132,58 @@ def parse_short_data(
             "read again from the byte that is missing",
         )
     return offset, data
+
+
+# --- BLE: frames that are longer than one notification or write ----------------------------------
+_TICKS_MASK = 0x3FFFFFFF  # of ticks_ms on boards
+
+
+class PieceReader:
+    """Puts frames together from the notifications or writes of one characteristic.
+
+    A frame begins with a piece of its own and goes on with the next ones until its length is
+    reached. A piece that does not fit, or comes over BLE_PIECE_PAUSE_MS after the one before,
+    costs the frame it belongs to: the host asks again. Memory is bounded by `frame_max`.
+    """
+
+    def __init__(self, frame_max: int = BLE_FRAME_MAX_BYTES) -> None:
+        self._buffer = bytearray(frame_max)
+        self._length = 0
+        self._total = 0
+        self._last_ms = 0
+        self.dropped = 0
+
+    def reset(self) -> None:
+        """Forget the frame begun."""
+        self._length = 0
+
+    def feed(self, piece: "Readable", now_ms: int) -> "Frame | None":
+        """Take one notification or write; return the frame it completes, if that is sound."""
+        if self._length and (now_ms - self._last_ms) & _TICKS_MASK > BLE_PIECE_PAUSE_MS:
+            self.dropped += 1
+            self._length = 0
+        self._last_ms = now_ms
+        count = len(piece)
+        if not self._length:
+            if count < FRAME_HEAD.size:
+                self.dropped += 1
+                return None
+            self._total = struct.unpack_from(FRAME_HEAD.format, piece, 0)[2] + FRAME_OVERHEAD_BYTES
+        end = self._length + count
+        if end > self._total or self._total > len(self._buffer):
+            self.dropped += 1
+            self._length = 0
+            return None
+        self._buffer[self._length : end] = piece
+        self._length = end
+        if end < self._total:
+            return None
+        self._length = 0
+        try:
+            return parse_frame(memoryview(self._buffer)[:end])
+        except FrameError:
+            self.dropped += 1
+            return None
 
 
 # --- serial, board to host ----------------------------------------------------------------------

@@ -470,6 +470,25 @@ EVENT_SENSOR = Record(
 PART_NAMES = ("accelerometer", "tilt sensor", "clock", "supply monitor")
 SENSOR_STATE_NAMES = ("ok", "silent", "wrong identity", "fault")
 
+EVENT_RADIO = Record(
+    "radio",
+    ("state", U8, 1, ""),  # 0 off (flight mode), 1 on
+    ("cause", U8, 1, ""),
+    ("minutes", U16, 1, "min"),  # how long it stays so; 0: until something else says so
+)
+RADIO_CAUSE_NAMES = ("profile", "host", "time over", "fault")
+# Followed by: giver, receiver and place, each one length byte and that many bytes of UTF-8.
+EVENT_HANDOFF = Record(
+    "handoff",
+    ("utc_s", U32, 1, "s"),  # the host's clock
+    ("verdict", U8, 1, ""),  # what the host's check said
+    ("role", U8, 1, ""),  # of the receiver
+    ("blocks", U32, 1, ""),  # blocks the host holds and has checked
+    ("chain", BYTES(32), 1, ""),  # the chain value after that many blocks
+)
+VERDICT_NAMES = ("USE", "HOLD", "NO DATA", "NOT INTACT")
+ROLE_NAMES = ("courier", "depot", "receiving site", "sender", "other")
+
 EVENTS = {
     1: EVENT_BOOT,
     2: EVENT_STOP,
@@ -486,6 +505,8 @@ EVENTS = {
     13: EVENT_CUSTODY,
     14: EVENT_PULL,
     15: EVENT_SENSOR,
+    16: EVENT_RADIO,
+    17: EVENT_HANDOFF,
 }
 KIND_BOOT = 1
 KIND_STOP = 2
@@ -502,6 +523,15 @@ KIND_SUPPLY = 12
 KIND_CUSTODY = 13
 KIND_PULL = 14
 KIND_SENSOR = 15
+KIND_RADIO = 16
+KIND_HANDOFF = 17
+# Kinds whose record is followed by texts: their names, and how many bytes each may have. A custody
+# or handoff body then fits one BLE write of 244 bytes, and an event's length its one byte.
+EVENT_TEXTS = {
+    KIND_CUSTODY: ("actor", "place", "note"),
+    KIND_HANDOFF: ("giver", "receiver", "place"),
+}
+EVENT_TEXT_MAX_BYTES = {KIND_CUSTODY: 76, KIND_HANDOFF: 63}
 
 # --- 6. Journal -------------------------------------------------------------------------------
 JOURNAL_MAGIC = b"DWLJ"
@@ -564,8 +594,11 @@ MSG_SEAL = 0x09
 MSG_MARK = 0x0A
 MSG_CONFIRM = 0x0B
 MSG_STOP = 0x0C
-MSG_AUTH = 0x0D  # reserved
+MSG_AUTH = 0x0D
 MSG_ERASE = 0x0E  # reserved
+MSG_HANDOFF = 0x0F
+MSG_RADIO = 0x10
+MSG_KEY = 0x11
 MSG_DATA = 0x40
 MSG_END = 0x41
 MSG_DATA_SHORT = 0x42  # DATA where a frame is one packet of the link; no FRAME_HEAD, see 7.3
@@ -588,6 +621,10 @@ HELLO_REPLY = Record(
     ("device_id", BYTES(8), 1, ""),
     ("nonce", BYTES(8), 1, ""),
 )
+# What a board can do beyond the first version, in HELLO_REPLY and INFO.
+FEATURE_RADIO = 1
+FEATURE_HANDOFF = 2
+FEATURE_AUTH = 4
 STATUS_REPLY = Record(
     "status_reply",
     ("state", U8, 1, ""),  # bits: STATUS_*
@@ -715,6 +752,31 @@ CONFIRM = Record(
     ("chain", BYTES(32), 1, ""),  # the chain value after that many blocks
     ("utc_s", U32, 1, "s"),
 )
+# MSG_HANDOFF carries a handoff body: EVENT_HANDOFF and its three texts.
+HANDOFF_REPLY = Record(
+    "handoff_reply",
+    ("run", U32, 1, ""),
+    ("number", U32, 1, ""),  # of the event
+    ("uptime_s", U32, 1, "s"),
+    ("uptime_ms", U16, 1, "ms"),
+    ("tag", BYTES(32), 1, ""),  # the board's proof over the receipt, 7.7
+)
+RADIO = Record(
+    "radio",
+    ("state", U8, 1, ""),  # 0 off, 1 on
+    ("minutes", U16, 1, "min"),  # 0: until something else says so
+)
+# Who proves to be who: a key for each, all made from the board's own (7.7).
+KEY_COURIER = 1
+KEY_RECEIPT = 2
+AUTH = Record(
+    "auth",
+    ("key", U8, 1, ""),  # KEY_COURIER
+    ("proof", BYTES(16), 1, ""),
+)
+AUTH_REPLY = Record("auth_reply", ("proof", BYTES(16), 1, ""))
+KEY = Record("key", ("key", U8, 1, ""))  # KEY_*
+KEY_REPLY = Record("key_reply", ("secret", BYTES(32), 1, ""))
 ERROR = Record("error", ("code", U8, 1, ""))  # then UTF-8 text for a person
 ERROR_UNKNOWN = 1
 ERROR_MALFORMED = 2
@@ -736,3 +798,31 @@ ERROR_NAMES = {
     8: "not allowed",
     9: "version",
 }
+
+# --- 7.3 BLE ----------------------------------------------------------------------------------
+BLE_SERVICE_UUID = "602e7c8a-a783-40c4-9ab4-ee1a151d1bb3"
+BLE_CONTROL_UUID = "602e7c8b-a783-40c4-9ab4-ee1a151d1bb3"  # write, write without response, notify
+BLE_DATA_UUID = "602e7c8c-a783-40c4-9ab4-ee1a151d1bb3"  # notify: short DATA and nothing else
+BLE_INFO_UUID = "602e7c8d-a783-40c4-9ab4-ee1a151d1bb3"  # read: INFO
+BLE_MTU_MIN = 23  # until the two sides have exchanged another (Bluetooth Core, Vol 3 Part F 3.2.8)
+BLE_MTU_MAX = 247
+BLE_ATT_HEAD_BYTES = 3
+BLE_PIECE_PAUSE_MS = 500  # a frame whose next piece does not come in this time is dropped
+BLE_COMPANY = 0xFFFF  # of the manufacturer data: "for tests", until an identifier is owned
+INFO = Record(
+    "info",
+    ("protocol", U8, 1, ""),
+    ("format", U8, 1, ""),
+    ("frame_max", U16, 1, "bytes"),  # largest frame in one notification, whatever the MTU
+    ("features", U32, 1, ""),
+    ("device_id", BYTES(8), 1, ""),
+)
+# Behind the company in the manufacturer data of an advertisement.
+ADVERT = Record(
+    "advert",
+    ("version", U8, 1, ""),
+    ("state", U8, 1, ""),  # bits: STATUS_*
+    ("backlog_kib", U16, 1, "KiB"),  # stored and not yet confirmed, rounded up
+    ("reading", I16, 1 / 128, "degC"),  # reading code of the warmest payload probe
+)
+ADVERT_VERSION = 1

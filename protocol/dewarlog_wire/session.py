@@ -12,32 +12,44 @@ from dewarlog_wire import events
 from dewarlog_wire.errors import BlockError, FrameError, LocalMisuse, PeerViolation
 from dewarlog_wire.layout import (
     ACK,
+    AUTH,
+    AUTH_REPLY,
     CONFIRM,
     DATA_HEAD,
     END,
     ERROR,
+    HANDOFF_REPLY,
     HASH,
     HASH_REPLY,
     HELLO,
     HELLO_REPLY,
+    KEY,
+    KEY_REPLY,
+    KIND_CUSTODY,
+    KIND_HANDOFF,
     LIST,
     LIST_ENTRY,
     LIST_REPLY,
     MSG_ABORT,
     MSG_ACK,
+    MSG_AUTH,
     MSG_CONFIRM,
     MSG_DATA,
     MSG_END,
     MSG_ERROR,
+    MSG_HANDOFF,
     MSG_HASH,
     MSG_HELLO,
+    MSG_KEY,
     MSG_LIST,
     MSG_MARK,
+    MSG_RADIO,
     MSG_READ,
     MSG_SEAL,
     MSG_STATUS,
     MSG_STOP,
     MSG_TIME,
+    RADIO,
     READ,
     READ_REPLY,
     REPLY,
@@ -57,7 +69,7 @@ if TYPE_CHECKING:
 # --- Message bodies ---------------------------------------------------------------------------
 EMPTY = Record("empty")
 # Bodies that are one record and nothing else. LIST_REPLY, DATA and ERROR go on behind their
-# record; MARK is a custody body.
+# record; MARK is a custody body, HANDOFF a handoff body.
 BODIES = {
     MSG_HELLO: HELLO,
     MSG_HELLO | REPLY: HELLO_REPLY,
@@ -80,14 +92,24 @@ BODIES = {
     MSG_CONFIRM | REPLY: EMPTY,
     MSG_STOP: EMPTY,
     MSG_STOP | REPLY: EMPTY,
+    MSG_AUTH: AUTH,
+    MSG_AUTH | REPLY: AUTH_REPLY,
+    MSG_HANDOFF | REPLY: HANDOFF_REPLY,
+    MSG_RADIO: RADIO,
+    MSG_RADIO | REPLY: EMPTY,
+    MSG_KEY: KEY,
+    MSG_KEY | REPLY: KEY_REPLY,
     MSG_END: END,
 }
+# Requests that carry the body of an event with texts.
+_TEXTS_OF = {MSG_MARK: KIND_CUSTODY, MSG_HANDOFF: KIND_HANDOFF}
 
 
 def pack_body(kind: int, *values: "Any") -> bytes:  # noqa: ANN401 - each kind has its own
     """Return the body of one message, from the values `unpack_body` returns for it."""
-    if kind == MSG_MARK:
-        return events.custody_body(values[0], values[1], values[2:])
+    texts_of = _TEXTS_OF.get(kind)
+    if texts_of is not None:
+        return events.texts_body(texts_of, values[:-3], values[-3:])
     if kind == MSG_ERROR:
         return struct.pack(ERROR.format, values[0]) + values[1].encode()
     if kind == MSG_DATA:
@@ -103,12 +125,14 @@ def unpack_body(kind: int, body: "Readable") -> "tuple[Any, ...]":
     """Return the values of one message's body, or raise FrameError with fault `message`.
 
     ERROR gives (code, text); DATA (xfer, flags, offset, bytes); LIST's reply (total, from_index,
-    entry, entry, ...); MARK (step, utc_s, actor, place, note); every other its record's fields.
+    entry, entry, ...); MARK and HANDOFF the event and
+    its texts; every other its record's fields.
     """
     body = bytes(body)
-    if kind == MSG_MARK:
+    texts_of = _TEXTS_OF.get(kind)
+    if texts_of is not None:
         try:
-            return events.read_custody(body)
+            return events.read_texts_body(texts_of, body)
         except BlockError as error:
             raise FrameError("message", str(error))
     if kind == MSG_ERROR:
