@@ -152,6 +152,8 @@ types:
             13: custody
             14: pull
             15: sensor
+            16: radio
+            17: handoff
 
   custody:
     seq:
@@ -166,6 +168,30 @@ types:
       - id: place
         type: short_text
       - id: note
+        type: short_text
+
+  handoff:
+    seq:
+      - id: utc_s
+        type: u4
+        doc: s; the host's clock
+      - id: verdict
+        type: u1
+        doc: 0 USE, 1 HOLD, 2 NO DATA, 3 NOT INTACT
+      - id: role
+        type: u1
+        doc: of the receiver; 0 courier, 1 depot, 2 receiving site, 3 sender, 4 other
+      - id: blocks
+        type: u4
+        doc: blocks the receiver's host held and had checked
+      - id: chain
+        size: 32
+        doc: the chain value after that many blocks
+      - id: giver
+        type: short_text
+      - id: receiver
+        type: short_text
+      - id: place
         type: short_text
 
   short_text:
@@ -702,6 +728,18 @@ types:
         type: u1
       - id: state
         type: u1
+
+  radio:
+    seq:
+      - id: state
+        type: u1
+        doc: 0 off (flight mode), 1 on
+      - id: cause
+        type: u1
+        doc: 0 profile, 1 host, 2 time over, 3 fault
+      - id: minutes
+        type: u2
+        doc: 'min; how long it stays so; 0: until something else says so'
 
   journal_head:
     seq:

@@ -116,15 +116,16 @@ _COLUMN: Final = c.Struct(
     *(name / _type_of(code) for name, code, _, _ in layout.COLUMN_HEAD.fields),
     "coded" / c.GreedyBytes,
 )
-_CUSTODY: Final = c.Struct(
-    *(name / _type_of(code) for name, code, _, _ in layout.EVENT_CUSTODY.fields),
-    "actor" / c.PascalString(c.Int8ul, "utf8"),
-    "place" / c.PascalString(c.Int8ul, "utf8"),
-    "note" / c.PascalString(c.Int8ul, "utf8"),
-)
-_CUSTODY_TEXT_MAX_BYTES: Final = 76
+_EVENTS_WITH_TEXTS: Final = {
+    kind: c.Struct(
+        *(name / _type_of(code) for name, code, _, _ in layout.EVENTS[kind].fields),
+        *(name / c.PascalString(c.Int8ul, "utf8") for name in names),
+    )
+    for kind, names in layout.EVENT_TEXTS.items()
+}
+_TEXT_MAX_BYTES: Final = {layout.KIND_CUSTODY: 76, layout.KIND_HANDOFF: 63}
 _EVENT_BODIES: Final = {
-    kind: _only(_CUSTODY if kind == layout.KIND_CUSTODY else struct_of(record))
+    kind: _only(_EVENTS_WITH_TEXTS.get(kind) or struct_of(record))
     for kind, record in layout.EVENTS.items()
 }
 _EVENT: Final = c.Struct(
@@ -221,15 +222,16 @@ def _parse_sections(body: bytes) -> Iterable[ParsedSection]:
             what = f"section of kind {kind}"
             content = _run(_SECTION_BODIES[kind], payload, BlockError, fault, what)
             if kind == layout.SECTION_EVENTS:
-                _check_custody(event["body"] for event in content["events"])
+                for event in content["events"]:
+                    _check_texts(event["head"]["kind"], event["body"])
         yield ParsedSection(kind, payload, content)
 
 
-def _check_custody(bodies: Iterable[Fields]) -> None:
-    for body in bodies:
-        texts = [body.get(name, "") for name in ("actor", "place", "note")]
-        if any(len(text.encode()) > _CUSTODY_TEXT_MAX_BYTES for text in texts):
-            message = f"a custody text is over {_CUSTODY_TEXT_MAX_BYTES} bytes"
+def _check_texts(kind: int, body: Fields) -> None:
+    most = _TEXT_MAX_BYTES.get(kind, 0)
+    for name in layout.EVENT_TEXTS.get(kind, ()):
+        if len(body[name].encode()) > most:
+            message = f"the {name} of an event of kind {kind} is over {most} bytes"
             raise BlockError("event", message)
 
 
@@ -297,7 +299,7 @@ def parse_event(data: bytes) -> Fields:
         BlockError: fault event.
     """
     event: Fields = _run(_only(_EVENT), data, BlockError, "event", "event")
-    _check_custody([event["body"]])
+    _check_texts(event["head"]["kind"], event["body"])
     return event
 
 
@@ -314,6 +316,11 @@ _FRAME: Final = _only(
 _COBS: Final = _many(c.Struct("code" / c.Int8ul, "held" / c.Bytes(c.this.code - 1)))
 _COBS_FULL: Final = 255  # no zero follows: the group is merely at its longest
 _EMPTY: Final = c.Terminated
+# Requests that carry the body of an event with texts.
+_TEXTS_OF: Final = {
+    layout.MSG_MARK: layout.KIND_CUSTODY,
+    layout.MSG_HANDOFF: layout.KIND_HANDOFF,
+}
 _MESSAGES: Final[Mapping[int, Construct]] = {
     layout.MSG_HELLO: struct_of(layout.HELLO),
     layout.MSG_HELLO | layout.REPLY: struct_of(layout.HELLO_REPLY),
@@ -335,12 +342,20 @@ _MESSAGES: Final[Mapping[int, Construct]] = {
     layout.MSG_HASH | layout.REPLY: struct_of(layout.HASH_REPLY),
     layout.MSG_SEAL: _EMPTY,
     layout.MSG_SEAL | layout.REPLY: struct_of(layout.SEAL_REPLY),
-    layout.MSG_MARK: _CUSTODY,
+    layout.MSG_MARK: _EVENTS_WITH_TEXTS[layout.KIND_CUSTODY],
     layout.MSG_MARK | layout.REPLY: _EMPTY,
     layout.MSG_CONFIRM: struct_of(layout.CONFIRM),
     layout.MSG_CONFIRM | layout.REPLY: _EMPTY,
     layout.MSG_STOP: _EMPTY,
     layout.MSG_STOP | layout.REPLY: _EMPTY,
+    layout.MSG_AUTH: struct_of(layout.AUTH),
+    layout.MSG_AUTH | layout.REPLY: struct_of(layout.AUTH_REPLY),
+    layout.MSG_HANDOFF: _EVENTS_WITH_TEXTS[layout.KIND_HANDOFF],
+    layout.MSG_HANDOFF | layout.REPLY: struct_of(layout.HANDOFF_REPLY),
+    layout.MSG_RADIO: struct_of(layout.RADIO),
+    layout.MSG_RADIO | layout.REPLY: _EMPTY,
+    layout.MSG_KEY: struct_of(layout.KEY),
+    layout.MSG_KEY | layout.REPLY: struct_of(layout.KEY_REPLY),
     layout.MSG_DATA: c.Struct(
         "head" / struct_of(layout.DATA_HEAD),
         "bytes" / c.ExprValidator(c.GreedyBytes, lambda held, _: len(held) > 0),
@@ -459,9 +474,9 @@ def parse_message(kind: int, body: bytes) -> Fields:
         raise FrameError("message", message)
     what = f"message 0x{kind:02x}"
     fields = _run(_only(_MESSAGES[kind]), body, FrameError, "message", what)
-    if kind == layout.MSG_MARK:
+    if kind in _TEXTS_OF:
         try:
-            _check_custody([fields])
+            _check_texts(_TEXTS_OF[kind], fields)
         except BlockError as cause:
             raise FrameError("message", str(cause)) from cause
     return fields or {}

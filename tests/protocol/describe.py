@@ -133,6 +133,11 @@ def _describe_body(lines: "list[str]", data: bytes, start: int, end: int) -> Non
             lines.append(line_of("unknown_section", ("kind", "bytes"), bodies))
 
 
+def event_names(kind: int) -> "tuple[str, ...]":
+    """Return the names of an event's fields and texts."""
+    return names_of(layout.EVENTS[kind]) + layout.EVENT_TEXTS.get(kind, ())
+
+
 def _event_line(
     first: "tuple[tuple[str, Any], ...]",
     kind: int,
@@ -140,10 +145,7 @@ def _event_line(
     uptime_ms: int,
     body: "tuple[Any, ...]",
 ) -> str:
-    record = layout.EVENTS.get(kind)
-    names = names_of(record) if record else ("bytes",)
-    if kind == layout.KIND_CUSTODY:
-        names += events.CUSTODY_TEXTS
+    names = event_names(kind) if kind in layout.EVENTS else ("bytes",)
     names = tuple([name for name, _ in first]) + ("kind", "uptime_s", "uptime_ms") + names
     values = tuple([value for _, value in first]) + (kind, uptime_s, uptime_ms) + body
     return line_of("event", names, values)
@@ -225,8 +227,9 @@ def describe_session(_header: "dict[str, str]", text: str) -> "list[str]":
 
 def message_line(kind: int, seq: int, values: "tuple[Any, ...]") -> str:
     """Write one line for one message, its kind in hex."""
-    if kind == layout.MSG_MARK:
-        names = names_of(layout.EVENT_CUSTODY) + events.CUSTODY_TEXTS
+    texts_of = {layout.MSG_MARK: layout.KIND_CUSTODY, layout.MSG_HANDOFF: layout.KIND_HANDOFF}
+    if kind in texts_of:
+        names = event_names(texts_of[kind])
     elif kind == layout.MSG_ERROR:
         names = ("code", "text")
     elif kind == layout.MSG_DATA:

@@ -11,18 +11,25 @@ from hypothesis import strategies as st
 from dewarlog_wire import events, layout
 from dewarlog_wire.errors import BlockError
 
+CUSTODY_TEXTS = layout.EVENT_TEXTS[layout.KIND_CUSTODY]
 _RANGES = {"B": (0, 255), "H": (0, 65535), "h": (-32768, 32767), "I": (0, 2**32 - 1)}
-TEXT = st.text(max_size=19)  # at most 4 bytes a character: 76
+TEXT = st.text(max_size=15)  # at most 4 bytes a character: 60
 
 
 @st.composite
 def entries(draw: st.DrawFn) -> tuple[int, int, int, tuple[object, ...]]:
     """Draw one event: kind, uptime_s, uptime_ms, body."""
     kind = draw(st.sampled_from(sorted(layout.EVENTS)))
-    body = tuple(draw(st.integers(*_RANGES[code])) for _, code, _, _ in layout.EVENTS[kind].fields)
-    if kind == layout.KIND_CUSTODY:
-        body += (draw(TEXT), draw(TEXT), draw(TEXT))
+    body = tuple(draw(_value(code)) for _, code, _, _ in layout.EVENTS[kind].fields)
+    body += tuple(draw(TEXT) for _ in layout.EVENT_TEXTS.get(kind, ()))
     return kind, draw(st.integers(0, 2**32 - 1)), draw(st.integers(0, 999)), body
+
+
+def _value(code: str) -> st.SearchStrategy[int | bytes]:
+    if code.endswith("s"):
+        count = int(code[:-1])
+        return st.binary(min_size=count, max_size=count)
+    return st.integers(*_RANGES[code])
 
 
 @given(st.lists(entries(), max_size=6), st.integers(0, 2**32 - 10))
@@ -59,13 +66,18 @@ def test_garbage_is_refused_with_a_block_error(data: bytes) -> None:
     assert len(read) <= len(data) // layout.EVENT_HEAD.size
 
 
-def test_the_longest_custody_entry_fits_one_request() -> None:
+@pytest.mark.parametrize("kind", sorted(layout.EVENT_TEXTS))
+def test_the_longest_entry_with_texts_fits_one_request(kind: int) -> None:
     """Three texts at their limit make a body every link carries."""
-    longest = "a" * events.CUSTODY_TEXT_MAX_BYTES
-    body = events.custody_body(2, 1, (longest, longest, longest))
+    texts = ("a" * layout.EVENT_TEXT_MAX_BYTES[kind],) * 3
+    values = tuple(
+        bytes(int(code[:-1])) if code.endswith("s") else 1
+        for _, code, _, _ in layout.EVENTS[kind].fields
+    )
+    body = events.texts_body(kind, values, texts)
 
-    assert len(body) == layout.REQUEST_BODY_MAX_BYTES == layout.BLE_BODY_MAX_BYTES
-    assert events.read_custody(body) == (2, 1, longest, longest, longest)
+    assert len(body) <= layout.REQUEST_BODY_MAX_BYTES == layout.BLE_BODY_MAX_BYTES
+    assert events.read_texts_body(kind, body) == values + texts
 
 
 @pytest.mark.parametrize("position", range(3))
@@ -77,7 +89,7 @@ def test_a_text_over_the_limit_is_named(position: int) -> None:
         events.custody_body(2, 1, tuple(texts))
 
     assert str(caught.value) == (
-        f"custody {events.CUSTODY_TEXTS[position]} is 78 bytes of UTF-8; "
+        f"custody {CUSTODY_TEXTS[position]} is 78 bytes of UTF-8; "
         "at most 76 fit: shorten it"
     )
 

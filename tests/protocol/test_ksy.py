@@ -21,6 +21,7 @@ ROOT = Path(__file__).parents[2]
 NODE_MODULES = KAITAI_HOME / "node_modules"
 FOLDER = ROOT / "protocol/vectors"
 _TYPES = {"B": "u1", "b": "s1", "H": "u2", "h": "s2", "I": "u4", "i": "s4"}
+WITH_TEXTS = {"EVENT_HEAD", "EVENT_CUSTODY", "EVENT_HANDOFF"}
 LOG_RECORDS = [
     record
     for name, record in vars(layout).items()
@@ -30,7 +31,7 @@ LOG_RECORDS = [
         or record.name in {"sampling", "channel", "rule", "shock_settings", "tilt_settings"}
         or record.name in {"shock_head", "events_head", "event_head", "journal_head"}
         or record.name == "journal_span"
-        or (name.startswith("EVENT_") and name not in {"EVENT_HEAD", "EVENT_CUSTODY"})
+        or (name.startswith("EVENT_") and name not in WITH_TEXTS)
     )
 ]
 

@@ -14,20 +14,24 @@ from dewarlog_wire.session import ASKING_TABLE, BOARD, HOST, TRANSFER_TABLE, Con
 REPLY = layout.REPLY
 HELLO = session.pack_body(layout.MSG_HELLO, 1, 0, 4096, bytes(8))
 HELLO_REPLY = session.pack_body(layout.MSG_HELLO | REPLY, 1, 1, 4096, 0, bytes(8), bytes(8))
+WITH_TEXTS = {
+    layout.MSG_MARK: layout.EVENT_CUSTODY,
+    layout.MSG_HANDOFF: layout.EVENT_HANDOFF,
+}
 _INTEGERS = {"B": (0, 255), "H": (0, 65535), "h": (-32768, 32767), "I": (0, 2**32 - 1)}
 
 
 @st.composite
 def messages(draw: st.DrawFn) -> tuple[int, tuple[object, ...]]:
     """Draw any message: kind, values."""
-    extra = [layout.MSG_MARK, layout.MSG_ERROR, layout.MSG_DATA, layout.MSG_LIST | REPLY]
-    kind = draw(st.sampled_from([*session.BODIES, *extra]))
+    extra = [layout.MSG_ERROR, layout.MSG_DATA, layout.MSG_LIST | REPLY]
+    kind = draw(st.sampled_from([*session.BODIES, *WITH_TEXTS, *extra]))
     if kind == layout.MSG_LIST | REPLY:
         entries = draw(st.lists(_record(layout.LIST_ENTRY), max_size=4))
         return kind, (draw(st.integers(0, 65535)), draw(st.integers(0, 65535)), *entries)
-    if kind == layout.MSG_MARK:
-        texts = draw(st.tuples(*[st.text(max_size=19)] * 3))
-        return kind, (*draw(_record(layout.EVENT_CUSTODY)), *texts)
+    if kind in WITH_TEXTS:
+        texts = draw(st.tuples(*[st.text(max_size=15)] * 3))
+        return kind, (*draw(_record(WITH_TEXTS[kind])), *texts)
     if kind == layout.MSG_ERROR:
         return kind, (draw(st.integers(0, 255)), draw(st.text(max_size=40)))
     if kind == layout.MSG_DATA:

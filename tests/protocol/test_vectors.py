@@ -100,7 +100,8 @@ def test_each_record_of_the_format_was_typed_by_hand_once() -> None:
         for line in lines
         if layer == "session" and line.startswith("message")
     }
-    specials = {layout.MSG_LIST | layout.REPLY, layout.MSG_DATA, layout.MSG_MARK, layout.MSG_ERROR}
+    specials = {layout.MSG_LIST | layout.REPLY, layout.MSG_DATA, layout.MSG_ERROR}
+    specials |= {layout.MSG_MARK, layout.MSG_HANDOFF}
 
     assert names >= {
         "block", "span", "column", "state_run", "raw_set", "identity", "text", "sampling",
