@@ -197,9 +197,29 @@ def describe_frame(header: "dict[str, str]", text: str) -> "list[str]":
         seq, xfer, due = [int(number) for number in header["transfer"].split()]
         offset, held = frame.parse_short_data(data, seq, xfer, due)
         return [line_of("short_data", ("offset", "bytes"), (offset, held))]
+    if binding == "ble control":
+        return _describe_pieces(header["pieces"], data)
     reader = frame.FrameReader()
     lines = [_frame_line(one) for one in reader.feed(data)]
     lines.append("junk bytes=%d" % reader.junk_bytes)
+    return lines
+
+
+def _describe_pieces(lengths: str, data: bytes) -> "list[str]":
+    """Read notifications that came 10 ms apart; `pause` stands for a pause that is too long."""
+    reader = frame.PieceReader()
+    lines: "list[str]" = []
+    now_ms = at = 0
+    for length in lengths.split():
+        now_ms += 10
+        if length == "pause":
+            now_ms += 1000
+            continue
+        one = reader.feed(data[at : at + int(length)], now_ms)
+        at += int(length)
+        if one is not None:
+            lines.append(_frame_line(one))
+    lines.append("dropped frames=%d" % reader.dropped)
     return lines
 
 

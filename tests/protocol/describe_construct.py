@@ -124,10 +124,37 @@ def _frame(header: Mapping[str, str], text: str) -> Iterator[str]:
         seq, xfer, due = map(int, header["transfer"].split())
         offset, held = parse.parse_short_data(data, seq, xfer, due)
         yield _line("short_data", {"offset": offset, "bytes": held})
+    elif binding == "ble control":
+        frames, dropped = _pieces(header["pieces"], data)
+        yield from map(_frame_line, frames)
+        yield f"dropped frames={dropped}"
     else:
         frames, junk = parse.parse_serial_out(data)
         yield from map(_frame_line, frames)
         yield f"junk bytes={junk}"
+
+
+def _pieces(lengths: str, data: bytes) -> tuple[list[parse.ParsedFrame], int]:
+    """Join notifications up to each frame's length, by the words of SPEC.md 7.3."""
+    frames: list[parse.ParsedFrame] = []
+    begun = b""
+    dropped = 0
+    for length in lengths.split():
+        if length == "pause":
+            dropped += bool(begun)
+            begun = b""
+            continue
+        begun += data[: int(length)]
+        data = data[int(length) :]
+        due = int.from_bytes(begun[2:4], "little") + 8
+        if 4 <= len(begun) < due <= layout.BLE_FRAME_MAX_BYTES:
+            continue
+        try:
+            frames.append(parse.parse_frame(begun))
+        except WireError:
+            dropped += 1
+        begun = b""
+    return frames, dropped
 
 
 def _frame_line(frame: parse.ParsedFrame) -> str:

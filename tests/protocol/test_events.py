@@ -89,8 +89,7 @@ def test_a_text_over_the_limit_is_named(position: int) -> None:
         events.custody_body(2, 1, tuple(texts))
 
     assert str(caught.value) == (
-        f"custody {CUSTODY_TEXTS[position]} is 78 bytes of UTF-8; "
-        "at most 76 fit: shorten it"
+        f"custody {CUSTODY_TEXTS[position]} is 78 bytes of UTF-8; at most 76 fit: shorten it"
     )
 
 

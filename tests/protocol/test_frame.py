@@ -210,3 +210,49 @@ def test_short_data_comes_back_from_any_byte_that_is_near(
     assert frame.parse_short_data(short, seq, xfer, due) == (offset, data)
     assert parse.parse_short_data(short, seq, xfer, due) == (offset, data)
     assert len(short) == len(data) + layout.DATA_SHORT_OVERHEAD_BYTES
+
+
+# --- BLE ----------------------------------------------------------------------------------------
+@given(st.binary(max_size=layout.BLE_BODY_MAX_BYTES), st.integers(20, 244))
+def test_a_frame_comes_back_from_pieces_of_any_mtu(body: bytes, most: int) -> None:
+    """Cut at each MTU from 23 to 247; the next frame begins anew."""
+    whole = bytes(frame.encode_frame(layout.MSG_STATUS, 5, body))
+    pieces = [whole[at : at + most] for at in range(0, len(whole), most)]
+    reader = frame.PieceReader()
+    read = [reader.feed(piece, 1000) for piece in pieces * 2]
+
+    expected = [None] * (len(pieces) - 1) + [(layout.MSG_STATUS, 5, body)]
+    assert read == expected * 2
+    assert reader.dropped == 0
+
+
+@given(st.lists(st.tuples(st.binary(max_size=244), st.integers(0, 3000)), max_size=20))
+def test_garbage_in_pieces_is_dropped_and_never_kept(listed: list[tuple[bytes, int]]) -> None:
+    """Any notifications at any time: after a pause a sound frame is read."""
+    reader = frame.PieceReader()
+    now_ms = 0
+    for piece, wait_ms in listed:
+        now_ms += wait_ms
+        reader.feed(piece, now_ms)
+    whole = frame.encode_frame(layout.MSG_ABORT, 9, b"")
+
+    assert reader.feed(whole, now_ms + layout.BLE_PIECE_PAUSE_MS + 1) == (layout.MSG_ABORT, 9, b"")
+
+
+def test_a_reset_forgets_the_frame_begun() -> None:
+    """What a lost connection left does not spoil the next one's first frame."""
+    whole = bytes(frame.encode_frame(layout.MSG_STATUS, 5, bytes(40)))
+    reader = frame.PieceReader()
+    reader.feed(whole[:20], 0)
+    reader.reset()
+
+    assert reader.feed(bytes(frame.encode_frame(layout.MSG_ABORT, 9, b"")), 1) is not None
+
+
+def test_the_clock_of_a_board_may_wrap_between_pieces() -> None:
+    """ticks_ms counts to 2**30 and begins again."""
+    whole = bytes(frame.encode_frame(layout.MSG_STATUS, 5, bytes(30)))
+    reader = frame.PieceReader()
+    reader.feed(whole[:20], (1 << 30) - 5)
+
+    assert reader.feed(whole[20:], 5) == (layout.MSG_STATUS, 5, bytes(30))

@@ -126,3 +126,28 @@ def frame_short_data_turned() -> Vector:
 def frame_short_data_late() -> Vector:
     """Short DATA of a transfer that was replaced: its CRC does not match."""
     return _raw("short data", frame.encode_short_data(9, 4, 478, b"dewar"), transfer="10 5 478")
+
+
+@scenario
+def frame_pieces() -> Vector:
+    """A reply of 32 bytes in two notifications of an MTU of 23, then one that fits."""
+    hello = bytes(frame.encode_frame(layout.MSG_HELLO | layout.REPLY, 9, bytes(24)))
+    data = hello + _READ_REPLY
+    return _raw("ble control", data, pieces=f"20 {len(hello) - 20} {len(_READ_REPLY)}")
+
+
+@scenario
+def frame_pieces_lost() -> Vector:
+    """The second of three notifications was lost; what is asked again comes whole."""
+    hello = bytes(frame.encode_frame(layout.MSG_HELLO | layout.REPLY, 9, bytes(48)))
+    pieces = (hello[:20], hello[40:], hello[:20], hello[20:40], hello[40:])
+    lengths = [str(len(piece)) for piece in pieces]
+    lengths.insert(2, "pause")
+    return _raw("ble control", b"".join(pieces), pieces=" ".join(lengths))
+
+
+@scenario
+def frame_pieces_overrun() -> Vector:
+    """A notification goes on beyond the frame's length: both are dropped."""
+    hello = bytes(frame.encode_frame(layout.MSG_HELLO | layout.REPLY, 9, bytes(24)))
+    return _raw("ble control", hello + b"!" + _READ_REPLY, pieces=f"20 {len(hello) - 19} 13")
