@@ -101,7 +101,7 @@ BLOCK_HEADER = Record(
     ("length", U32, 1, "bytes"),  # the whole block: header, body and seal
     ("run", U32, 1, ""),  # number of the run on this board
     ("block_seq", U32, 1, ""),  # 0, 1, 2 ... within the run
-    ("boot", U16, 1, ""),  # 1, 2, 3 ... within the run: counts up at each start of the board
+    ("boot", U16, 1, ""),  # 0, 1, 2 ... within the run: counts up at each start of the board
     ("uptime_ms", U16, 1, "ms"),  # 0 to 999
     ("uptime_s", U32, 1, "s"),  # when the block's content begins
 )
@@ -147,12 +147,12 @@ SPAN = Record(
     "span",
     ("first_sample", U32, 1, ""),  # number within the run of the first sample
     ("count", U16, 1, ""),  # samples, and values in each column of the block: 1 to 4096
-    ("interval_ms", U32, 1, "ms"),  # between nominal times
+    ("interval_ms", U32, 1, "ms"),  # between nominal times; not 0
 )
 # Followed by one parameter byte per page, the remainder plane and the unary plane (4.6).
 COLUMN_HEAD = Record(
     "column_head",
-    ("channel", U8, 1, ""),  # or CHANNEL_COMMON
+    ("channel", U8, 1, ""),  # or CHANNEL_COMMON, 255
     ("quantity", U8, 1, ""),
     ("first", I16, 1, ""),  # the first value, where the predictor starts
 )
@@ -221,7 +221,7 @@ SAMPLING = Record(
     ("fast_interval_ms", U32, 1, "ms"),  # while a rule is pending or active; 0: never faster
     ("conversions", U16, 1, ""),  # per sample; above 1 the min and max columns exist
     ("gain", U8, 1, ""),  # voltage gain of the converter: 8 or 32
-    ("full_policy", U8, 1, ""),
+    ("full_policy", U8, 1, ""),  # memory full: 0 stop, 1 give up the oldest segments (4.1)
 )
 FULL_STOP = 0  # memory full: stop and say so
 FULL_OVERWRITE = 1  # memory full: give up the oldest pulled run, then the oldest of this one
@@ -249,7 +249,7 @@ RULE = Record(
     ("threshold", I16, 1, ""),  # 1/128 degC; for a rate, K/h
     ("hysteresis", U16, 1, ""),  # in the unit of the threshold
     ("dwell_s", U32, 1, "s"),
-    ("rate_window_s", U16, 1, "s"),
+    ("rate_window_s", U16, 1, "s"),  # of a rate, at least 1; 0 for the other kinds
 )
 RULE_MAX = 8
 RULE_ABOVE = 1
@@ -318,7 +318,7 @@ EVENT_HEAD = Record(
 EVENT_BOOT = Record(
     "boot",
     ("cause", U8, 1, ""),
-    ("boot", U16, 1, ""),
+    ("boot", U16, 1, ""),  # that of the block header
     ("recovered_samples", U16, 1, ""),  # found in the journal after the last stop
     ("dropped_bytes", U16, 1, "bytes"),  # torn tail of the journal, not readable
     ("utc_s", U32, 1, "s"),
@@ -438,7 +438,7 @@ EVENT_TILT = Record(
 EVENT_SUPPLY = Record(
     "supply",
     ("supply_mv", U16, 1, "mV"),
-    ("low", U8, 1, ""),
+    ("low", U8, 1, ""),  # 1: too low to go on for long
 )
 # Followed by: actor, place and note, each one length byte and that many bytes of UTF-8.
 EVENT_CUSTODY = Record(
@@ -609,17 +609,17 @@ HELLO = Record(
     "hello",
     ("protocol", U8, 1, ""),
     ("reserved", U8, 1, ""),
-    ("body_max", U16, 1, "bytes"),  # largest body the host can take
-    ("nonce", BYTES(8), 1, ""),
+    ("body_max", U16, 1, "bytes"),  # largest body the host can take, at least 80
+    ("nonce", BYTES(8), 1, ""),  # random, new for each HELLO
 )
 HELLO_REPLY = Record(
     "hello_reply",
     ("protocol", U8, 1, ""),
     ("format", U8, 1, ""),
-    ("body_max", U16, 1, "bytes"),
-    ("features", U32, 1, ""),
+    ("body_max", U16, 1, "bytes"),  # largest body the board can take or send
+    ("features", U32, 1, ""),  # 0 in this version
     ("device_id", BYTES(8), 1, ""),
-    ("nonce", BYTES(8), 1, ""),
+    ("nonce", BYTES(8), 1, ""),  # the board's own, random
 )
 # What a board can do beyond the first version, in HELLO_REPLY and INFO.
 FEATURE_RADIO = 1
@@ -646,16 +646,16 @@ STATUS_REPLY = Record(
     ("reading_2", I16, 1 / 128, "degC"),
     ("reading_3", I16, 1 / 128, "degC"),
     ("cold_junction", I16, 1 / 64, "degC"),
-    ("ring_high_water", U8, 1, ""),
-    ("ring_dropped", U16, 1, ""),
-    ("rules_active", U8, 1, ""),
+    ("ring_high_water", U8, 1, ""),  # most samples that ever waited in RAM
+    ("ring_dropped", U16, 1, ""),  # samples that found no room there; 65535: or more
+    ("rules_active", U8, 1, ""),  # bit n: an excursion of rule n is open
 )
 STATUS_RECORDING = 1
-STATUS_EXCURSION = 2
-STATUS_FAULT = 4
+STATUS_EXCURSION = 2  # one is open
+STATUS_FAULT = 4  # a probe gives no temperature, or a part no answer
 STATUS_CLOCK_UNSET = 8
 STATUS_LOW_SUPPLY = 16
-STATUS_MEMORY_FULL = 32
+STATUS_MEMORY_FULL = 32  # recording has stopped for want of room
 TIME = Record(
     "time",
     ("utc_s", U32, 1, "s"),
@@ -669,20 +669,20 @@ TIME_REPLY = Record(
 )
 LIST = Record(
     "list",
-    ("from_index", U16, 1, ""),
-    ("most", U8, 1, ""),
+    ("from_index", U16, 1, ""),  # the first entry wanted, from 0
+    ("most", U8, 1, ""),  # entries wanted at most
 )
 LIST_REPLY = Record(
     "list_reply",
-    ("total", U16, 1, ""),
+    ("total", U16, 1, ""),  # entries there are
     ("from_index", U16, 1, ""),
-    ("count", U8, 1, ""),
+    ("count", U8, 1, ""),  # entries that follow; may be fewer than wanted
 )
 # One entry of a list: a segment or the journal of one run.
 LIST_ENTRY = Record(
     "list_entry",
     ("run", U32, 1, ""),
-    ("file", U16, 1, ""),  # segment number, or FILE_JOURNAL
+    ("file", U16, 1, ""),  # segment number, from 0, or FILE_JOURNAL, 0xFFFF
     ("flags", U8, 1, ""),
     ("etag", U32, 1, ""),  # changes whenever earlier bytes of the file may have changed
     ("size", U32, 1, "bytes"),
@@ -704,13 +704,13 @@ READ = Record(
 READ_REPLY = Record(
     "read_reply",
     ("xfer", U8, 1, ""),
-    ("length", U32, 1, "bytes"),
+    ("length", U32, 1, "bytes"),  # that will come
 )
 DATA_HEAD = Record(
     "data_head",
     ("xfer", U8, 1, ""),
-    ("flags", U8, 1, ""),
-    ("offset", U32, 1, "bytes"),
+    ("flags", U8, 1, ""),  # 0 in this version
+    ("offset", U32, 1, "bytes"),  # of the first byte, in the file
 )
 # The frame of MSG_DATA_SHORT: this head, the bytes, then the low 16 bits of the CRC-32 of the DATA
 # frame it stands for (7.3).
@@ -724,15 +724,15 @@ DATA_SHORT_OVERHEAD_BYTES = 5
 END = Record(
     "end",
     ("xfer", U8, 1, ""),
-    ("status", U8, 1, ""),
-    ("offset", U32, 1, "bytes"),
+    ("status", U8, 1, ""),  # 0, or an ERROR_*
+    ("offset", U32, 1, "bytes"),  # behind the last byte sent, in the file
     ("crc32", U32, 1, ""),  # of the bytes of this transfer, from its first offset
 )
 ACK = Record(
     "ack",
     ("xfer", U8, 1, ""),
-    ("next_offset", U32, 1, "bytes"),
-    ("credit", U32, 1, "bytes"),
+    ("next_offset", U32, 1, "bytes"),  # the host holds every byte before it
+    ("credit", U32, 1, "bytes"),  # the board may send up to next_offset + credit
 )
 HASH = Record(
     "hash",
@@ -743,7 +743,11 @@ HASH = Record(
     ("length", U32, 1, "bytes"),
 )
 HASH_REPLY = Record("hash_reply", ("sha256", BYTES(32), 1, ""))
-SEAL_REPLY = Record("seal_reply", ("blocks", U32, 1, ""), ("chain", BYTES(32), 1, ""))
+SEAL_REPLY = Record(
+    "seal_reply",
+    ("blocks", U32, 1, ""),  # of the run so far
+    ("chain", BYTES(32), 1, ""),  # of the last of them
+)
 # MSG_MARK carries a custody body: EVENT_CUSTODY and its three texts.
 CONFIRM = Record(
     "confirm",
@@ -778,15 +782,15 @@ AUTH_REPLY = Record("auth_reply", ("proof", BYTES(16), 1, ""))
 KEY = Record("key", ("key", U8, 1, ""))  # KEY_*
 KEY_REPLY = Record("key_reply", ("secret", BYTES(32), 1, ""))
 ERROR = Record("error", ("code", U8, 1, ""))  # then UTF-8 text for a person
-ERROR_UNKNOWN = 1
-ERROR_MALFORMED = 2
-ERROR_NOT_FOUND = 3
-ERROR_CHANGED = 4
-ERROR_BUSY = 5
-ERROR_RANGE = 6
+ERROR_UNKNOWN = 1  # the board knows no request of this kind
+ERROR_MALFORMED = 2  # the body is not what this request has, or no run is open to take it
+ERROR_NOT_FOUND = 3  # no such file
+ERROR_CHANGED = 4  # the file is another, or the bytes the host holds are not its; list again
+ERROR_BUSY = 5  # not now: ask again as a new request
+ERROR_RANGE = 6  # a number beyond what there is
 ERROR_MEMORY_FULL = 7
-ERROR_NOT_ALLOWED = 8
-ERROR_VERSION = 9
+ERROR_NOT_ALLOWED = 8  # the chain value to be confirmed is not the board's
+ERROR_VERSION = 9  # the board speaks another protocol version
 ERROR_NAMES = {
     1: "unknown request",
     2: "malformed request",

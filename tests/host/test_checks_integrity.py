@@ -172,6 +172,19 @@ def test_a_sound_journal_is_told_and_a_torn_one_is_incomplete(tmp_path: Path) ->
     assert (finding.code, finding.offset) == ("journal-torn", len(torn.data) - 4)
 
 
+def test_a_shock_stored_since_the_journal_began_does_not_hide_it(tmp_path: Path) -> None:
+    """The block of a shock window takes a block number, and no sample, from the open journal."""
+    writer = trip(stop=False)
+    blocks = writer.blocks
+    writer.shock(4 * HOUR_MS + 20_000, ([0] * 200, [0] * 200, [10] * 200))
+    writer.blocks = blocks
+    writer.journal(4 * HOUR_MS, [(0, -24000, -24000, 1600)] * 3)
+    review = _review(tmp_path, bytes(writer.data))
+
+    assert review.integrity.intact
+    assert (review.integrity.journal_samples, review.coverage.samples) == (3, 4 * 360 + 3)
+
+
 def test_a_journal_already_sealed_is_not_counted_again(tmp_path: Path) -> None:
     """A cut between sealing and the next journal leaves both: the block wins."""
     writer = trip(1, stop=False)

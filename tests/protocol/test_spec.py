@@ -34,6 +34,19 @@ def test_every_record_of_the_table_stands_in_the_spec() -> None:
     assert named == records
 
 
+def test_every_constant_the_spec_names_has_its_number() -> None:
+    """A stranger cannot look a name up in layout.py."""
+    numbers = {name: value for name, value in vars(layout).items() if isinstance(value, int)}
+    told: dict[str, bool] = {}
+    for line in SPEC.splitlines():
+        words = set(re.findall(r"\w+", line))
+        values = {int(word, 0) for word in words if re.fullmatch(r"0x\w+|0|[1-9]\d*", word)}
+        for name in words & numbers.keys():
+            told[name] = told.get(name, False) or numbers[name] in values
+
+    assert [name for name, is_told in told.items() if not is_told] == []
+
+
 def test_the_column_worked_out_by_hand_decodes_as_it_says() -> None:
     """Section 4.6: values 100, 104, 101."""
     example = re.search(r"the payload is `([0-9a-f ]+)`", SPEC)

@@ -315,6 +315,7 @@ def measure(total_bytes: int, rounds: int) -> tuple[dict[str, list[float]], floa
         for number in range(rounds):
             with board_program("serve_files.py", str(scratch / "log")) as port:
                 time.sleep(START_S)
+                seconds = 0.0
                 for _ in range(RUNS):
                     seconds, wire = run_pull(port, MemorySink(), log)
                 figures[OURS].append(len(log) / seconds / 1000)

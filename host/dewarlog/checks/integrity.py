@@ -10,7 +10,7 @@ a stray block is named once and never counted twice.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from dewarlog import words
 from dewarlog.checks.finding import Finding, Severity
@@ -19,6 +19,9 @@ from dewarlog_wire import layout
 
 if TYPE_CHECKING:
     from dewarlog.records import Event
+
+# Kinds of block that take over what a journal held. A shock block does not: the journal goes on.
+_FROM_JOURNAL: Final = (layout.BLOCK_SAMPLES, layout.BLOCK_EVENTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,7 @@ class IntegrityCheck:
     _first_chain: bytes | None = None
     _run: int | None = None
     _next_seq: int = 0
+    _next_seq_from_journal: int = 0  # behind the last block that took over a journal
     _next_sample: int = 0
     _next_event: int = 0
     _lost: Lost | None = None
@@ -118,6 +122,8 @@ class IntegrityCheck:
             self._unsealed = True
         self._events(block.events)
         self._next_seq = block.block_seq + 1
+        if block.kind in _FROM_JOURNAL:
+            self._next_seq_from_journal = self._next_seq
         self._last = block
         return True
 
@@ -303,7 +309,7 @@ class IntegrityCheck:
                 )
             )
             return False
-        if tail.block_seq < self._next_seq or self._journal is not None:
+        if tail.block_seq < self._next_seq_from_journal or self._journal is not None:
             return False  # sealed since it was written: the blocks already say what it says
         if tail.block_seq > self._next_seq and self._blocks:
             self._findings.append(
