@@ -775,11 +775,11 @@ KEY_COURIER = 1
 KEY_RECEIPT = 2
 AUTH = Record(
     "auth",
-    ("key", U8, 1, ""),  # KEY_COURIER
+    ("key", U8, 1, ""),  # 1: the courier key (7.7)
     ("proof", BYTES(16), 1, ""),
 )
 AUTH_REPLY = Record("auth_reply", ("proof", BYTES(16), 1, ""))
-KEY = Record("key", ("key", U8, 1, ""))  # KEY_*
+KEY = Record("key", ("key", U8, 1, ""))  # 1 courier, 2 receipt
 KEY_REPLY = Record("key_reply", ("secret", BYTES(32), 1, ""))
 ERROR = Record("error", ("code", U8, 1, ""))  # then UTF-8 text for a person
 ERROR_UNKNOWN = 1  # the board knows no request of this kind
