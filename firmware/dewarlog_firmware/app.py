@@ -46,6 +46,9 @@ LOG_ID_BYTES = 8
 # A shock window is captured for at most a second or so; a sample waits that long for its flush,
 # so that no flash operation stalls the capture.
 CAPTURE_PATIENCE_MS = 2000
+# How long an accelerometer that lost its supply for a moment can go unnoticed: unlike a converter,
+# it is not read while all is quiet.
+ACCELEROMETER_PERIOD_S = 60
 _STOP_COMMAND = 0
 _STOP_KEYBOARD = 1
 _STOP_MEMORY_FULL = 2
@@ -122,6 +125,7 @@ class App:
         self._dropped = 0
         self._tilt = Tilt(config.tilt)
         self._tilt_due_s = 0
+        self._accelerometer_due_s = 0
         self._waker = board.timer(1)
 
         console = board.console()
@@ -253,11 +257,7 @@ class App:
             self._memory_full()
             return
         self.chips.configure_tilt()
-        settings = self._config.shock
-        held = self._accelerometer.identified() and self._accelerometer.configure(
-            settings.trigger_count, settings.rate_hz, quiet_ms=settings.quiet_ms
-        )
-        self._shock_sampler.start()
+        held = self._start_accelerometer()
         self.chips.note(PART_ACCELEROMETER, SENSOR_OK if held else self._shock_sampler.check())
         self.logbook.commit()
         period_ms = self.keeper.interval_ms // self._config.sampling.conversions
@@ -265,6 +265,16 @@ class App:
             self._waker.start(self._config.tilt.period_s * 1000, _wake)
         self.is_recording = True
         self.sampler.start(period_ms)
+
+    def _start_accelerometer(self) -> bool:
+        """Set the accelerometer up and watch for shocks; say whether it took its settings."""
+        settings = self._config.shock
+        self._shock_sampler.stop()
+        held = self._accelerometer.identified() and self._accelerometer.configure(
+            settings.trigger_count, settings.rate_hz, quiet_ms=settings.quiet_ms
+        )
+        self._shock_sampler.start()
+        return held
 
     def step(self) -> None:
         """Do one pass of the loop; sleep at its end when nothing is left to do."""
@@ -274,6 +284,7 @@ class App:
                 busy = self._take_samples()
                 busy = self._shocks.take() or busy
                 self._look_at_tilt()
+                self._look_at_accelerometer()
             except OSError as error:
                 if error.args[0] != ENOSPC:
                     raise
@@ -318,9 +329,18 @@ class App:
         if uptime_s < self._tilt_due_s:
             return
         self._tilt_due_s = uptime_s + self._config.tilt.period_s
+        self.logbook.at(uptime_s, uptime_ms)
         if self._tilt.look(self.chips.read_tilt(), uptime_s):
-            self.logbook.at(uptime_s, uptime_ms)
             self.logbook.emit(layout.KIND_TILT, self._tilt.values())
+            self._commit()
+
+    def _look_at_accelerometer(self) -> None:
+        uptime_s, uptime_ms = self.now()
+        if uptime_s < self._accelerometer_due_s:
+            return
+        self._accelerometer_due_s = uptime_s + ACCELEROMETER_PERIOD_S
+        self.logbook.at(uptime_s, uptime_ms)
+        if self.chips.look_at_accelerometer(self._shock_sampler, self._start_accelerometer):
             self._commit()
 
     def _set_clock_when_due(self) -> None:
