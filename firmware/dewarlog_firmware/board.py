@@ -89,8 +89,9 @@ _I2C_HZ = 400_000
 _DIVIDER_KOHM = 100  # both resistors of the supply divider
 _DEVICE_ID_BYTES = 8
 
-# machine.reset_cause() constants, where the port has them. A brown-out and the reset pin show as
-# power on on rp2: its port asks the watchdog and nothing else.
+# machine.reset_cause() constants, where the port has them. rp2 asks its watchdog and nothing else:
+# a brown-out and the reset pin show as power on there, machine.reset(), which works by the
+# watchdog, as watchdog, and Ctrl-D at the REPL as whatever came before it.
 _RESET_CAUSES = (
     ("PWRON_RESET", "power on"),
     ("HARD_RESET", "reset pin"),
