@@ -298,7 +298,7 @@ class App:
 
     def _take_samples(self) -> bool:
         if not self.sampler.take(self._sample):
-            return False
+            return self.sampler.revive()
         cause = layout.GAP_LATE
         dropped = self.sampler.ring.dropped
         if dropped != self._dropped:
