@@ -62,8 +62,8 @@ def byte_count(count: float) -> str:
     return f"{count / 1000:.1f} kB" if count < 1_000_000 else f"{count / 1_000_000:.2f} MB"
 
 
-def say_pull(result: PullResult) -> None:
-    """Print what a pull brought."""
+def say_pull(result: PullResult, *, checked_next: bool = False) -> None:
+    """Print what a pull brought, and what to do next unless it is done anyway."""
     rate = result.received_bytes / result.seconds if result.seconds > 0 else 0.0
     received, held = byte_count(result.received_bytes), byte_count(result.held_bytes)
     console.say(
@@ -78,11 +78,10 @@ def say_pull(result: PullResult) -> None:
     for note in (result.not_sealed, result.not_confirmed):
         if note is not None:
             console.warn(f"  note: {note}")
-    if result.logs:
-        path = words.plain(str(result.logs[-1].path))
-        console.say(f"Next: dewarlog check {path}")
-    else:
+    if not result.logs:
         console.say("The board holds no log.")
+    elif not checked_next:
+        console.say(f"Next: dewarlog check {words.plain(str(result.logs[-1].path))}")
 
 
 def log_data(log: FiledLog) -> dict[str, Any]:
@@ -133,7 +132,7 @@ def status_words(board: Board, now: Status) -> list[tuple[str, str]]:
     rows = [
         ("Logger", board.name),
         ("State", _state_words(now.state)),
-        ("Run", f"{now.run}, start {now.boot + 1}, {words.duration(now.uptime_s)} ago"),
+        ("Run", f"{now.run}; start {now.boot + 1} was {words.duration(now.uptime_s)} ago"),
     ]
     for channel, code in enumerate(now.readings):
         state = layout.state_of(code)
@@ -151,7 +150,8 @@ def status_words(board: Board, now: Status) -> list[tuple[str, str]]:
     unix_s = unix_s_of(now.utc_s)
     clock = "none"
     if unix_s is not None and now.clock_state == layout.CLOCK_OK:
-        clock = f"{words.utc(unix_s)}, {unix_s - time.time():+.0f} s from this computer's"
+        offset = f"{unix_s - time.time():+.0f} s".replace("-", "\u2212")
+        clock = f"{words.utc(unix_s)}, {offset} from this computer's"
     rows += [
         ("Clock", clock),
         ("Interval", words.duration(now.interval_ms / 1000)),

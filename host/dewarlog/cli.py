@@ -127,7 +127,7 @@ def report(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write one HTML page that says everything: verdict, plot, causes, custody, evidence.
+    """Write the verdict and all its evidence as one HTML page.
 
     The page needs no network and no other file; print it or send it as it is.
     """
@@ -294,7 +294,7 @@ def pull(
         if verdict is not None:
             raise typer.Exit(verdict.exit_code)
     else:
-        answers.say_pull(result)
+        answers.say_pull(result, checked_next=newest is not None)
         if newest is not None:
             check(newest)
     if any(log.problem is not None for log in result.logs):
@@ -370,7 +370,10 @@ def mark(
     note: Annotated[str, typer.Option(help="Anything else. No patient data.")] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Record a custody step in the board's log: who has the dewar, where, from now on."""
+    """Record a custody step in the board's log.
+
+    The step says who has the dewar from now on, and where; it is sealed with the readings.
+    """
     from dewarlog.session import Session
     from dewarlog_wire import layout
     from dewarlog_wire.errors import BlockError
@@ -479,9 +482,10 @@ def sim(
         typer.Option(metavar="FILE", help="Keep the flash content here, and go on from it."),
     ] = None,
 ) -> None:
-    """Start a simulated board: the real firmware on modelled chips, behind a serial port.
+    """Start a simulated board behind a serial port.
 
-    Prints the port's name, runs the trip, then waits; Ctrl-C ends it. From a source tree only.
+    It is the real firmware on modelled chips. Prints the port's name, runs the trip, then waits;
+    Ctrl-C ends it. From a source tree only.
     """
     from dewarlog.sim import run
 

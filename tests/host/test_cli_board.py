@@ -99,6 +99,7 @@ def test_pull_can_check_at_once(board: MemoryLink, tmp_path: Path) -> None:
     """In words the verdict follows the pull; as JSON both stand in one document."""
     code, output = _run("pull", "usb:x", "--archive", str(tmp_path), "--check")
     assert code == ExitCode.USE
+    assert "Next: dewarlog check" not in output
     assert " USE " in output
     code, data = _json("pull", "usb:x", "--archive", str(tmp_path), "--check")
     assert (code, data["check"]["verdict"]) == (0, "USE")
