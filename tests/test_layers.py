@@ -43,7 +43,7 @@ FIRMWARE_LINE: Final = {
     "flash_log": ("flash_log", "logbook"),
     "server": ("transfer", "server"),
     "link": ("link_usb",),
-    "outside": ("chips", "keeper", "shock_keeper", "desk", "board", "app"),
+    "outside": ("chips", "keeper", "shock_keeper", "former_run", "desk", "board", "app"),
 }
 HOST_LINE: Final = {
     "ground": ("__init__", "errors", "its90"),

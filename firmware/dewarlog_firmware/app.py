@@ -8,6 +8,7 @@ A run continues over resets and power cuts until a host ends it; Ctrl-C stops th
 run open and gives the REPL: `from dewarlog_firmware import app; app.run()` goes on.
 """
 
+import gc
 import os
 import struct
 import sys
@@ -20,10 +21,16 @@ from dewarlog_firmware.config import load_config, parse_config
 from dewarlog_firmware.desk import Desk
 from dewarlog_firmware.excursion import Engine
 from dewarlog_firmware.flash_log import FlashLog
+from dewarlog_firmware.former_run import close_former_run
 from dewarlog_firmware.keeper import Keeper
 from dewarlog_firmware.link_usb import UsbLink
 from dewarlog_firmware.logbook import ENOSPC, Logbook
-from dewarlog_firmware.profile import default_document, profile_sections, reading_columns
+from dewarlog_firmware.profile import (
+    default_document,
+    profile_crc,
+    profile_sections,
+    reading_columns,
+)
 from dewarlog_firmware.recorder import Recorder
 from dewarlog_firmware.sampler import Sample, Sampler
 from dewarlog_firmware.server import Server
@@ -32,7 +39,6 @@ from dewarlog_firmware.shock_keeper import ShockKeeper
 from dewarlog_firmware.shock_sampler import SENSOR_OK, ShockSampler
 from dewarlog_firmware.tilt import Tilt
 from dewarlog_wire import layout
-from dewarlog_wire.crc import crc32
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -62,7 +68,11 @@ def run() -> None:
     than its shipment's.
     """
     board = open_board()
-    App(board, load_profile(PROFILE_PATH)).run()
+    config = load_profile(PROFILE_PATH)
+    # Another profile is another run: limits never change inside one.
+    close_former_run(LOG_ROOT, profile_crc(profile_sections(config)), _fast_functions()[0])
+    gc.collect()  # its recorder's buffers are as large as those the app now makes
+    App(board, config).run()
 
 
 def load_profile(path: str) -> "Config":
@@ -188,19 +198,11 @@ class App:
 
     def _open_run(self) -> None:
         sections = list(profile_sections(self._config))
-        config_crc = 0
-        for kind, body in sections:
-            config_crc = crc32(body, crc32(bytes((kind,)), config_crc))
         self.stamp()
-        state = self.logbook.flash.open_run()
-        if state is not None:
-            recovery = self.logbook.resume()
-            if state.config_crc == config_crc:
-                self._note_boot(recovery)
-                return
-            # Another profile is another run: limits never change inside one.
-            self.logbook.end()
-        self._begin_run(sections, config_crc)
+        if self.logbook.flash.open_run() is not None:  # of this profile: see `run` above
+            self._note_boot(self.logbook.resume())
+        else:
+            self._begin_run(sections, profile_crc(sections))
 
     def _begin_run(self, sections: list, config_crc: int) -> None:
         log_id = os.urandom(LOG_ID_BYTES)
