@@ -62,8 +62,13 @@ def byte_count(count: float) -> str:
     return f"{count / 1000:.1f} kB" if count < 1_000_000 else f"{count / 1_000_000:.2f} MB"
 
 
-def say_pull(result: PullResult, *, checked_next: bool = False) -> None:
-    """Print what a pull brought, and what to do next unless it is done anyway."""
+def say_pull(
+    result: PullResult, only_run: int | None = None, *, checked_next: bool = False
+) -> None:
+    """Print what a pull brought, and what to do next unless it is done anyway.
+
+    `only_run` is the run that was asked for.
+    """
     rate = result.received_bytes / result.seconds if result.seconds > 0 else 0.0
     received, held = byte_count(result.received_bytes), byte_count(result.held_bytes)
     console.say(
@@ -79,7 +84,10 @@ def say_pull(result: PullResult, *, checked_next: bool = False) -> None:
         if note is not None:
             console.warn(f"  note: {note}")
     if not result.logs:
-        console.say("The board holds no log.")
+        if only_run is None:
+            console.say("The board holds no log.")
+        else:
+            console.say(f"The board holds no run {only_run}. Without --run, every run is pulled.")
     elif not checked_next:
         console.say(f"Next: dewarlog check {words.plain(str(result.logs[-1].path))}")
 

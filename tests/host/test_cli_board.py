@@ -125,6 +125,14 @@ def test_pull_of_an_empty_board_is_no_data(
     assert (code, "holds no log" in output) == (ExitCode.NO_DATA, True)
 
 
+def test_pull_of_a_run_that_is_not_there_names_it(board: MemoryLink, tmp_path: Path) -> None:
+    """The board does hold a log: not this one."""
+    code, output = _run("pull", "usb:x", "--archive", str(tmp_path), "--run", "99")
+
+    assert code == ExitCode.NO_DATA
+    assert "holds no run 99" in output
+
+
 def test_the_archive_lists_what_was_pulled(board: MemoryLink, tmp_path: Path) -> None:
     """Logger, run, size and hash."""
     _run("pull", "usb:x", "--archive", str(tmp_path))
