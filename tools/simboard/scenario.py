@@ -107,7 +107,7 @@ def load(
     try:
         with path.open("rb") as file:
             values = tomllib.load(file)
-    except (OSError, tomllib.TOMLDecodeError) as error:
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         ours = ", ".join(sorted(entry.stem for entry in SCENARIOS.glob("*.toml")))
         raise ScenarioError(str(path), f"{error}; scenarios of our own: {ours}") from error
     reader = _Reader(path, values)
