@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import struct
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from typer.testing import CliRunner
 
 import dewarlog.link
 from dewarlog import cli
+from dewarlog.archive import Archive
 from dewarlog.errors import ExitCode, PortMissing
 from dewarlog_wire import layout
 from dewarlog_wire.events import read_custody
@@ -131,6 +133,47 @@ def test_pull_of_a_run_that_is_not_there_names_it(board: MemoryLink, tmp_path: P
 
     assert code == ExitCode.NO_DATA
     assert "holds no run 99" in output
+
+
+def test_a_full_disk_ends_with_the_code_of_storage_and_loses_nothing(
+    board: MemoryLink, tmp_path: Path
+) -> None:
+    """What came is kept: with room again, only the rest is fetched."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # 700 bytes for a file: a note fits, the log does not.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (700, before[1]))
+    try:
+        code, told = _json("pull", "usb:x", "--archive", str(tmp_path))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+    assert (code, told["error"]) == (ExitCode.STORAGE, "DiskFull")
+    assert str(tmp_path) in told["message"]
+    code, told = _json("pull", "usb:x", "--archive", str(tmp_path))
+    size = len(trip(2).data)
+    assert (code, told["held_bytes"], told["received_bytes"]) == (0, 700, size - 700)
+
+
+def test_an_archive_that_cannot_be_made_ends_with_the_code_of_storage(
+    board: MemoryLink, tmp_path: Path
+) -> None:
+    """The message names the folder."""
+    (tmp_path / "file").write_text("in the way")
+    code, told = _json("pull", "usb:x", "--archive", str(tmp_path / "file" / "archive"))
+
+    assert (code, told["error"]) == (ExitCode.STORAGE, "ArchiveError")
+    assert str(tmp_path / "file" / "archive") in told["message"]
+
+
+def test_a_second_pull_of_the_same_board_is_told_to_wait(
+    board: MemoryLink, tmp_path: Path
+) -> None:
+    """It writes nothing and does not wait in silence."""
+    with Archive(tmp_path).lock(bytes.fromhex(DEVICE_ID)):
+        code, told = _json("pull", "usb:x", "--archive", str(tmp_path))
+
+    assert (code, told["error"]) == (ExitCode.STORAGE, "ArchiveLocked")
+    assert not list(tmp_path.rglob("*.dwl"))
 
 
 def test_the_archive_lists_what_was_pulled(board: MemoryLink, tmp_path: Path) -> None:
