@@ -37,10 +37,25 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+
+def _a_file(path: Path) -> Path:
+    if not path.is_file():
+        raise typer.BadParameter(
+            f"{words.plain(str(path))} is a pipe or a device. A log is read more than once: save "
+            "it to a file first."
+        )
+    return path
+
+
 LogPath = Annotated[
     Path,
     typer.Argument(
-        metavar="LOG", exists=True, dir_okay=False, readable=True, help="A log file (*.dwl)."
+        metavar="LOG",
+        exists=True,
+        dir_okay=False,
+        readable=True,
+        callback=_a_file,
+        help="A log file (*.dwl).",
     ),
 ]
 Device = Annotated[

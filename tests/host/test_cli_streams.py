@@ -219,25 +219,39 @@ def test_a_file_is_written_whole_or_not_at_all(
 
 def test_ctrl_c_ends_with_its_own_code_and_leaves_nothing(tmp_path: Path) -> None:
     """130, one line, and neither a page nor a part of one."""
-    pipe = tmp_path / "never.dwl"
-    os.mkfifo(pipe)
+    log = written(tmp_path, trip(1))
+    with log.open("r+b") as file:
+        file.truncate(4 << 30)  # a hole: many seconds to look through, and no room on the disk
     page = tmp_path / "page.html"
-    with (
-        subprocess.Popen(
-            [sys.executable, "-m", "dewarlog", "report", str(pipe), "-o", str(page)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=_environment(),
-        ) as process,
-        pipe.open("wb"),  # opens once the program reads
-    ):
-        time.sleep(0.2)
+    with subprocess.Popen(
+        [sys.executable, "-m", "dewarlog", "report", str(log), "-o", str(page)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=_environment(),
+    ) as process:
+        time.sleep(1)
         process.send_signal(signal.SIGINT)
         output, error = process.communicate(timeout=_TIMEOUT_S)
 
     assert process.returncode == ExitCode.INTERRUPTED
     assert (output, error) == (b"", b"dewarlog: stopped\n")
-    assert list(tmp_path.iterdir()) == [pipe]
+    assert list(tmp_path.iterdir()) == [log]
+
+
+@pytest.mark.parametrize("command", ["check", "report", "export"])
+def test_a_pipe_is_no_log(command: str, use: Path) -> None:
+    """Read a second time it would be empty: an empty table with exit code 0."""
+    done = subprocess.run(
+        [sys.executable, "-m", "dewarlog", command, "/dev/stdin"],
+        input=use.read_bytes(),
+        capture_output=True,
+        env=_environment(),
+        check=False,
+        timeout=_TIMEOUT_S,
+    )
+
+    assert (done.returncode, done.stdout) == (ExitCode.USAGE, b"")
+    assert b"save it to a file first" in done.stderr.replace(b"\n", b" ")
 
 
 def test_texts_that_are_not_utf_8_are_wrong_use() -> None:
