@@ -83,6 +83,17 @@ def test_a_truncated_log_is_incomplete(tmp_path: Path) -> None:
     assert finding.offset == writer.offsets[-1]
 
 
+def test_a_log_cut_between_two_blocks_does_not_claim_its_end(tmp_path: Path) -> None:
+    """Its bytes are sound, so the note says where it ends, and that more may have followed."""
+    writer = trip()
+    whole = _review(tmp_path, bytes(writer.data))
+    short = _review(tmp_path, bytes(writer.data[: writer.offsets[3]]))
+
+    notes = {item.code: item.message for item in short.findings}
+    assert "or its end is missing. Its last block is 2." in notes["still-recording"]
+    assert "still-recording" not in {item.code for item in whole.findings}
+
+
 def test_a_doubled_log_is_named_and_counted_once(tmp_path: Path) -> None:
     """The second copy adds no sample, no event and no gap."""
     data = bytes(trip().data)

@@ -502,13 +502,15 @@ class IntegrityCheck:
                     {"samples": integrity.journal_samples},
                 )
             )
-        if not integrity.stopped:
+        if not integrity.stopped and self._last is not None:
             notes.append(
                 Finding(
                     "integrity",
                     Severity.INFO,
                     "still-recording",
-                    "The log was pulled while the run went on: it does not end with a stop.",
+                    "The log does not end with a stop: it was pulled while the run went on, or "
+                    f"its end is missing. Its last block is {self._next_seq - 1}.",
+                    {"last_block": self._next_seq - 1},
                 )
             )
         if self._unsealed and self._blocks:
