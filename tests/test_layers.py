@@ -49,7 +49,7 @@ HOST_LINE: Final = {
     "ground": ("__init__", "errors", "its90"),
     "link": ("link", "link.*"),
     "pull": ("session", "fetch", "pull"),
-    "archive": ("durable", "chain", "held", "archive"),
+    "archive": ("durable", "chain", "held", "archive", "output"),
     "parse": ("parse", "records", "columns", "contents", "open_journal"),
     "readings": ("readings", "uncertainty"),
     "checks": ("words", "checks", "checks.*"),
