@@ -423,6 +423,10 @@ class IntegrityCheck:
 
     # --- the end ------------------------------------------------------------------------------
 
+    def add(self, finding: Finding) -> None:
+        """Take what another look at the whole file has found."""
+        self._findings.append(finding)
+
     def finish(self) -> tuple[Integrity, tuple[Finding, ...]]:
         """Give what the bytes prove, and every finding."""
         self._close_stray()

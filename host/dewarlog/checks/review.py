@@ -16,6 +16,7 @@ from dewarlog.checks.clock import ClockCheck
 from dewarlog.checks.columns import ColumnsCheck
 from dewarlog.checks.coverage import Coverage, CoverageCheck
 from dewarlog.checks.excursion import ExcursionCheck, judged
+from dewarlog.checks.filing import check_filing
 from dewarlog.checks.finding import Moment, limited
 from dewarlog.checks.integrity import Integrity, IntegrityCheck
 from dewarlog.checks.limits import (
@@ -238,6 +239,8 @@ class _Pass:
         run = self.run
         boots = tuple(span for _, span in sorted(self.boots.items()))
         last = Moment(boots[-1].boot, boots[-1].last_ms) if boots else None
+        for finding in check_filing(path, size_bytes, sha256):
+            self.integrity.add(finding)
         integrity, findings = self.integrity.finish()
         clock, more = self.clock.finish()
         findings += more
