@@ -53,7 +53,7 @@ HOST_LINE: Final = {
     "parse": ("parse", "records", "columns", "contents", "open_journal"),
     "readings": ("readings", "uncertainty"),
     "checks": ("words", "checks", "checks.*"),
-    "report": ("verdict", "report", "report.*", "export"),
+    "report": ("verdict", "journey", "report", "report.*", "export"),
     "outside": ("console", "answers", "sim", "cli", "__main__"),
 }
 LINES: Final = {"dewarlog_firmware": FIRMWARE_LINE, "dewarlog": HOST_LINE}

@@ -15,6 +15,7 @@ from dewarlog_wire import layout
 
 if TYPE_CHECKING:
     from dewarlog.checks.review import Review
+    from dewarlog.journey import Journey, Judged
     from dewarlog.pull import FiledLog, PullResult
     from dewarlog.session import Board, Status
     from dewarlog.verdict import Reason, Verdict
@@ -42,6 +43,37 @@ def say_verdict(review: Review, verdict: Verdict) -> None:
     )
     console.say(f"  SHA-256 {review.sha256}")
     console.say(f"  Everything in one page: dewarlog report {words.plain(str(review.path))}")
+
+
+def say_journey(journey: Journey) -> None:
+    """Print the verdict of every run of a journey, the newest last, and which one decides."""
+    for run in journey.earlier:
+        console.say()
+        console.say(f"Run {_run_of(run)} of this journey, which ended before the newest began:")
+        say_verdict(run.review, run.verdict)
+    if journey.earlier:
+        console.say()
+        console.say(f"Run {_run_of(journey.newest)}, the newest:")
+    say_verdict(journey.newest.review, journey.newest.verdict)
+    if journey.gravest is not journey.newest:
+        run, word = _run_of(journey.gravest), journey.gravest.verdict.word
+        console.say()
+        console.say(f"The journey: {console.styled(f' {word} ', word)} for run {run}, above.")
+
+
+def _run_of(judged: Judged) -> str:
+    return "?" if judged.review.run is None else str(judged.review.run.run)
+
+
+def journey_data(journey: Journey) -> dict[str, Any]:
+    """Give the newest run's check, those before it, and the word that decides, as data."""
+    from dewarlog.report.as_json import as_json  # noqa: PLC0415 - only where it is asked for
+
+    return {
+        "check": as_json(journey.newest.review, journey.newest.verdict),
+        "earlier_checks": [as_json(run.review, run.verdict) for run in journey.earlier],
+        "journey_verdict": journey.gravest.verdict.word,
+    }
 
 
 def _say_reasons(title: str, reasons: tuple[Reason, ...]) -> None:

@@ -283,7 +283,7 @@ def pull(
         int | None, typer.Option(min=0, help="Only this run. Default: every run.")
     ] = None,
     then_check: Annotated[
-        bool, typer.Option("--check", help="Check the newest log pulled, as `dewarlog check`.")
+        bool, typer.Option("--check", help="Check what was pulled of this journey, as `check`.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -308,22 +308,23 @@ def pull(
 
         with _device(device) as link, _progress(show=not as_json) as progress:
             result = pull_logs(link, Archive(archive), options, progress=progress)
-    newest = result.logs[-1].path if then_check and result.logs else None
+    journey = None
+    if then_check and result.logs:
+        with console.failures(as_json=as_json):
+            from dewarlog.journey import judge_journey
+
+            journey = judge_journey([log.path for log in result.logs])
     if as_json:
         data = answers.pull_data(result)
-        with console.failures(as_json=True):
-            review, verdict = (None, None) if newest is None else _judge(newest)
-        if review is not None and verdict is not None:
-            from dewarlog.report.as_json import as_json as data_of
-
-            data["check"] = data_of(review, verdict)
+        if journey is not None:
+            data |= answers.journey_data(journey)
         console.say_json(data)
-        if verdict is not None:
-            raise typer.Exit(verdict.exit_code)
     else:
-        answers.say_pull(result, run, checked_next=newest is not None)
-        if newest is not None:
-            check(newest)
+        answers.say_pull(result, run, checked_next=journey is not None)
+        if journey is not None:
+            answers.say_journey(journey)
+    if journey is not None:
+        raise typer.Exit(journey.gravest.verdict.exit_code)
     if any(log.problem is not None for log in result.logs):
         raise typer.Exit(ExitCode.NOT_INTACT)
     if not result.logs:

@@ -16,6 +16,7 @@ from dewarlog.archive import Archive
 from dewarlog.errors import ExitCode, PortMissing
 from dewarlog_wire import layout
 from dewarlog_wire.events import read_custody
+from log_writer import DEGC, EventSpec, LogWriter
 from memory_board import Clock, MemoryDevice, MemoryLink, MemoryStore, StoredRun
 from trips import trip
 
@@ -105,6 +106,30 @@ def test_pull_can_check_at_once(board: MemoryLink, tmp_path: Path) -> None:
     assert " USE " in output
     code, data = _json("pull", "usb:x", "--archive", str(tmp_path), "--check")
     assert (code, data["check"]["verdict"]) == (0, "USE")
+
+
+def test_a_run_that_ended_on_the_way_counts_too(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The newest run says USE; the one before, of the same day, decides all the same."""
+
+    def warm(hour: int, readings: list[list[int]]) -> list[EventSpec]:
+        readings[0][100:] = [-140 * DEGC] * len(readings[0][100:])
+        return []
+
+    first = trip(2, change=warm, writer=LogWriter(run=1, channels=2))
+    second = trip(2, writer=LogWriter(run=2, channels=2), ahead_s=3 * 3600)
+    runs = {1: StoredRun([bytes(first.data)]), 2: StoredRun([bytes(second.data)])}
+    store = MemoryStore(runs)
+    monkeypatch.setattr(dewarlog.link, "open_link", lambda _: MemoryLink(store, Clock()))
+    code, output = _run("pull", "usb:x", "--archive", str(tmp_path), "--check")
+    again, data = _json("pull", "usb:x", "--archive", str(tmp_path), "--check")
+
+    assert (code, again) == (ExitCode.HOLD, ExitCode.HOLD)
+    assert output.rstrip().endswith("The journey:  HOLD  for run 1, above.")
+    assert data["check"]["verdict"] == "USE"
+    assert [check["verdict"] for check in data["earlier_checks"]] == ["HOLD"]
+    assert data["journey_verdict"] == "HOLD"
 
 
 def test_pull_tells_the_time_unless_told_not_to(board: MemoryLink, tmp_path: Path) -> None:
