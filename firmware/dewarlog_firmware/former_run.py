@@ -8,6 +8,7 @@ A run whose first block cannot be read, or that memory is too full to seal, is c
 its journal kept for a host.
 """
 
+import os
 import struct
 
 from dewarlog_firmware.flash_log import FlashLog
@@ -46,6 +47,10 @@ class _NoRules:
 
 def close_former_run(root: str, config_crc: int, encode_page: "Callable[..., object]") -> bool:
     """Seal and close the open run below `root` if it is another profile's; say whether it was."""
+    try:
+        os.stat(root)
+    except OSError:
+        return False  # a new board: its first write belongs to its first run
     flash = FlashLog(root, bytearray(_BLOCK_0_BYTES))
     state = flash.open_run()
     if state is None or state.config_crc == config_crc:
