@@ -52,9 +52,9 @@ LOG_ID_BYTES = 8
 # A shock window is captured for at most a second or so; a sample waits that long for its flush,
 # so that no flash operation stalls the capture.
 CAPTURE_PATIENCE_MS = 2000
-# How long an accelerometer that lost its supply for a moment can go unnoticed: unlike a converter,
-# it is not read while all is quiet.
-ACCELEROMETER_PERIOD_S = 60
+# How long a tick that fell silent can go unnoticed, and an accelerometer that lost its supply for a
+# moment: unlike a converter, it is not read while all is quiet.
+HEALTH_PERIOD_S = 60
 _STOP_COMMAND = 0
 _STOP_KEYBOARD = 1
 _STOP_MEMORY_FULL = 2
@@ -135,7 +135,7 @@ class App:
         self._dropped = 0
         self._tilt = Tilt(config.tilt)
         self._tilt_due_s = 0
-        self._accelerometer_due_s = 0
+        self._health_due_s = 0
         self._waker = board.timer(1)
 
         console = board.console()
@@ -285,8 +285,7 @@ class App:
             try:
                 busy = self._take_samples()
                 busy = self._shocks.take() or busy
-                self._look_at_tilt()
-                self._look_at_accelerometer()
+                self._look_at_chips()
             except OSError as error:
                 if error.args[0] != ENOSPC:
                     raise
@@ -300,7 +299,7 @@ class App:
 
     def _take_samples(self) -> bool:
         if not self.sampler.take(self._sample):
-            return self.sampler.revive()
+            return False
         cause = layout.GAP_LATE
         dropped = self.sampler.ring.dropped
         if dropped != self._dropped:
@@ -326,24 +325,21 @@ class App:
         self._uncommitted_since_ms = -1
         self.logbook.commit()
 
-    def _look_at_tilt(self) -> None:
+    def _look_at_chips(self) -> None:
+        """See to what no interrupt tells of, each in its time."""
         uptime_s, uptime_ms = self.now()
-        if uptime_s < self._tilt_due_s:
-            return
-        self._tilt_due_s = uptime_s + self._config.tilt.period_s
-        self.logbook.at(uptime_s, uptime_ms)
-        if self._tilt.look(self.chips.read_tilt(), uptime_s):
-            self.logbook.emit(layout.KIND_TILT, self._tilt.values())
-            self._commit()
-
-    def _look_at_accelerometer(self) -> None:
-        uptime_s, uptime_ms = self.now()
-        if uptime_s < self._accelerometer_due_s:
-            return
-        self._accelerometer_due_s = uptime_s + ACCELEROMETER_PERIOD_S
-        self.logbook.at(uptime_s, uptime_ms)
-        if self.chips.look_at_accelerometer(self._shock_sampler, self._start_accelerometer):
-            self._commit()
+        if uptime_s >= self._tilt_due_s:
+            self._tilt_due_s = uptime_s + self._config.tilt.period_s
+            self.logbook.at(uptime_s, uptime_ms)
+            if self._tilt.look(self.chips.read_tilt(), uptime_s):
+                self.logbook.emit(layout.KIND_TILT, self._tilt.values())
+                self._commit()
+        if uptime_s >= self._health_due_s:
+            self._health_due_s = uptime_s + HEALTH_PERIOD_S
+            self.sampler.revive()
+            self.logbook.at(uptime_s, uptime_ms)
+            if self.chips.look_at_accelerometer(self._shock_sampler, self._start_accelerometer):
+                self._commit()
 
     def _set_clock_when_due(self) -> None:
         if self._clock_due_ms < 0:
