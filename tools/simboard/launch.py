@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import math
 import os
 import pty
 import signal
@@ -297,7 +298,15 @@ def _with_recording(scenario: Scenario, file: Path) -> Scenario:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; 0: the trip went through, 1: the board failed, 2: wrong use."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    for place in (options.flash_image, options.pty_link):
+        # Found missing at the end of the trip, the image would be lost.
+        if place is not None and not place.absolute().parent.is_dir():
+            parser.error(f"{place}: there is no folder {place.absolute().parent}")
+    link = options.pty_link
+    if link is not None and link.exists() and not link.is_symlink():
+        parser.error(f"{link}: is a file or a folder; the link to the port needs a free name")
     stopping = threading.Event()
 
     def on_signal(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
@@ -345,12 +354,20 @@ def _link(path: Path | None, port: str) -> Generator[None]:
     if path is None:
         yield
         return
-    path.unlink(missing_ok=True) if path.is_symlink() else None
+    if path.is_symlink():
+        path.unlink()
     path.symlink_to(port)
     try:
         yield
     finally:
         path.unlink(missing_ok=True)
+
+
+def _speed(text: str) -> float:
+    speed = float(text)
+    if not 0 < speed < math.inf:
+        raise ValueError
+    return speed
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -371,7 +388,7 @@ def _parser() -> argparse.ArgumentParser:
         "--serve", action="store_true", help="after the trip, run on in real time on the pty"
     )
     parser.add_argument(
-        "--speed", type=float, default=1.0, help="simulated seconds a second in real time"
+        "--speed", type=_speed, default=1.0, help="simulated seconds a second in real time"
     )
     parser.add_argument("--pty-link", type=Path, help="make a symbolic link to the pty")
     parser.add_argument("--profile", type=Path, help="profile.json of a new flash image")

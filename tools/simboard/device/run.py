@@ -232,6 +232,8 @@ class Run:
         for channel, at_us, _, kind in scenario["probe_faults"]:
             if kind == "brown-out":
                 self._at(at_us, self.board.converters[channel].brown_out)
+        for at_us, part in scenario["brown_outs"]:
+            self._at(at_us, self.board.motion_sensors[part].brown_out)
         cuts = scenario["flash_cuts"]
         if cuts:
             flash = self.board.flash

@@ -165,6 +165,10 @@ class Board:
         )
         if motion["tilt_fitted"]:
             self.i2c.attach(self.tilt_sensor)
+        self.motion_sensors = {
+            "accelerometer": self.accelerometer,
+            "tilt sensor": self.tilt_sensor,
+        }
         self.chips += [self.accelerometer, self.tilt_sensor]
 
     def power_on(self) -> None:
