@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from bleak.backends.characteristic import BleakGATTCharacteristic
 from bleak.backends.client import BaseBleakClient
@@ -27,7 +27,7 @@ from bumble.device import Peer
 from simboard.air.host import MTU_DEFAULT, MTU_VARIABLE, AirHost, socket_path
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable
+    from collections.abc import Callable, Coroutine
 
     from bleak.args import SizedBuffer
     from bleak.assigned_numbers import CharacteristicPropertyName
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from bumble.device import Advertisement, Connection
     from bumble.gatt_client import CharacteristicProxy, DescriptorProxy
 
+_T = TypeVar("_T")
 ATT_HEAD_BYTES: Final = 3
 _MTU_MIN: Final = 23
 _ACTIVE: Final = "active"
@@ -156,8 +157,7 @@ class AirClient(BaseBleakClient):
         self._mtu = mtu or int(os.environ.get(MTU_VARIABLE, "") or MTU_DEFAULT)
         self._host: AirHost | None = None
         self._connection: Connection | None = None
-        self._lost = asyncio.Event()
-        self._asked_to_end = False
+        self._lost: asyncio.Future[None] | None = None  # done when the connection is over
         self._callbacks: dict[int, Callable[[bytes], None]] = {}
 
     # --- connection -----------------------------------------------------------------------------
@@ -175,14 +175,12 @@ class AirClient(BaseBleakClient):
     @property
     def is_connected(self) -> bool:
         """Whether the connection stands."""
-        return self._connection is not None and not self._lost.is_set()
+        return self._lost is not None and not self._lost.done()
 
     async def connect(self, pair: bool, **kwargs: Any) -> None:  # noqa: ANN401, ARG002, FBT001
         """Connect, agree on an MTU and find the services, all within the timeout."""
         if self.is_connected:
             raise BleakError("Client is already connected")
-        self._lost.clear()
-        self._asked_to_end = False
         self._host = await AirHost.open(self._air or socket_path())
         try:
             async with asyncio.timeout(cast("float", kwargs.get("timeout", self._timeout))):
@@ -198,17 +196,20 @@ class AirClient(BaseBleakClient):
         except (core.BaseBumbleError, AssertionError) as error:
             raise BleakDeviceNotFoundError(self.address, f"{self.address}: {error}") from error
         self._connection = connection
+        self._lost = asyncio.get_running_loop().create_future()
         connection.on(connection.EVENT_DISCONNECTION, self._on_disconnection)
-        async with self._errors():
-            peer = Peer(connection)
-            if self._mtu > _MTU_MIN:
-                await peer.request_mtu(self._mtu)
-            await peer.discover_services()
-            for service in peer.services:
-                await peer.discover_characteristics(service=service)
-                for characteristic in service.characteristics:
-                    await characteristic.discover_descriptors()
-            self.services = self._collect(peer)
+        self.services = await self._ask(self._discover(Peer(connection)))
+
+    async def _discover(self, peer: Peer) -> BleakGATTServiceCollection:
+        """Agree on an MTU and find everything the board has."""
+        if self._mtu > _MTU_MIN:
+            await peer.request_mtu(self._mtu)
+        await peer.discover_services()
+        for service in peer.services:
+            await peer.discover_characteristics(service=service)
+            for characteristic in service.characteristics:
+                await characteristic.discover_descriptors()
+        return self._collect(peer)
 
     def _collect(self, peer: Peer) -> BleakGATTServiceCollection:
         """Return what was found as bleak's own."""
@@ -235,26 +236,30 @@ class AirClient(BaseBleakClient):
 
     async def disconnect(self) -> None:
         """End the connection, if it stands."""
-        self._asked_to_end = True
-        if self.is_connected and self._connection is not None:
-            with contextlib.suppress(core.BaseBumbleError, asyncio.CancelledError):
-                await self._connection.disconnect()
-                await self._lost.wait()
+        connection, lost = self._connection, self._lost
+        if connection is not None and lost is not None and not lost.done():
+            with contextlib.suppress(core.BaseBumbleError):
+                await connection.disconnect()
+                await lost
         await self._close()
 
     async def _close(self) -> None:
         self.services = None
         self._callbacks.clear()
-        self._lost.set()
+        self._end()
         self._connection = None
         if self._host is not None:
             host, self._host = self._host, None
             await host.close()
 
     def _on_disconnection(self, _reason: int) -> None:
-        self._lost.set()
+        self._end()
         if self._disconnected_callback is not None:
             self._disconnected_callback()
+
+    def _end(self) -> None:
+        if self._lost is not None and not self._lost.done():
+            self._lost.set_result(None)
 
     async def pair(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
         """Do not pair: the simulated boards cannot.
@@ -275,9 +280,7 @@ class AirClient(BaseBleakClient):
         **_kwargs: Any,  # noqa: ANN401
     ) -> bytearray:
         """Read a value, however long it is."""
-        async with self._errors():
-            return bytearray(await _proxy(characteristic).read_value())
-        raise AssertionError
+        return bytearray(await self._ask(_proxy(characteristic).read_value()))
 
     async def read_gatt_descriptor(
         self,
@@ -285,9 +288,8 @@ class AirClient(BaseBleakClient):
         **_kwargs: Any,  # noqa: ANN401
     ) -> bytearray:
         """Read a descriptor."""
-        async with self._errors():
-            return bytearray(await cast("DescriptorProxy", descriptor.obj).read_value())
-        raise AssertionError
+        proxy = cast("DescriptorProxy", descriptor.obj)
+        return bytearray(await self._ask(proxy.read_value()))
 
     async def write_gatt_char(
         self,
@@ -296,18 +298,17 @@ class AirClient(BaseBleakClient):
         response: bool,  # noqa: FBT001 - bleak's signature
     ) -> None:
         """Write a value, and wait for the board's word if `response`."""
-        async with self._errors():
-            if not response and len(bytes(data)) > self.mtu_size - ATT_HEAD_BYTES:
-                raise BleakError("data is longer than one write without response carries")
-            await _proxy(characteristic).write_value(bytes(data), with_response=response)
+        value = bytes(data)
+        if not response and len(value) > self.mtu_size - ATT_HEAD_BYTES:
+            raise BleakError("data is longer than one write without response carries")
+        await self._ask(_proxy(characteristic).write_value(value, with_response=response))
 
     async def write_gatt_descriptor(
         self, descriptor: BleakGATTDescriptor, data: SizedBuffer
     ) -> None:
         """Write a descriptor."""
-        async with self._errors():
-            proxy = cast("DescriptorProxy", descriptor.obj)
-            await proxy.write_value(bytes(data), with_response=True)
+        proxy = cast("DescriptorProxy", descriptor.obj)
+        await self._ask(proxy.write_value(bytes(data), with_response=True))
 
     async def start_notify(
         self,
@@ -320,40 +321,43 @@ class AirClient(BaseBleakClient):
         def on_value(value: bytes) -> None:
             callback(bytearray(value))
 
-        async with self._errors():
-            self._callbacks[characteristic.handle] = on_value
-            await _proxy(characteristic).subscribe(on_value)
+        self._callbacks[characteristic.handle] = on_value
+        await self._ask(_proxy(characteristic).subscribe(on_value))
 
     async def stop_notify(self, characteristic: BleakGATTCharacteristic) -> None:
         """Unsubscribe."""
         on_value = self._callbacks.pop(characteristic.handle, None)
-        async with self._errors():
-            proxy = _proxy(characteristic)
-            await proxy.unsubscribe(on_value)  # pyright: ignore[reportUnknownMemberType]
+        proxy = _proxy(characteristic)
+        await self._ask(proxy.unsubscribe(on_value))  # pyright: ignore[reportUnknownMemberType]
 
-    @contextlib.asynccontextmanager
-    async def _errors(self) -> AsyncGenerator[None]:
-        """Turn Bumble's errors, and its cancelling of requests, into bleak's.
+    async def _ask(self, request: Coroutine[Any, Any, _T]) -> _T:
+        """Wait for a request, or for the loss of the connection.
+
+        Bumble waits for an answer even when the connection was lost before it asked, and cancels
+        whoever waits when it is lost after.
 
         Raises:
             BleakError: The connection is lost, or was never there.
             BleakGATTProtocolError: The board refused.
         """
-        if not self.is_connected:
+        lost = self._lost
+        if lost is None or lost.done():
+            request.close()
             raise BleakError("Not connected")
-        task = asyncio.current_task()
-        asked_before = task.cancelling() if task is not None else 0
+        asking = asyncio.create_task(request)
         try:
-            yield
+            await asyncio.wait((asking, lost), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            if not asking.done():
+                asking.cancel()
+        try:
+            return await asking
         except ATT_Error as error:
             raise BleakGATTProtocolError(error.error_code) from error
         except (core.BaseBumbleError, AssertionError) as error:
             raise BleakError(str(error) or "Disconnected") from error
         except asyncio.CancelledError as error:
-            # Bumble cancels a request whose connection is lost; our own task was not cancelled.
-            if self._lost.is_set() and task is not None and task.cancelling() == asked_before:
-                raise BleakError("Disconnected") from error
-            raise
+            raise BleakError("Disconnected") from error
 
 
 def _proxy(characteristic: BleakGATTCharacteristic) -> CharacteristicProxy[bytes]:

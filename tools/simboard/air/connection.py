@@ -140,7 +140,7 @@ class AirConnection:
         self._clear()
         if self._medium.forget(self):
             for end in (self.central, self.peripheral):
-                end.controller.drop_connection(end.connection, reasons[end.controller is by])
+                end.controller.drop_connection(end.connection, self, reasons[end.controller is by])
 
     def _clear(self) -> None:
         self._to_host.clear()

@@ -114,17 +114,20 @@ class AirController(Controller):
         self.le_connections[connection.peer_address] = connection
         self._on_air[connection.handle] = on_air
 
-    def drop_connection(self, connection: Connection, reason: int) -> None:
-        """Remove a connection and tell the host."""
-        del self._on_air[connection.handle]
-        self.on_le_disconnected(connection, reason)
+    def drop_connection(self, connection: Connection, on_air: AirConnection, reason: int) -> None:
+        """Remove a connection and tell the host, unless it asked for a reset meanwhile."""
+        if self._on_air.get(connection.handle) is on_air:
+            del self._on_air[connection.handle]
+            self.on_le_disconnected(connection, reason)
 
     def _fall_silent(self) -> None:
         self.advertiser.stop()
         self.le_scan_enable = False
         self.pending_le_connection = None
-        for on_air in list(self._on_air.values()):
+        for on_air in self._on_air.values():
             on_air.lose()
+        self._on_air.clear()
+        self.le_connections.clear()
 
     # --- what is heard on the air ---------------------------------------------------------------
 

@@ -227,9 +227,12 @@ class Clock:
         self._soft.append((callback, argument))
         return True
 
-    def call_soon(self, callback: "Callable[[Any], object]", argument: object) -> None:
-        """Queue a call of the port's own, which has a node of its own: the queue is never full."""
-        self._soft.append((callback, argument))
+    def call_soon(self, node: "Callable[[Any], object]") -> None:
+        """Queue a node of the port's own: it stands there once, and always has a place."""
+        for callback, _ in self._soft:
+            if callback is node:
+                return
+        self._soft.append((node, None))
 
     def main_thread(self) -> None:
         """Outside handlers: run scheduled calls, then raise a KeyboardInterrupt that waits."""

@@ -58,7 +58,7 @@ class Radio:
         self.address = bytes((address[0] | 0xC0,)) + address[1:]
         self.hci = None  # in real time only
         self.notified = 0
-        self._scheduled = False
+        self._node = self._process  # made once: the scheduler knows it by identity
         self._peer = bytearray(6)  # valid while a handler runs, as on boards
         self.stack = STACKS[stack]()
         self._forget()
@@ -93,19 +93,16 @@ class Radio:
     def reset(self) -> None:
         """Start over, as after any reset of the board; a host finds the connection silent."""
         self._forget()
-        self._scheduled = False
         if self.hci is not None:
             self.hci.reset()
 
     def pump(self) -> None:
         """Fetch what the controller sent; the scheduler takes it up."""
-        if self.hci is not None and self.hci.pump() and not self._scheduled:
-            self._scheduled = True
+        if self.hci is not None and self.hci.pump():
             self.clock.wake()
-            self.clock.call_soon(self._process, None)
+            self.clock.call_soon(self._node)
 
     def _process(self, _: object) -> None:
-        self._scheduled = False
         self.hci.process()
 
     # --- calls of the module ------------------------------------------------------------------
