@@ -142,17 +142,21 @@ def scenario(folder: Path, radio: str) -> Path:
     return file
 
 
-def peripheral(folder: Path, air: str, radio: str, name: str) -> launch.SimBoard:
-    """Start a board that runs the peripheral."""
+def peripheral(
+    folder: Path, air: str, radio: str, name: str, *, real_time: bool = True
+) -> launch.SimBoard:
+    """Start a board that runs the peripheral, from the beginning or when a trip is over."""
     main = _PERIPHERAL % (name.encode(), ADVERT)
-    return launch.start(scenario(folder, radio), real_time=True, main=main, air=air)
+    file = scenario(folder, radio)
+    return launch.start(file, real_time=real_time, serve=not real_time, main=main, air=air)
 
 
 async def find(air: str, name: str) -> BLEDevice:
     """Scan until a board is seen."""
     # bleak hands `air` on to the backend, but its types do not say so.
-    device = await BleakScanner.find_device_by_name(  # pyright: ignore[reportCallIssue]
-        name, timeout=WAIT_S, backend=AirScanner, air=air
+    options: dict[str, Any] = {"air": air}
+    device = await BleakScanner.find_device_by_name(
+        name, timeout=WAIT_S, backend=AirScanner, **options
     )
     assert device is not None
     return device

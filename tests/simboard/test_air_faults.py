@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 import subprocess
 import sys
 import time
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from bleak import BleakClient
-from bleak.exc import BleakError
+from bleak.exc import BleakDeviceNotFoundError, BleakError
 
 from air_rig import (
     DATA,
@@ -147,6 +148,7 @@ def test_out_of_range_both_ends_learn_of_it_after_the_supervision_timeout(
 
     async def talk() -> None:
         lost = _Watch()
+        device = await find(hub, PICO)
         async with connected(hub, PICO, disconnected_callback=lost) as client:
             faults.supervision(200)
             faults.leave(client.address)
@@ -155,9 +157,9 @@ def test_out_of_range_both_ends_learn_of_it_after_the_supervision_timeout(
                 await client.read_gatt_char(LOG)
             await lost.wait()
             assert time.monotonic() - began_s > 0.15
-        with pytest.raises(TimeoutError):
-            async with BleakClient(client.address, backend=AirClient, air=hub, timeout=0.3):
-                pass
+        for board, error in ((client.address, BleakDeviceNotFoundError), (device, TimeoutError)):
+            with pytest.raises(error):
+                await BleakClient(board, backend=AirClient, air=hub, timeout=0.2).connect()
         faults.come_back()
         assert await _still_works(hub, PICO) == "['connect', 'gone']"
 
@@ -222,6 +224,66 @@ def test_a_board_that_goes_away_is_lost_and_forgotten(
         run(talk(path, board))
 
 
+def test_a_hub_that_ends_is_a_lost_connection_to_both(
+    tmp_path: Path, micropython: MicroPython
+) -> None:
+    """The board goes on without air, and does not spin."""
+
+    async def talk(path: str, hub: contextlib.ExitStack) -> None:
+        lost = _Watch()
+        async with connected(path, "pico", disconnected_callback=lost):
+            await asyncio.to_thread(hub.close)
+            await lost.wait()
+
+    with contextlib.ExitStack() as hub:
+        path = hub.enter_context(air.start())
+        with peripheral(tmp_path, path, "btstack", "pico") as board:
+            run(talk(path, hub))
+            used_before_s = _processor_s(board)
+            time.sleep(0.3)
+            assert _processor_s(board) - used_before_s < 0.2
+            board.save_image()  # it still obeys
+
+
+def _processor_s(board: launch.SimBoard) -> float:
+    """Return how long a board has computed: proc(5), stat, fields 14 and 15."""
+    fields = Path(f"/proc/{board.process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def test_the_radio_can_be_switched_off_and_on(tmp_path: Path, micropython: MicroPython) -> None:
+    """Off, the connection ends and nothing is heard; on again, the firmware starts anew."""
+
+    async def talk(path: str) -> None:
+        lost = _Watch()
+        async with connected(path, "pico", disconnected_callback=lost) as client:
+            with pytest.raises(BleakError):
+                await tell(client, "show ble.active(False)")
+            await lost.wait()
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.3):
+                await find(path, "pico")
+
+    with air.start() as path, peripheral(tmp_path, path, "btstack", "pico"):
+        run(talk(path))
+
+
+def test_a_board_that_advertised_in_virtual_time_is_on_the_air_when_it_serves(
+    tmp_path: Path, micropython: MicroPython
+) -> None:
+    """What the firmware asked for during the trip holds when real time begins."""
+
+    async def check(path: str) -> None:
+        assert await _still_works(path, "esp") == "[]"
+
+    with (
+        air.start() as path,
+        peripheral(tmp_path, path, "nimble", "esp", real_time=False) as board,
+    ):
+        board.wait_serving(30)
+        run(check(path))
+
+
 def test_an_order_that_cannot_be_is_refused(hub: str, faults: Faults) -> None:
     """By name, and the hub goes on."""
     with pytest.raises(AirError, match="no connection interval is 8 ms"):
@@ -261,5 +323,5 @@ def test_a_board_without_its_hub_is_told_what_to_start(
     tmp_path: Path, micropython: MicroPython
 ) -> None:
     """Before anything else is done."""
-    with suppress(OSError), pytest.raises(AirMissing, match=r"air/hub\.py --socket"):
+    with pytest.raises(AirMissing, match=r"air/hub\.py --socket"):
         launch.start("calm", air=tmp_path / "nobody")

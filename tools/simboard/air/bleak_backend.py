@@ -151,8 +151,9 @@ class AirClient(BaseBleakClient):
         super().__init__(
             address_or_ble_device, disconnected_callback=disconnected_callback, timeout=timeout
         )
-        known = isinstance(address_or_ble_device, BLEDevice)
-        self._name = address_or_ble_device.name if known else None
+        device = address_or_ble_device
+        self._known = isinstance(device, BLEDevice)
+        self._name = device.name if isinstance(device, BLEDevice) else None
         self._air = air
         self._mtu = mtu or int(os.environ.get(MTU_VARIABLE, "") or MTU_DEFAULT)
         self._host: AirHost | None = None
@@ -185,6 +186,15 @@ class AirClient(BaseBleakClient):
         try:
             async with asyncio.timeout(cast("float", kwargs.get("timeout", self._timeout))):
                 await self._connect(self._host)
+        except TimeoutError as error:
+            heard = self._connection is not None
+            await self._close()
+            if heard or self._known:
+                raise
+            # What backends say that look for an address by scanning first.
+            raise BleakDeviceNotFoundError(
+                self.address, f"Device with address {self.address} was not found."
+            ) from error
         except BaseException:
             await self._close()
             raise

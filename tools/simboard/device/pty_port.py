@@ -85,6 +85,10 @@ class PtyPort:
             time.sleep_ms(min(timeout_ms, 1))
         if self._radio is not None:
             self._radio.pump()
+            if self._radio.hci.lost:  # else poll would return at once from now on
+                for poll in (self._poll_in, self._poll_rest):
+                    poll.unregister(self._radio.hci.stream)
+                self._radio = None
 
     def orders(self) -> list[str]:
         """Return the complete lines the launcher has sent since the last call."""

@@ -350,7 +350,7 @@ class Run:
                     "console_dropped_bytes": self.board.console.dropped_bytes,
                     "handler_failures": self.clock.failures,
                     "firmware_errors": self._firmware_errors,
-                    "radio_values_sent": radio.notified if radio else 0,
+                    "radio_values_sent": radio.sent if radio else 0,
                     "radio_values_refused": radio.stack.refused if radio else 0,
                     "radio_queue_max_bytes": radio.stack.queue_max_bytes if radio else 0,
                 }

@@ -127,7 +127,9 @@ class Hci:
     # --- input --------------------------------------------------------------------------------
 
     def pump(self) -> bool:
-        """Read what has come; tell whether there is something to `process`."""
+        """Read what has come; tell whether there is something to `process`, or the hub is lost."""
+        if self.lost:
+            return False
         while not self.lost and self._can_read.poll(0):
             try:
                 count = self.stream.readinto(self._input)
@@ -140,7 +142,7 @@ class Hci:
             self._read += self._input[:count]
             if count < _READ_BYTES:
                 break
-        return bool(self._read)
+        return self.lost or bool(self._read)
 
     def process(self) -> None:
         """Take every complete packet apart and tell the host."""

@@ -43,8 +43,9 @@ _SCANNABLE = const(2)  # ADV_SCAN_IND, what both stacks use for connectable=Fals
 _ALL_CHANNELS = const(7)
 _USER_ENDED = const(0x13)  # Remote User Terminated Connection, Vol 1 Part F 2.19
 _POWER_OFF = const(0x15)
+_TIMED_OUT = const(0x08)
 _PAIRING_FAILED = b"\x05\x05"  # Vol 3 Part H 3.5.5: pairing not supported
-_COMMAND_REJECT = b"\x01%c\x02\x00\x00\x00"  # Vol 3 Part A 4.1: not understood
+_COMMAND_REJECT = const(0x01)  # Vol 3 Part A 4.1; reason 0: not understood
 _DEFAULT_NAMES = {"btstack": b"MPY BTSTACK", "nimble": b"MPY ESP32"}
 
 
@@ -57,7 +58,7 @@ class Radio:
         # Vol 6 Part B 1.3.2.1: the two highest bits of a random static address are set.
         self.address = bytes((address[0] | 0xC0,)) + address[1:]
         self.hci = None  # in real time only
-        self.notified = 0
+        self.sent = 0  # notifications and indications
         self._node = self._process  # made once: the scheduler knows it by identity
         self._peer = bytearray(6)  # valid while a handler runs, as on boards
         self.stack = STACKS[stack]()
@@ -76,6 +77,7 @@ class Radio:
         self.response = b""
         self._att = AttServer(self)
         self._indicating = 0  # value handle of the indication that waits for its confirmation
+        self._indications = []  # (value handle, PDU) that wait for that
         self._afterwards = []
         self.stack.clear()
 
@@ -104,6 +106,8 @@ class Radio:
 
     def _process(self, _: object) -> None:
         self.hci.process()
+        if self.hci.lost and self.connection >= 0:
+            self.on_disconnected(self.connection, _TIMED_OUT)
 
     # --- calls of the module ------------------------------------------------------------------
 
@@ -167,19 +171,25 @@ class Radio:
             raise OSError(self.stack.not_connected)
         if data is None:
             data = self.value(value_handle).data
-        if ask:
-            if self._indicating:
-                raise OSError(_EALREADY)
-            self._indicating = value_handle
         self.pump()
         pdu = value_pdu(ask, value_handle, data[: self._att.mtu - 3])
+        if ask and self._indicating:  # Vol 3 Part F 3.3.2: one at a time
+            if not self.stack.queues:
+                raise OSError(_EALREADY)
+            self._indications.append((value_handle, pdu))
+            return
         self.stack.send(self.hci, handle, _ATT_CHANNEL, pdu)
-        self.notified += 1
+        self.sent += 1
+        if ask:
+            self._indicating = value_handle
 
     # --- what the controller tells ------------------------------------------------------------
 
     def on_connected(self, handle: int, address_type: int, address: bytes) -> None:
         """A host has connected; the controller has stopped advertising by itself."""
+        if not self.active:  # it was quicker than we were silent
+            self._command(hci_module.DISCONNECT, "<HB", handle, _POWER_OFF)
+            return
         self.connection = handle
         self._peer_type = address_type
         self._peer_address = address
@@ -191,8 +201,11 @@ class Radio:
 
     def on_disconnected(self, handle: int, reason: int) -> None:
         """It has gone, or is out of range."""
+        if handle != self.connection:  # the radio was switched off meanwhile
+            return
         self.connection = -1
         self._indicating = 0
+        self._indications = []
         self.stack.clear()
         if self.stack_name == "btstack":  # it does not say who
             self._irq_of_peer(CENTRAL_DISCONNECT, handle, 0xFF, bytes(6))
@@ -210,15 +223,15 @@ class Radio:
     def on_pdu(self, handle: int, channel: int, pdu: memoryview) -> None:
         """A frame has come on an L2CAP channel."""
         answer = None
-        if len(pdu) == 0:
+        if len(pdu) == 0 or handle != self.connection:
             return
         if channel == _ATT_CHANNEL:
             answer = self._att.answer(pdu)
         elif channel == _SECURITY_CHANNEL:
             answer = _PAIRING_FAILED
         elif channel == _SIGNALLING_CHANNEL and len(pdu) > 1:
-            answer = _COMMAND_REJECT % pdu[1]
-        if answer is not None and handle == self.connection:
+            answer = struct.pack("<BBHH", _COMMAND_REJECT, pdu[1], 2, 0)
+        if answer is not None and handle == self.connection:  # a handler may have ended it
             self.hci.send(handle, channel, answer)
         while self._afterwards:
             self._afterwards.pop(0)()
@@ -251,6 +264,10 @@ class Radio:
         if self._indicating:
             handle = self._indicating
             self._indicating = 0
+            if self._indications:
+                self._indicating, pdu = self._indications.pop(0)
+                self.stack.send(self.hci, self.connection, _ATT_CHANNEL, pdu)
+                self.sent += 1
             self._irq(GATTS_INDICATE_DONE, (self.connection, handle, 0))
 
     # --- helpers ------------------------------------------------------------------------------

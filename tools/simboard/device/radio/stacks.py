@@ -22,6 +22,7 @@ class BTstack:
     mtu_default = 1017  # HCI_ACL_PAYLOAD 1021 less the L2CAP head
     mtu_limit = 1017
     not_connected = 22  # EINVAL
+    queues = True
     keeps_subscriptions = True  # one CCCD for all hosts, kept when they go
 
     def __init__(self) -> None:
@@ -59,6 +60,7 @@ class NimBLE:
     mtu_default = 256
     mtu_limit = 527  # BLE_ATT_MTU_MAX
     not_connected = 128  # ENOTCONN of the ESP32's C library
+    queues = False
     keeps_subscriptions = False
 
     def __init__(self) -> None:
