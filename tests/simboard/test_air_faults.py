@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 from bleak import BleakClient
 from bleak.exc import BleakDeviceNotFoundError, BleakError
+from typer.testing import CliRunner
 
 from air_rig import (
     DATA,
@@ -29,6 +30,7 @@ from air_rig import (
     shown,
     tell,
 )
+from dewarlog import cli, sim
 from simboard import air, launch
 from simboard.air.bleak_backend import AirClient
 from simboard.air.errors import AirError
@@ -325,3 +327,18 @@ def test_a_board_without_its_hub_is_told_what_to_start(
     """Before anything else is done."""
     with pytest.raises(AirMissing, match=r"air/hub\.py --socket"):
         launch.start("calm", air=tmp_path / "nobody")
+
+
+def test_dewarlog_sim_hands_the_socket_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`dewarlog sim --air PATH` starts the board with it."""
+    taken: list[str] = []
+
+    def run_launcher(arguments: list[str]) -> int:
+        taken.extend(arguments)
+        return 0
+
+    monkeypatch.setattr(sim, "run", run_launcher)
+    result = CliRunner().invoke(cli.app, ["sim", "--real-time", "--air", "/tmp/air"])
+
+    assert result.exit_code == 0
+    assert taken[-2:] == ["--air", "/tmp/air"]

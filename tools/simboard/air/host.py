@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from typing import TYPE_CHECKING, Final, Self
 
@@ -13,6 +14,8 @@ from bumble.transport.unix import open_unix_client_transport
 if TYPE_CHECKING:
     from bumble.transport.common import Transport
 
+# What befalls the air is told in bleak's errors; Bumble's log is for who asks for it.
+logging.getLogger("bumble").addHandler(logging.NullHandler())
 AIR_VARIABLE: Final = "DEWARLOG_AIR"  # the hub's socket
 MTU_VARIABLE: Final = "DEWARLOG_AIR_MTU"  # what a host asks for
 MTU_DEFAULT: Final = 247

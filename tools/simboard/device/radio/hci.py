@@ -146,23 +146,24 @@ class Hci:
 
     def process(self) -> None:
         """Take every complete packet apart and tell the host."""
-        data = self._read
+        view = memoryview(self._read)
         self._read = b""
-        view = memoryview(data)
         start = 0
-        while True:
-            end = _packet_end(view, start)
-            if end < 0:
-                break
-            kind = view[start]
-            body = view[start + 1 : end]
-            start = end
-            if kind == _EVENT:
-                self._on_event(body[0], body[2:])
-            elif kind == _ACL and not self._resetting:
-                self._on_acl(body)
-        # A handler may have made time pass, and more may have been read meanwhile.
-        self._read = bytes(view[start:]) + self._read
+        try:
+            while True:
+                end = _packet_end(view, start)
+                if end < 0:
+                    break
+                kind = view[start]
+                body = view[start + 1 : end]
+                start = end
+                if kind == _EVENT:
+                    self._on_event(body[0], body[2:])
+                elif kind == _ACL and not self._resetting:
+                    self._on_acl(body)
+        finally:
+            # A handler may have let time pass, and more has been read; or the power went.
+            self._read = bytes(view[start:]) + self._read
 
     def _on_event(self, code: int, body: memoryview) -> None:
         if code == _COMMAND_COMPLETE:
