@@ -17,13 +17,15 @@ if TYPE_CHECKING:
     from simboard.air import Faults
 
 
-async def _burst(hub: str, board: str, count: int, size: int = 244) -> Collector:
-    """Have a board send; return what came."""
+async def _burst(hub: str, board: str, count: int, interval_ms: float = 0) -> Collector:
+    """Have a board send values of 244 bytes, 8 an interval; return what came."""
     values = Collector()
     async with connected(hub, board) as client:
         await client.start_notify(DATA, values)
-        await tell(client, f"burst {count} {size}")
+        air.Faults(hub).pace(interval_ms, 8)
+        await tell(client, f"burst {count} 244")
         await values.wait(count)
+        air.Faults(hub).pace(0)
         return values
 
 
@@ -84,10 +86,14 @@ def test_the_report_tells_how_much_was_queued_and_refused(
 ) -> None:
     """In bytes as BTstack's heap would hold them, 319 for a value of 244 and its 3-byte head."""
     reports: list[dict[str, object]] = []
-    with air.start(interval_ms=7.5, packets_per_event=8) as path:
+    with air.start() as path:
         for radio in ("btstack", "nimble"):
             with peripheral(tmp_path, path, radio, radio) as board:
-                run(_only_burst(path, radio))
+
+                async def talk(name: str = radio) -> None:
+                    await _burst(path, name, 40, 50)
+
+                run(talk())
                 board.stop()
                 reports.append(board.report)
 
@@ -97,10 +103,6 @@ def test_the_report_tells_how_much_was_queued_and_refused(
     assert pico["radio_queue_max_bytes"] == pytest.approx(32 * 322, rel=0.25)
     assert esp["radio_queue_max_bytes"] == 0
     assert esp["radio_values_refused"] != 0
-
-
-async def _only_burst(hub: str, board: str) -> None:
-    await _burst(hub, board, 40)
 
 
 @pytest.mark.parametrize(
