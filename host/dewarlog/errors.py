@@ -235,23 +235,41 @@ class Stranger(LinkError):
         self.reason = reason
 
 
-class NoBluetooth(LinkError):
-    """This computer's Bluetooth cannot be used; `cause` is one of the words of CAUSES."""
+# Why there is no Bluetooth: what is so, and what to do about it.
+_NO_BLUETOOTH = {
+    "absent": (
+        "This computer has no Bluetooth LE radio",
+        "Plug in an adapter, or use the USB cable.",
+    ),
+    "off": ("Bluetooth is switched off", "Switch it on and run the command again."),
+    "denied": (
+        "This program is not allowed to use Bluetooth",
+        "Allow it in the system's privacy settings, for the terminal too, or use the USB cable.",
+    ),
+    "no service": (
+        "The system's Bluetooth service does not answer",
+        "On Linux, install bluez and start it (systemctl start bluetooth), or use the USB cable.",
+    ),
+    "busy": (
+        "Another program keeps the Bluetooth radio busy",
+        "Close it, or wait a moment, and run the command again.",
+    ),
+    "failed": (
+        "The Bluetooth radio does not work just now",
+        "Switch Bluetooth off and on again, or use the USB cable.",
+    ),
+}
 
-    CAUSES: ClassVar = {
-        "absent": "this computer has no Bluetooth LE radio. Plug in an adapter, or use the USB "
-        "cable",
-        "off": "Bluetooth is switched off. Switch it on and run the command again",
-        "denied": "this program may not use Bluetooth. Allow it in the system's privacy settings "
-        "(macOS: for the terminal too; Linux: the policy of D-Bus)",
-        "no service": "the system's Bluetooth service does not answer. On Linux, start it: "
-        "systemctl start bluetooth (package bluez)",
-        "busy": "another program keeps the radio busy. Close it, or wait a moment",
-        "failed": "the radio does not work just now. Switch Bluetooth off and on",
-    }
+
+class NoBluetooth(LinkError):
+    """This computer's Bluetooth cannot be used.
+
+    `cause` is absent, off, denied, no service, busy or failed.
+    """
 
     def __init__(self, name: str, cause: str, reason: str) -> None:
-        super().__init__(name, f"{name}: {self.CAUSES[cause]} ({reason}).")
+        what, then = _NO_BLUETOOTH[cause]
+        super().__init__(name, f"{what} ({reason}). {then}")
         self.cause = cause
         self.reason = reason
 

@@ -31,7 +31,14 @@ from typing import TYPE_CHECKING, Final
 from bleak import BleakClient
 from bleak.exc import BleakGATTProtocolError
 
-from dewarlog.errors import NotHeard, OutOfRange, PeerViolation, Stranger, TwoOfOneName
+from dewarlog.errors import (
+    DewarlogError,
+    NotHeard,
+    OutOfRange,
+    PeerViolation,
+    Stranger,
+    TwoOfOneName,
+)
 from dewarlog.link import Frame, radio
 from dewarlog.link.advert import answers_to, id_digits, is_address
 from dewarlog_wire import PROTOCOL_VERSION, layout
@@ -182,6 +189,8 @@ class BleLink:
             connection = _Connection(self.name, device, chosen, self._waits)
             try:
                 connection.open(mtu_comes_late=self._mtu_comes_late)
+            except DewarlogError:
+                raise
             except radio.RADIO_ERRORS as error:
                 if radio.is_unavailable(error):
                     raise radio.why_not(self.name, error) from error
@@ -214,8 +223,17 @@ class BleLink:
     # --- frames -------------------------------------------------------------------------------
 
     def send(self, kind: int, seq: int, body: bytes) -> None:
-        """Send one frame, in as many writes as the connection needs."""
-        self._open_connection().write(bytes(encode_frame(kind, seq, body)))
+        """Send one frame, in as many writes as the connection needs.
+
+        When the connection is lost, and what came before is not all received, nobody is told yet:
+        `receive` gives the rest first, so that it need not be sent again.
+        """
+        connection = self._open_connection()
+        try:
+            connection.write(bytes(encode_frame(kind, seq, body)))
+        except OutOfRange:
+            if not connection.holds_any:
+                raise
 
     def receive(self, timeout_s: float) -> Frame | None:
         """Return the next sound frame, or None when none came in time.
@@ -358,8 +376,15 @@ class _Connection:
         """Write one frame; any failure means that the connection is of no more use."""
         try:
             radio.run(self._write(frame), self._waits.write_s)
+        except DewarlogError:
+            raise
         except radio.RADIO_ERRORS as error:
             raise OutOfRange(self._name, radio.reason(error)) from error
+
+    @property
+    def holds_any(self) -> bool:
+        """True while notifications wait to be taken."""
+        return bool(self._arrived)
 
     def take(self) -> _Notification | None:
         """Return the next notification; None when none is here.

@@ -30,7 +30,7 @@ from bleak.exc import (
     BleakError,
 )
 
-from dewarlog.errors import AirMissing, LinkError, NoBluetooth
+from dewarlog.errors import AirMissing, DewarlogError, LinkError, NoBluetooth
 from dewarlog.link.advert import Heard, parse_advert
 from dewarlog_wire import layout
 
@@ -45,23 +45,16 @@ _Result = TypeVar("_Result")
 
 AIR: Final = "DEWARLOG_AIR"
 TOOLS: Final = Path(__file__).parents[3] / "tools"
-_AIR_MODULE: Final = "simboard.air"
+_AIR_MODULE: Final = "simboard.air.bleak_backend"
 # Python on Windows does not notice Ctrl-C while it waits for a lock: wait in turns.
 TURN_S: Final = 0.25
 _START_S: Final = 10.0
 _END_S: Final = 2.0
 
-# What bleak may raise besides its own errors, by what was seen of its backends and of Bumble's:
-# the D-Bus socket's OSError and EOFError, a stack's AssertionError when the peer is gone.
-RADIO_ERRORS: Final = (
-    BleakError,
-    OSError,
-    EOFError,
-    TimeoutError,
-    AssertionError,
-    ImportError,
-    asyncio.CancelledError,
-)
+# What a system's radio may raise: bleak's errors, and whatever comes through it from below (the
+# D-Bus socket's OSError and EOFError, WinRT's own, an assertion of a stack whose peer is gone).
+# Ours are no such error: who catches these lets DewarlogError pass first.
+RADIO_ERRORS: Final = (Exception, asyncio.CancelledError)
 
 _REASONS: Final = {
     BleakBluetoothNotAvailableReason.NO_BLUETOOTH: "absent",
@@ -99,7 +92,7 @@ def backends(tools: Path = TOOLS) -> Backends:
     """
     if not os.environ.get(AIR):
         return Backends()
-    if not tools.joinpath(*_AIR_MODULE.split(".")).is_dir():
+    if not (tools / "simboard").is_dir():
         raise AirMissing("this dewarlog was installed without its source tree")
     if str(tools) not in sys.path:
         sys.path.append(str(tools))
@@ -234,6 +227,8 @@ def listening(name: str, chosen: Backends | None = None) -> Generator[Ear]:
     ear = Ear()
     try:
         scanner = run(_start(ear, chosen), _START_S)
+    except DewarlogError:
+        raise
     except RADIO_ERRORS as error:
         raise why_not(name, error) from error
     try:
@@ -280,5 +275,8 @@ def reason(error: BaseException) -> str:
         return str(cast("object", error.args[0])).rstrip(".")
     if isinstance(error, TimeoutError | NotYet):
         return "no answer in time"
-    words = getattr(error, "strerror", None) or str(error)
-    return str(words).strip().rstrip(".") or type(error).__name__
+    words = str(getattr(error, "strerror", None) or error).strip().rstrip(".")
+    if not words:
+        return type(error).__name__
+    foreseen = isinstance(error, BleakError | OSError)
+    return words if foreseen else f"{type(error).__name__}: {words}"
