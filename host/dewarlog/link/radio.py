@@ -13,6 +13,7 @@ import asyncio
 import atexit
 import contextlib
 import importlib
+import logging
 import os
 import sys
 import threading
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from bleak.backends.scanner import AdvertisementData, BaseBleakScanner
 
 _Result = TypeVar("_Result")
+_LOG: Final = logging.getLogger(__name__)
 
 AIR: Final = "DEWARLOG_AIR"
 TOOLS: Final = Path(__file__).parents[3] / "tools"
@@ -116,6 +118,7 @@ class _Thread:
         with self._lock:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
+                self._loop.set_exception_handler(_note)
                 # A daemon: a radio that hangs must not keep a program from ending.
                 self._thread = threading.Thread(
                     target=self._loop.run_forever, name="dewarlog radio", daemon=True
@@ -136,6 +139,14 @@ class _Thread:
         thread.join(_END_S)
         if not thread.is_alive():
             loop.close()
+
+
+def _note(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Keep a stack's afterpains off the screen: who waited for it has been told what failed.
+
+    A failed connect leaves dbus-fast with a broken pipe that nobody asks for, for one.
+    """
+    _LOG.debug("%s", context.get("message"), exc_info=context.get("exception"))
 
 
 async def _cancel_tasks() -> None:
