@@ -6,6 +6,7 @@ bleak itself is the real one; only its backends are in memory. test_bluez.py run
 from __future__ import annotations
 
 import random
+import signal
 import struct
 import threading
 import time
@@ -292,6 +293,24 @@ def test_a_connect_that_hangs_ends_in_time(monkeypatch: pytest.MonkeyPatch) -> N
         link.open()
 
     assert time.monotonic() - began_s < 2
+
+
+def test_ctrl_c_while_connecting_ends_the_connecting_too() -> None:
+    """Nothing stays connected behind a person who gave up."""
+    ended: list[str] = []
+
+    async def work() -> None:
+        try:
+            await radio.asyncio.sleep(60)
+        finally:
+            await radio.asyncio.sleep(0.05)
+            ended.append("cleared up")
+
+    threading.Timer(0.1, signal.raise_signal, (signal.SIGINT,)).start()
+    with pytest.raises(KeyboardInterrupt):
+        radio.run(work(), 30)
+
+    assert ended == ["cleared up"]
 
 
 def test_an_mtu_that_windows_tells_late_is_waited_for() -> None:

@@ -294,13 +294,9 @@ class _Connection:
         self._news = threading.Event()
         self._lost = False
         self._control: BleakGATTCharacteristic | None = None
-        self._client = BleakClient(
-            device,
-            self._on_lost,
-            [layout.BLE_SERVICE_UUID],
-            timeout=waits.connect_s,
-            backend=chosen.client,
-        )
+        self._device = device
+        self._chosen = chosen
+        self._client: BleakClient | None = None
 
     # --- in the radio's loop ------------------------------------------------------------------
 
@@ -320,9 +316,17 @@ class _Connection:
         self._news.set()
 
     async def _connect(self, *, mtu_comes_late: bool) -> None:
+        # Made here, in the loop: CoreBluetooth's looks for it.
+        client = self._client = BleakClient(
+            self._device,
+            self._on_lost,
+            [layout.BLE_SERVICE_UUID],
+            timeout=self._waits.connect_s,
+            backend=self._chosen.client,
+        )
         try:
-            await self._client.connect()
-            service = self._client.services.get_service(layout.BLE_SERVICE_UUID)
+            await client.connect()
+            service = client.services.get_service(layout.BLE_SERVICE_UUID)
             found: dict[str, BleakGATTCharacteristic] = {}
             for uuid, properties in _NEEDED.items():
                 characteristic = None if service is None else service.get_characteristic(uuid)
@@ -331,18 +335,18 @@ class _Connection:
                 found[uuid] = characteristic
             control = found[layout.BLE_CONTROL_UUID]
             self.info = bytes(
-                await self._client.read_gatt_char(found[layout.BLE_INFO_UUID], use_cached=False)
+                await client.read_gatt_char(found[layout.BLE_INFO_UUID], use_cached=False)
             )
-            await self._client.start_notify(control, self._on_control)
-            await self._client.start_notify(found[layout.BLE_DATA_UUID], self._on_data)
+            await client.start_notify(control, self._on_control)
+            await client.start_notify(found[layout.BLE_DATA_UUID], self._on_data)
             if mtu_comes_late:
                 await self._wait_for_mtu(control)
             self._control = control
         except BleakGATTProtocolError as error:
-            await self._give_up()
+            await _let_go(client)
             raise Stranger(self._name, f"it refuses: {error.args[1]}") from error
         except BaseException:
-            await self._give_up()
+            await _let_go(client)
             raise
 
     async def _wait_for_mtu(self, control: BleakGATTCharacteristic) -> None:
@@ -352,19 +356,15 @@ class _Connection:
                 return
             await asyncio.sleep(_MTU_EVERY_S)
 
-    async def _give_up(self) -> None:
-        with contextlib.suppress(*radio.RADIO_ERRORS):
-            await self._client.disconnect()
-
     async def _write(self, frame: bytes) -> None:
-        control = self._control
-        if control is None or self._lost:
+        client, control = self._client, self._control
+        if client is None or control is None or self._lost:
             raise OutOfRange(self._name, "the connection was lost")
         # Asked for each time: the MTU may have been exchanged since.
         most = min(control.max_write_without_response_size, layout.BLE_FRAME_MAX_BYTES)
         most = max(most, _WRITE_SMALLEST)
         for at in range(0, len(frame), most):
-            await self._client.write_gatt_char(control, frame[at : at + most], response=False)
+            await client.write_gatt_char(control, frame[at : at + most], response=False)
 
     # --- in the caller's thread ---------------------------------------------------------------
 
@@ -406,5 +406,11 @@ class _Connection:
 
     def close(self) -> None:
         """Disconnect, whatever state it is in."""
-        with contextlib.suppress(*radio.RADIO_ERRORS):
-            radio.run(self._client.disconnect(), self._waits.write_s)
+        if self._client is not None:
+            with contextlib.suppress(*radio.RADIO_ERRORS):
+                radio.run(self._client.disconnect(), self._waits.write_s)
+
+
+async def _let_go(client: BleakClient) -> None:
+    with contextlib.suppress(*radio.RADIO_ERRORS):
+        await client.disconnect()

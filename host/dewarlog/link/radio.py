@@ -18,7 +18,7 @@ import os
 import sys
 import threading
 import time
-from concurrent.futures import CancelledError, Future
+from concurrent.futures import CancelledError
 from concurrent.futures import TimeoutError as NotYet
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar, cast
@@ -169,12 +169,13 @@ def end() -> None:
 def run(work: Coroutine[Any, Any, _Result], timeout_s: float) -> _Result:
     """Run a coroutine in the radio's loop and return what it does.
 
+    Whatever ends the waiting, Ctrl-C too, ends the work as well, with its clearing up.
+
     Raises:
         TimeoutError: it took longer, and was cancelled.
     """
-    future: Future[_Result] = asyncio.run_coroutine_threadsafe(
-        asyncio.wait_for(work, timeout_s), _THREAD.loop()
-    )
+    ended = threading.Event()
+    future = asyncio.run_coroutine_threadsafe(_timed(work, timeout_s, ended), _THREAD.loop())
     # The loop keeps the time; this side only gives up on a loop that is stuck.
     deadline = time.monotonic() + timeout_s + _END_S
     try:
@@ -189,7 +190,17 @@ def run(work: Coroutine[Any, Any, _Result], timeout_s: float) -> _Result:
     except CancelledError as error:
         raise TimeoutError("cancelled") from error
     finally:
-        future.cancel()  # does nothing when it is done; after Ctrl-C it ends the work
+        if future.cancel():
+            ended.wait(_END_S)
+
+
+async def _timed(
+    work: Coroutine[Any, Any, _Result], timeout_s: float, ended: threading.Event
+) -> _Result:
+    try:
+        return await asyncio.wait_for(work, timeout_s)
+    finally:
+        ended.set()
 
 
 # --- who is on the air --------------------------------------------------------------------------
