@@ -77,7 +77,7 @@ _DBUS: Final = {
     "org.freedesktop.DBus.Error.NameHasNoOwner": "no service",
     "org.freedesktop.DBus.Error.NoReply": "no service",
 }
-# Those that a try to connect gets only when there is no radio left; NoReply, for one, is only late.
+# Of a try to connect, those that mean that no radio is left. NoReply, for one, is only late.
 _NO_RADIO: Final = (
     "org.bluez.Error.NotReady",
     "org.freedesktop.DBus.Error.AccessDenied",
