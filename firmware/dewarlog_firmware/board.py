@@ -24,6 +24,7 @@ from dewarlog_wire.layout import BOOT_CAUSE_NAMES
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import ModuleType
 
 # One board. Pins are GPIO numbers; `probe_cs` and `probe_ready` are in probe order.
 Wiring = namedtuple(
@@ -239,6 +240,14 @@ class Board:
     def console(self) -> "Console":
         """Return the streams of the USB console."""
         return Console()
+
+    def radio(self) -> "ModuleType | None":
+        """Return the `bluetooth` module; None on a build or a board without a radio."""
+        try:
+            import bluetooth
+        except ImportError:
+            return None
+        return bluetooth
 
     def free_bytes(self, path: str = "/") -> int:
         """Return how many bytes the file system at `path` can still take."""
