@@ -220,7 +220,7 @@ class App:
             desk = self._desk
             self._advert.update(
                 desk.state_bits(self.chips.clock_state),
-                desk.backlog_bytes(uptime_s),
+                desk.backlog_bytes(),
                 desk.payload_reading(),
             )
         return busy

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
 
 _HANDOFF_HEAD = layout.HANDOFF_REPLY.format[: layout.HANDOFF_REPLY.format.index("32s")]
-# The open journal grows with every sample; counting the backlog reads the flash.
-BACKLOG_PERIOD_S = 60
 
 
 class Desk:
@@ -32,32 +30,23 @@ class Desk:
         self._keys = keys
         self.features = features
         self._payload_columns = payload_columns(app.config.channels, app.columns)
-        self._backlog_bytes = 0
-        self._backlog_blocks = -1  # the state of things when it was counted, and when that was
-        self._backlog_confirms = 0
-        self._backlog_generation = 0
-        self._backlog_s = 0
+        self._sealed_bytes = 0  # of the backlog, counted when these were as they are
+        self._counted_blocks = -1
+        self._counted_confirms = 0
 
     # --- what everybody may see ---------------------------------------------------------------
 
-    def backlog_bytes(self, uptime_s: int) -> int:
-        """Return what is stored and not confirmed, counted anew only when it may be another."""
+    def backlog_bytes(self) -> int:
+        """Return what is stored and not confirmed. Reads the flash only when blocks changed."""
         logbook = self._app.logbook
-        generation = logbook.flash.generation
         if (
-            logbook.recorder.blocks != self._backlog_blocks
-            or logbook.confirms != self._backlog_confirms
-            or (
-                generation != self._backlog_generation
-                and uptime_s - self._backlog_s >= BACKLOG_PERIOD_S
-            )
+            logbook.recorder.blocks != self._counted_blocks
+            or logbook.confirms != self._counted_confirms
         ):
-            self._backlog_blocks = logbook.recorder.blocks
-            self._backlog_confirms = logbook.confirms
-            self._backlog_generation = generation
-            self._backlog_s = uptime_s
-            self._backlog_bytes = logbook.backlog_bytes()
-        return self._backlog_bytes
+            self._counted_blocks = logbook.recorder.blocks
+            self._counted_confirms = logbook.confirms
+            self._sealed_bytes = logbook.backlog_bytes() - logbook.flash.journal_bytes
+        return self._sealed_bytes + logbook.flash.journal_bytes
 
     def payload_reading(self) -> int:
         """Return the reading code of the warmest payload probe."""
@@ -90,7 +79,7 @@ class Desk:
             recorder.next_sample,
             recorder.next_event,
             recorder.blocks,
-            app.logbook.backlog_bytes(),
+            self.backlog_bytes(),
             app.logbook.flash.free_bytes(),
             app.chips.supply_mv,
             codes[0],
