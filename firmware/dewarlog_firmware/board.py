@@ -175,7 +175,8 @@ class Board:
     def __init__(self, wiring: Wiring) -> None:
         self.wiring = wiring
         self.name: str = wiring.name
-        self.device_id = (machine.unique_id() + bytes(_DEVICE_ID_BYTES))[:_DEVICE_ID_BYTES]
+        # esp32 has 6 bytes: zeros go before them, so that ids differ where names are made of them.
+        self.device_id = (bytes(_DEVICE_ID_BYTES) + machine.unique_id())[-_DEVICE_ID_BYTES:]
         self.boot_cause = _boot_cause()  # index into layout.BOOT_CAUSE_NAMES
         # The stubs keep ticks opaque, to be subtracted by ticks_diff; here they are masked (ring).
         self.ticks_ms: "Callable[[], int]" = time.ticks_ms  # pyright: ignore[reportAttributeAccessIssue]

@@ -4,7 +4,7 @@
 Prints one `name value` a line.
 locked_frames: full packets sent with the heap locked, from the file to the stack (64-bit);
 frame_bytes: heap used up by one full packet when nothing is collected;
-look_bytes: heap used up by looks at an advertisement that has not changed;
+look_bytes: heap used up by looks at a board where nothing has changed;
 btstack_growth, nimble_growth: most heap in use during a whole pull, compared with before it, under
 a credit of 4096 bytes and an air that takes nothing until the board has nothing more to send;
 btstack_bytes, nimble_bytes: bytes of the file that the host got, in order.
@@ -18,7 +18,10 @@ import micropython
 
 from bluetooth import BLE, BTSTACK, NIMBLE, Module, Phone
 from dewarlog_firmware.advert import Advert
+from dewarlog_firmware.config import parse_config
+from dewarlog_firmware.desk import Desk
 from dewarlog_firmware.link_ble import BleLink
+from dewarlog_firmware.profile import default_document, reading_columns
 from dewarlog_firmware.server import Server
 from dewarlog_wire import PROTOCOL_VERSION, layout
 from dewarlog_wire.frame import encode_frame
@@ -158,16 +161,35 @@ def frame_bytes() -> int:
     return used // FRAMES
 
 
+class Still:
+    """An app, and each of its parts, on which nothing changes."""
+
+    def __init__(self) -> None:
+        self.config = parse_config(default_document())
+        self.columns = reading_columns(self.config)
+        self.logbook = self.recorder = self.flash = self.engine = self.keeper = self.chips = self
+        self.blocks = self.confirms = 1
+        self.journal_bytes = 5000
+        self.active_mask = 0
+        self.codes = [-25000, 20 * 64]
+        self.is_recording = self.has_reading = True
+        self.has_fault = self.supply_low = self.is_full = False
+
+    def backlog_bytes(self) -> int:
+        """Return what is not confirmed."""
+        return 200000
+
+
 def look_bytes() -> int:
     """Return what looks take that find nothing new."""
     advert = Advert(b"heaptest")
-    advert.update(1, 5000, -25000)
-    advert.update(1, 5000, -25000)
+    desk = Desk(Still(), {}, 0)
+    advert.update(desk.state_bits(0), desk.backlog_bytes(), desk.payload_reading())
     gc.collect()
     gc.disable()
     before = gc.mem_alloc()
     for _ in range(LOOKS):
-        advert.update(1, 5000, -25000)
+        advert.update(desk.state_bits(0), desk.backlog_bytes(), desk.payload_reading())
     used = gc.mem_alloc() - before
     gc.enable()
     return used
