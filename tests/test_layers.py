@@ -36,14 +36,24 @@ FIRMWARE_LINE: Final = {
         "tilt",
         "clock",
         "profile",
+        "advert",
     ),
     "sensors": ("sensors", "sensors.*"),
     "ring": ("ring", "sampler", "shock_sampler"),
     "recorder": ("fast", "reading", "recorder"),
     "flash_log": ("flash_log", "logbook"),
     "server": ("transfer", "server"),
-    "link": ("link_usb",),
-    "outside": ("chips", "keeper", "shock_keeper", "desk", "board", "app"),
+    "link": ("link_usb", "link_ble"),
+    "outside": (
+        "chips",
+        "keeper",
+        "shock_keeper",
+        "device_key",
+        "radio",
+        "desk",
+        "board",
+        "app",
+    ),
 }
 HOST_LINE: Final = {
     "ground": ("__init__", "errors", "its90"),
@@ -71,6 +81,7 @@ PURE: Final = FIRMWARE_LINE["ground"] + FIRMWARE_LINE["pure"]
 # Imports that only one place is allowed, because everything else must do without.
 ONLY_IN: Final = {
     "machine": {"dewarlog_firmware.board"},  # pins: all else takes them as arguments
+    "bluetooth": {"dewarlog_firmware.board"},
     "construct": {"dewarlog.parse"},  # its types stay out of every signature
     "serial": {"dewarlog.link.usb", "dewarlog.link.ports"},
     "jinja2": {"dewarlog.report.as_html"},
@@ -86,7 +97,18 @@ ONLY_IN: Final = {
 
 # What MicroPython 1.25 has on every board we name.
 ON_BOARD: Final = {
-    *("array", "binascii", "collections", "errno", "gc", "hashlib", "io", "json", "machine"),
+    *(
+        "array",
+        "binascii",
+        "bluetooth",
+        "collections",
+        "errno",
+        "gc",
+        "hashlib",
+        "io",
+        "json",
+        "machine",
+    ),
     *("micropython", "os", "select", "struct", "sys", "time", "vfs"),
 }
 

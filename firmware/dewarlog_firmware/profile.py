@@ -61,6 +61,7 @@ def default_document() -> dict:
         ],
         "shock": {},
         "tilt": {},
+        "radio": {},
     }
 
 
