@@ -29,6 +29,7 @@ _DISAGREE: Final = frozenset(
 _PHONE: Final = re.compile(r"\+?\d[\d\s().\u2011-]{5,}\d")
 _TITLES: Final = {
     "integrity": "Log damaged",
+    "handoff-head": "Another log",
     "excursion": "Temperature",
     "near-limit": "Too near the limit",
     "no-limit": "No limit set",

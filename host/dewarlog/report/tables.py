@@ -8,7 +8,7 @@ from dewarlog import its90, words
 from dewarlog.checks.calibration import counts_until
 from dewarlog.checks.finding import Moment
 from dewarlog.checks.limits import probe_name, rule_words, value_words
-from dewarlog.records import named, unix_s_of
+from dewarlog.records import HandoffEvent, unix_s_of
 from dewarlog.report.event_words import describe
 from dewarlog.report.model import CustodyStep, ShockCard, Table, TiltShare
 from dewarlog.report.moments import when
@@ -146,17 +146,22 @@ def custody(review: Review) -> tuple[CustodyStep, ...]:
         told = unix_s_of(event.utc_s)
         if review.clock.at(moment) is None and told is not None:
             at = f"{words.utc(told)} by the recording device's own clock"
-        steps.append(
-            CustodyStep(
-                str(number),
-                named(layout.CUSTODY_STEP_NAMES, event.step),
-                at,
-                event.actor,
-                event.place,
-                event.note,
-            )
-        )
+        if isinstance(event, HandoffEvent):
+            actor = f"{event.giver} \u2192 {event.receiver} ({event.role_name})"
+            note = handoff_words(event, head_holds=review.handoff_heads.get(event.number))
+        else:
+            actor, note = event.actor, event.note
+        steps.append(CustodyStep(str(number), event.step_name, at, actor, event.place, note))
     return tuple(steps)
+
+
+def handoff_words(event: HandoffEvent, *, head_holds: bool | None) -> str:
+    """Say what was checked at a handoff, and whether it was this log."""
+    if head_holds is None:
+        head = f"block {event.blocks - 1}, which was its last then, is not in this log"
+    else:
+        head = "head matches this log" if head_holds else "head does not match this log"
+    return f"checked then: {event.verdict_word}, {words.plural(event.blocks, 'block')}; {head}"
 
 
 def gaps(review: Review) -> Table:
