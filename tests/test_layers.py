@@ -49,7 +49,7 @@ HOST_LINE: Final = {
     "ground": ("__init__", "errors", "its90"),
     "link": ("link", "link.*"),
     "pull": ("session", "fetch", "pull"),
-    "archive": ("durable", "chain", "held", "archive"),
+    "archive": ("durable", "chain", "held", "differ", "archive", "merge", "keys"),
     "parse": ("parse", "records", "columns", "contents", "open_journal"),
     "readings": ("readings", "uncertainty"),
     "checks": ("words", "checks", "checks.*"),
@@ -75,7 +75,7 @@ ONLY_IN: Final = {
     "serial": {"dewarlog.link.usb", "dewarlog.link.ports"},
     "jinja2": {"dewarlog.report.as_html"},
     "pyarrow": {"dewarlog.export"},
-    "platformdirs": {"dewarlog.archive"},
+    "platformdirs": {"dewarlog.archive", "dewarlog.keys"},
     "typer": {"dewarlog.cli"},
     "rich": {"dewarlog.cli"},
     "socket": set[str](),  # no account, no network

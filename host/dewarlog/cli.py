@@ -281,6 +281,7 @@ def pull(
 
         with _device(device) as link, _progress(show=not as_json) as progress:
             result = pull_logs(link, Archive(archive), options, progress=progress)
+    suspect = any(log.problem is not None or log.disagrees is not None for log in result.logs)
     newest = result.logs[-1].path if then_check and result.logs else None
     if as_json:
         data = answers.pull_data(result)
@@ -291,13 +292,17 @@ def pull(
 
             data["check"] = data_of(review, verdict)
         console.say_json(data)
-        if verdict is not None:
+        if verdict is not None and not suspect:
             raise typer.Exit(verdict.exit_code)
     else:
         answers.say_pull(result)
-        if newest is not None:
-            check(newest)
-    if any(log.problem is not None for log in result.logs):
+        # A log of which there is another copy is not to be used, whatever it says.
+        if newest is not None and result.logs[-1].disagrees is None:
+            review, verdict = _judge(newest)
+            answers.say_verdict(review, verdict)
+            if not suspect:
+                raise typer.Exit(verdict.exit_code)
+    if suspect:
         raise typer.Exit(ExitCode.NOT_INTACT)
     if not result.logs:
         raise typer.Exit(ExitCode.NO_DATA)
@@ -427,14 +432,42 @@ def scan(as_json: AsJson = False) -> None:
         console.say("No serial port is here. Check the cable: some carry power only.")
 
 
-@app.command()
-def archive(folder: ArchiveFolder = None, as_json: AsJson = False) -> None:
-    """List the logs this computer holds."""
+@app.command(epilog=console.exit_code_table())
+def archive(
+    folder: ArchiveFolder = None,
+    merge_from: Annotated[
+        Path | None,
+        typer.Option(
+            "--merge",
+            metavar="DIR",
+            exists=True,
+            file_okay=False,
+            help="Take over the logs and receipts of another archive (another courier's, or a "
+            "copy of it); it is only read.",
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the logs this computer holds, or join another archive into them.
+
+    Of two copies of one log the longer is kept. Two that disagree on any block are both kept and
+    reported as tampering, with the block; the exit code then says that a log is not intact.
+    """
     with console.failures(as_json=as_json):
         from dewarlog import answers
         from dewarlog.archive import Archive
 
         held = Archive(folder)
+        if merge_from is not None:
+            from dewarlog.merge import merge
+
+            merged = merge(held, Archive(merge_from))
+            if as_json:
+                console.say_json(answers.merge_data(held.root, merged))
+            else:
+                answers.say_merge(merged)
+            suspect = any(log.disagrees is not None or log.damage is not None for log in merged)
+            raise typer.Exit(ExitCode.NOT_INTACT if suspect else ExitCode.USE)
         logs = list(held.filed())
     if as_json:
         console.say_json({"root": str(held.root), "logs": [answers.log_data(log) for log in logs]})

@@ -16,15 +16,23 @@ The tree, with the exit code a command ends with:
     |  |- Changed                 5   the board's file is not the one held a moment ago
     |  |- DeviceRefused           5   the board answered with an error
     |  |- PeerViolation           5   the board broke the protocol
+    |  |- Impostor                5   the board cannot prove that it is the one it says it is
+    |  |- KeyRefused              5   the board does not take this computer's key
+    |  |- NoHandoff               5   the board cannot record a handoff, or not now
+    |  |- NotRecorded             5   the handoff is not, or perhaps not, in the board's log
     |  `- HashMismatch            3   received bytes are not the bytes the board stores
     |- ArchiveError               6   the host's own storage
     |  |- DiskFull                6   nothing lost; make room and run it again
     |  |- ArchiveLocked           6   another pull of the same board is writing there
+    |  |- KeyExposed              6   others on this computer can read a key
+    |  |- KeyDamaged              6   a key file is none
+    |  |- NothingToMerge          6   the other folder is no archive
     |  `- ArchiveDamaged          3   an archived file is not what it was when it was filed
     |- LogError                   3   a log file
     |  |- LogDamaged              3   bytes changed, missing or torn
     |  |- UnknownVersion          3   written by a newer board than this program knows
     |  `- NotALog                 4   empty, or not a dewarlog log at all
+    |- ReceiptDamaged             3   a receipt cannot be read, or not all of it
     `- SetUpError                 2   this installation lacks something
        |- ExtraMissing            2   an optional library: the message names the extra
        `- SimulatorMissing        2   the simulated board comes with the source tree only
@@ -220,6 +228,63 @@ class PeerViolation(PullError):
         self.what = what
 
 
+class Impostor(PullError):
+    """What answers is not the logger it says it is: it does not hold that logger's key."""
+
+    def __init__(self, device_name: str, what: str) -> None:
+        super().__init__(
+            f"This is not the logger it says it is: it calls itself {device_name}, but {what}. "
+            "Nothing it says can be trusted. Look at the number on the dewar, and call the "
+            "sender if it is the right one."
+        )
+        self.device_name = device_name
+        self.what = what
+
+
+class KeyRefused(PullError):
+    """The logger does not take this computer's key for it."""
+
+    def __init__(self, device_name: str, text: str) -> None:
+        super().__init__(
+            f"Logger {device_name} does not take the key this computer holds for it ({text}): "
+            "either it is not the logger it says it is, or it was given a new key since. If you "
+            "hold it in your hands, pair again over USB: `dewarlog pair usb:PORT`."
+        )
+        self.device_name = device_name
+        self.text = text
+
+
+class NoHandoff(PullError):
+    """This logger can record no handoff, or none now; nothing was recorded."""
+
+    def __init__(self, device_name: str, why: str) -> None:
+        super().__init__(
+            f"Logger {device_name} cannot record a handoff: {why} Nothing was recorded. "
+            "`dewarlog pull --check` still brings its log and judges it."
+        )
+        self.device_name = device_name
+        self.why = why
+
+
+class NotRecorded(PullError):
+    """The log was pulled and checked, but the handoff is not, or perhaps not, recorded.
+
+    `verdict` is what the check said; `perhaps` tells whether the record may stand all the same.
+    """
+
+    def __init__(self, verdict: str, cause: DewarlogError, *, perhaps: bool) -> None:
+        state = (
+            "It is not known whether the handoff stands in its log; there is no receipt. Run the "
+            "command again: a second record does no harm."
+            if perhaps
+            else "The handoff is not recorded; there is no receipt."
+        )
+        super().__init__(f"The log was pulled and checked ({verdict}), but: {cause} {state}")
+        self.verdict = verdict
+        self.cause = cause
+        self.perhaps = perhaps
+
+
 class HashMismatch(PullError):
     """What was received is not what the board stores, although every frame was sound."""
 
@@ -284,6 +349,43 @@ class ArchiveDamaged(ArchiveError):
         self.reason = reason
 
 
+class KeyExposed(ArchiveError):
+    """Others on this computer can read or change a key, or the folder it stands in."""
+
+    def __init__(self, path: Path, mode: int, *, mine: bool) -> None:
+        whose = f"its permissions are {mode:04o}" if mine else "it belongs to another user"
+        super().__init__(
+            path,
+            f"{path}: others on this computer may know this key ({whose}), so it proves nothing "
+            "any more. Remove it, and pair again over USB: `dewarlog pair usb:PORT`.",
+        )
+        self.mode = mode
+
+
+class KeyDamaged(ArchiveError):
+    """A file with a logger's keys cannot be read as one."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(
+            path,
+            f"{path}: this key file cannot be used ({reason}). Remove it, and pair again over "
+            "USB: `dewarlog pair usb:PORT`.",
+        )
+        self.reason = reason
+
+
+class NothingToMerge(ArchiveError):
+    """The folder to merge from holds no log, or is the archive itself."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(
+            path,
+            f"{path}: nothing to merge ({reason}). Name the folder that `dewarlog archive` shows "
+            "on the other computer, or a copy of it.",
+        )
+        self.reason = reason
+
+
 # --- a log file ---------------------------------------------------------------------------------
 
 
@@ -326,6 +428,22 @@ class NotALog(LogError):
 
     def __init__(self, path: Path | None, reason: str) -> None:
         super().__init__(path, 0, f"not a dewarlog log: {reason}.")
+        self.reason = reason
+
+
+# --- a receipt ----------------------------------------------------------------------------------
+
+
+class ReceiptDamaged(DewarlogError):
+    """A receipt cannot be read; `field` names the one that is wrong, empty for the whole file."""
+
+    exit_code = ExitCode.NOT_INTACT
+
+    def __init__(self, path: Path, field: str, reason: str) -> None:
+        what = f"its field {field!r} is wrong" if field else "it is no receipt"
+        super().__init__(f"{path}: this receipt proves nothing: {what} ({reason}).")
+        self.path = path
+        self.field = field
         self.reason = reason
 
 
