@@ -54,7 +54,16 @@ HOST_LINE: Final = {
     "readings": ("readings", "uncertainty"),
     "checks": ("words", "checks", "checks.*"),
     "report": ("verdict", "report", "report.*", "export"),
-    "outside": ("console", "answers", "sim", "cli", "__main__"),
+    "handoff": ("receipt", "handoff"),
+    "outside": (
+        "console",
+        "answers",
+        "answers_door",
+        "sim",
+        "cli",
+        "cli_door",
+        "__main__",
+    ),
 }
 LINES: Final = {"dewarlog_firmware": FIRMWARE_LINE, "dewarlog": HOST_LINE}
 

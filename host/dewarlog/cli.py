@@ -215,7 +215,7 @@ def export(
 
 
 @contextlib.contextmanager
-def _device(name: str) -> Generator[Link]:
+def opened(name: str) -> Generator[Link]:
     """Open a device by name; `sim:` starts a simulated board for as long as it is open."""
     from dewarlog.link import open_link
 
@@ -232,7 +232,7 @@ def _device(name: str) -> Generator[Link]:
         yield link
 
 
-def _host_time(error_ms: int) -> tuple[int, int, int]:
+def host_time(error_ms: int) -> tuple[int, int, int]:
     """Give this computer's time as a board wants it."""
     from dewarlog_wire import layout
 
@@ -272,14 +272,14 @@ def pull(
         seal=seal,
         only_run=run,
         # A simulated board lives in its own time.
-        set_time=(lambda: _host_time(time_error_ms))
+        set_time=(lambda: host_time(time_error_ms))
         if tell_time and not device.startswith("sim:")
         else None,
     )
     with console.failures(as_json=as_json):
         from dewarlog.archive import Archive
 
-        with _device(device) as link, _progress(show=not as_json) as progress:
+        with opened(device) as link, progress_bar(show=not as_json) as progress:
             result = pull_logs(link, Archive(archive), options, progress=progress)
     suspect = any(log.problem is not None or log.disagrees is not None for log in result.logs)
     newest = result.logs[-1].path if then_check and result.logs else None
@@ -309,7 +309,7 @@ def pull(
 
 
 @contextlib.contextmanager
-def _progress(*, show: bool) -> Generator[Callable[[Progress], None] | None]:
+def progress_bar(*, show: bool) -> Generator[Callable[[Progress], None] | None]:
     """Show a bar with bytes, rate and time left on standard error; none where nobody looks."""
     if not show or not sys.stderr.isatty():
         yield None
@@ -349,7 +349,7 @@ def status(device: Device, as_json: AsJson = False) -> None:
     from dewarlog import answers
     from dewarlog.session import Session
 
-    with console.failures(as_json=as_json), _device(device) as link:
+    with console.failures(as_json=as_json), opened(device) as link:
         session = Session(link)
         board = session.hello()
         now = session.status()
@@ -387,12 +387,12 @@ def mark(
         known = ", ".join(layout.CUSTODY_STEP_NAMES)
         raise typer.BadParameter(f"{step!r} is not a custody step; one of: {known}")
     number = steps.index(wanted)
-    utc_s = _host_time(0)[0]
+    utc_s = host_time(0)[0]
     try:
         body = custody_body(number, utc_s, (actor, place, note))
     except BlockError as error:
         raise typer.BadParameter(str(error)) from None
-    with console.failures(as_json=as_json), _device(device) as link:
+    with console.failures(as_json=as_json), opened(device) as link:
         session = Session(link)
         board = session.hello()
         session.mark(body)
@@ -527,6 +527,11 @@ def sim(
     with console.failures(as_json=False):
         status = run(arguments)
     raise typer.Exit(ExitCode.FAULT if status == 1 else ExitCode(status))
+
+
+from dewarlog import cli_door  # noqa: E402 - it is made with what stands above
+
+cli_door.add_commands(app)
 
 
 def main() -> None:

@@ -10,6 +10,8 @@ The tree, with the exit code a command ends with:
     |  |- PortDenied              5   the operating system refuses: get the right
     |  |- NotOurs                 5   something answers, but it is not a dewarlog board
     |  |- NoAnswer                5   nothing answers at all
+    |  |- NoDewar                 5   no logger is on the air
+    |  |- SeveralDewars           2   more than one is: name it
     |  `- Unplugged               5   the port went away while in use
     |- PullError                  5   the board answered, and the pull could not be finished
     |  |- Incomplete              5   cut short; what came is kept, run it again to go on
@@ -19,6 +21,7 @@ The tree, with the exit code a command ends with:
     |  |- Impostor                5   the board cannot prove that it is the one it says it is
     |  |- KeyRefused              5   the board does not take this computer's key
     |  |- NoHandoff               5   the board cannot record a handoff, or not now
+    |  |- NoLog                   4   the board has no log of its open run
     |  |- NotRecorded             5   the handoff is not, or perhaps not, in the board's log
     |  `- HashMismatch            3   received bytes are not the bytes the board stores
     |- ArchiveError               6   the host's own storage
@@ -26,6 +29,7 @@ The tree, with the exit code a command ends with:
     |  |- ArchiveLocked           6   another pull of the same board is writing there
     |  |- KeyExposed              6   others on this computer can read a key
     |  |- KeyDamaged              6   a key file is none
+    |  |- ReceiptNotWritten       6   the handoff is recorded, its receipt is not on the disk
     |  |- NothingToMerge          6   the other folder is no archive
     |  `- ArchiveDamaged          3   an archived file is not what it was when it was filed
     |- LogError                   3   a log file
@@ -47,6 +51,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 
@@ -160,6 +165,31 @@ class NoAnswer(LinkError):
         self.waited_s = waited_s
 
 
+class NoDewar(LinkError):
+    """No logger advertises itself here."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "ble:",
+            "No logger is on the air here. Go nearer to the dewar; its radio may be in flight "
+            "mode (`dewarlog radio usb:PORT on`). By cable: `dewarlog handoff usb:PORT`.",
+        )
+
+
+class SeveralDewars(LinkError):
+    """More than one logger is on the air, and nobody named one."""
+
+    exit_code = ExitCode.USAGE
+
+    def __init__(self, found: Sequence[str]) -> None:
+        super().__init__(
+            "ble:",
+            f"{len(found)} loggers are on the air: {', '.join(found)}. Name the one at hand, for "
+            f"example: `dewarlog handoff {found[0]}`.",
+        )
+        self.found = tuple(found)
+
+
 class Unplugged(LinkError):
     """The port disappeared while it was in use."""
 
@@ -264,6 +294,19 @@ class NoHandoff(PullError):
         )
         self.device_name = device_name
         self.why = why
+
+
+class NoLog(PullError):
+    """The logger offers no log of the run it says it records."""
+
+    exit_code = ExitCode.NO_DATA
+
+    def __init__(self, device_name: str) -> None:
+        super().__init__(
+            f"Logger {device_name} gives no log of the run it records: there is nothing to judge "
+            "and nothing to hand over. Nothing was recorded."
+        )
+        self.device_name = device_name
 
 
 class NotRecorded(PullError):
@@ -372,6 +415,20 @@ class KeyDamaged(ArchiveError):
             "USB: `dewarlog pair usb:PORT`.",
         )
         self.reason = reason
+
+
+class ReceiptNotWritten(ArchiveError):
+    """The logger has recorded the handoff, and its receipt found no place on this computer."""
+
+    def __init__(self, path: Path, event: int, cause: ArchiveError) -> None:
+        super().__init__(
+            path,
+            f"The handoff is recorded by the logger as event {event}, but its receipt could not "
+            f"be written: {cause} The record stands in the log all the same; for a receipt, hand "
+            "over once more.",
+        )
+        self.event = event
+        self.cause = cause
 
 
 class NothingToMerge(ArchiveError):
