@@ -85,7 +85,7 @@ ONLY_IN: Final = {
     "jinja2": {"dewarlog.report.as_html"},
     "pyarrow": {"dewarlog.export"},
     "platformdirs": {"dewarlog.archive", "dewarlog.keys"},
-    "typer": {"dewarlog.cli"},
+    "typer": {"dewarlog.cli", "dewarlog.cli_door"},
     "rich": {"dewarlog.cli"},
     "socket": set[str](),  # no account, no network
     "urllib": set[str](),

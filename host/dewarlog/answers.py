@@ -37,6 +37,7 @@ def say_verdict(review: Review, verdict: Verdict) -> None:
         console.say(console.wrapped(f"{verdict.call_label}: {verdict.contact}", "     "))
     _say_reasons("Why", verdict.reasons)
     _say_reasons("Also noted", verdict.notes)
+    _say_handoffs(review)
     console.say()
     coverage = review.coverage
     console.say(
@@ -56,6 +57,19 @@ def _say_reasons(title: str, reasons: tuple[Reason, ...]) -> None:
         console.say(console.wrapped(reason.finding.message, "    ", "  - "))
         if reason.when:
             console.say(console.styled(console.wrapped(reason.when, "    "), "soft"))
+
+
+def _say_handoffs(review: Review) -> None:
+    """Print who had the dewar from when on, and whether what was checked then is this log."""
+    from dewarlog.report.custody import custody_steps  # noqa: PLC0415 - a pull needs no report
+
+    steps = [step for step in custody_steps(review) if step.step == "handoff"]
+    if steps:
+        console.say()
+        console.say(f"  {console.styled('Handed over', 'strong')}")
+    for step in steps:
+        console.say(console.wrapped(f"{step.actor}, {step.place}", "    ", "  - "))
+        console.say(console.styled(console.wrapped(f"{step.when}; {step.note}", "    "), "soft"))
 
 
 def byte_count(count: float) -> str:

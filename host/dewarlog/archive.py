@@ -4,6 +4,8 @@ In the line: pull -> archive -> parse. One folder a board, one a run:
 
     <root>/<device id>/<run>-<log id>/
         <run>-<log id>.dwl      the log: its segments in order, then the journal if it was pulled
+        <run>-<log id>.handoff-12.json
+                                a receipt: what the logger answered to a handoff (receipt.py)
         manifest.json           size, SHA-256 and chain of the log, and what it superseded
         segments/0000.seg       one file of the board, sealed and verified: read-only
         segments/0001.seg.part  one that may still grow, or is not all here yet

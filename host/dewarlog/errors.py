@@ -397,10 +397,13 @@ class KeyExposed(ArchiveError):
 
     def __init__(self, path: Path, mode: int, *, mine: bool) -> None:
         whose = f"its permissions are {mode:04o}" if mine else "it belongs to another user"
+        what = "the keys in this folder" if path.is_dir() else "this key"
+        right = "0700 and those of the files in it to 0600" if path.is_dir() else "0600"
         super().__init__(
             path,
-            f"{path}: others on this computer may know this key ({whose}), so it proves nothing "
-            "any more. Remove it, and pair again over USB: `dewarlog pair usb:PORT`.",
+            f"{path}: others on this computer may know {what} ({whose}); what others know proves "
+            f"nothing. Set the permissions to {right}. If somebody may have read it, tell whoever "
+            "keeps the logger.",
         )
         self.mode = mode
 

@@ -238,10 +238,12 @@ def judge_receipt(receipt: Receipt, secret: bytes | None, log: Path | None) -> J
             f"it was not made with the receipt key of logger {name} over these words: the tag, "
             "or something it covers, was changed"
         )
-    if not receipt.proven:
-        found.open.append(
-            "That the right logger was at the door: the computer there had no key for it."
-        )
+    found.open.append(
+        "That the logger proved itself at the door: of that there is only the word of the "
+        "computer that wrote this."
+        if receipt.proven
+        else "That the right logger was at the door: the computer there had no key for it."
+    )
     found.open.append("Who typed the names: a receipt holds them as they were typed.")
     return found
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from typer.testing import CliRunner
 
+from crashes import Killed, Killer
 from dewarlog import cli, handoff
 from dewarlog.archive import Archive
 from dewarlog.errors import (
@@ -483,6 +484,34 @@ def test_a_cut_at_every_frame_leaves_no_receipt_without_its_record(
             wrong.append((frame, f"the second run: {output}"))
 
     assert frames > 15
+    assert wrong == []
+
+
+def test_a_crash_at_any_step_leaves_no_receipt_without_its_record(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """This program ends at any change to the file system: files are whole or not there."""
+    killer = Killer(monkeypatch)
+    plain = Door(tmp_path / "plain", monkeypatch)
+    plain.run()
+    steps = killer.count
+    wrong: list[tuple[int, str]] = []
+
+    for step in range(steps):
+        door = Door(tmp_path / str(step), monkeypatch)
+        killer.left = step
+        with pytest.raises(Killed):
+            door.run()
+        killer.left = -1
+        if len(door.receipts) > door.link.server.handoffs:
+            wrong.append((step, "a receipt without a record"))
+        for path in door.receipts:
+            read_receipt(path)
+        code, output = door.run()
+        if (code, "the archive holds the record" in output) != (ExitCode.USE, True):
+            wrong.append((step, output))
+
+    assert steps > 15
     assert wrong == []
 
 

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from dewarlog import cli
 from dewarlog.checks.review import review_log
 from dewarlog.errors import ExitCode
-from dewarlog.report.tables import custody as custody_table
+from dewarlog.report.custody import custody_steps
 from dewarlog.verdict import judge
 from dewarlog_wire import layout
 from log_writer import LogWriter
@@ -61,7 +61,7 @@ def test_a_handoff_that_names_this_log_is_shown_with_who_where_and_what(
     """Giver, receiver, role, place, verdict, and that the head matches."""
     review = review_log(handed(tmp_path, right, journal=journal))
 
-    step = next(item for item in custody_table(review) if item.step == "handoff")
+    step = next(item for item in custody_steps(review) if item.step == "handoff")
 
     assert judge(review).word == "USE"
     assert step.actor == "A. Jansen \u2192 K. Mori (receiving site)"
@@ -107,7 +107,7 @@ def test_a_handoff_whose_block_was_lost_is_left_open(tmp_path: Path) -> None:
 
     assert set(review.handoff_heads.values()) == {None}
     assert "block 2, which was its last then, is not in this log" in [
-        item.note.partition("; ")[2] for item in custody_table(review)
+        item.note.partition("; ")[2] for item in custody_steps(review)
     ]
 
 
@@ -122,6 +122,17 @@ def test_a_program_reads_the_handoff_with_every_field(tmp_path: Path) -> None:
         *("A. Jansen", "A. Jansen", "K. Mori", "receiving site", "Gate 4", "USE", 3, True)
     ]
     assert len(bytes.fromhex(step["chain"])) == 32
+
+
+def test_check_tells_a_person_of_every_handoff(tmp_path: Path) -> None:
+    """Below the verdict and its reasons; a log without any says nothing of it."""
+    result = CliRunner().invoke(cli.app, ["check", str(handed(tmp_path, right))])
+    plain = CliRunner().invoke(cli.app, ["check", str(written(tmp_path, trip(2), "plain.dwl"))])
+
+    output = " ".join(result.stdout.split())
+    assert "Handed over - A. Jansen \u2192 K. Mori (receiving site), Gate 4" in output
+    assert "checked then: USE, 3 blocks; head matches this log" in output
+    assert "Handed over" not in plain.stdout
 
 
 def test_the_events_table_tells_handoffs_and_windows_of_flight_mode(tmp_path: Path) -> None:

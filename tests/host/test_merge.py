@@ -254,6 +254,57 @@ def test_a_merge_waits_for_no_pull(tmp_path: Path) -> None:
         merged(tmp_path / "ours", tmp_path / "theirs")
 
 
+def damaged(store: MemoryStore, block: int) -> MemoryStore:
+    """Flip a bit of one block on the board itself."""
+    run = store.runs[7]
+    size = len(make_log(7, [900])[0])
+    at, rest = divmod(block, 5000 // size)
+    data = bytearray(run.segments[at])
+    data[rest * size + 100] ^= 1
+    run.segments[at] = bytes(data)
+    return store
+
+
+def test_copies_with_the_same_damage_agree(tmp_path: Path) -> None:
+    """Damaged on the board itself: both hold the same bytes, and the longer wins."""
+    pulled(tmp_path / "ours", damaged(store_of(SAME[:7]), 3))
+    pulled(tmp_path / "theirs", damaged(store_of(SAME), 3))
+
+    log = merged(tmp_path / "ours", tmp_path / "theirs")
+
+    assert log.disagrees is None
+    assert content(log) == damaged(store_of(SAME), 3).log_bytes(7)
+    assert log.filed is not None
+    assert log.filed.problem is not None
+
+
+@pytest.mark.parametrize("whose", ["ours", "theirs"])
+def test_damage_in_one_copy_only_is_a_block_on_which_they_disagree(
+    tmp_path: Path, whose: str
+) -> None:
+    """Whatever became of it: one of the two is not what the logger recorded."""
+    pulled(tmp_path / whose, damaged(store_of(SAME), 8))
+    pulled(tmp_path / ("theirs" if whose == "ours" else "ours"), store_of(SAME))
+
+    log = merged(tmp_path / "ours", tmp_path / "theirs")
+
+    assert log.disagrees is not None
+    assert log.disagrees.block == 8
+
+
+def test_two_versions_there_find_their_places_here(tmp_path: Path) -> None:
+    """The other courier had met tampering already: both its copies come, and both are named."""
+    pulled(tmp_path / "theirs", store_of(SAME[:12]))
+    pulled(tmp_path / "theirs", store_of([*SAME[:2], 901, *SAME[3:12]]))
+    ours = pulled(tmp_path / "ours", store_of([*SAME[:2], 901, *SAME[3:]]))
+
+    logs = merge(Archive(tmp_path / "ours"), Archive(tmp_path / "theirs"))
+
+    assert [log.disagrees and log.disagrees.block for log in logs] == [2, 2]
+    assert len(list((tmp_path / "ours").rglob("*.dwl"))) == 2
+    assert ours.path.read_bytes() == store_of([*SAME[:2], 901, *SAME[3:]]).log_bytes(7)
+
+
 # --- what comes after ----------------------------------------------------------------------------
 def test_the_next_pull_goes_on_behind_what_was_merged(tmp_path: Path) -> None:
     """No byte that came from the other courier is sent again."""

@@ -134,6 +134,17 @@ def test_what_is_written_is_read_again(made: Path) -> None:
     assert made.stat().st_mode & 0o222 == 0
 
 
+@pytest.mark.parametrize("proven", [True, False])
+def test_the_proof_at_the_door_is_only_the_writers_word(made: Path, *, proven: bool) -> None:
+    """The tag does not cover it: it is told among what is not proved."""
+    receipt = replace(read_receipt(made), proven=proven)
+
+    found = judge_receipt(receipt, RECEIPT, None)
+
+    said = "of that there is only the word" if proven else "the computer there had no key"
+    assert [text for text in found.open if said in text] != []
+
+
 def test_a_receipt_never_takes_the_place_of_another(made: Path) -> None:
     """The same event of the same log, other words: beside it."""
     other = told(read_receipt(made), receiver="Somebody")

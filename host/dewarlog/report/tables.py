@@ -1,4 +1,4 @@
-"""The tables of a report: excursions, shocks, tilt, custody, gaps, probes, events."""
+"""The tables of a report: excursions, shocks, tilt, gaps, probes, events."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from dewarlog import its90, words
 from dewarlog.checks.calibration import counts_until
 from dewarlog.checks.finding import Moment
 from dewarlog.checks.limits import probe_name, rule_words, value_words
-from dewarlog.records import HandoffEvent, unix_s_of
 from dewarlog.report.event_words import describe
-from dewarlog.report.model import CustodyStep, ShockCard, Table, TiltShare
+from dewarlog.report.model import ShockCard, Table, TiltShare
 from dewarlog.report.moments import when
 from dewarlog.report.plot import shock_svg
 from dewarlog_wire import layout
@@ -135,33 +134,6 @@ def tilt_stays(review: Review) -> Table:
         )
     )
     return Table(("From upright", "From", "To", "Time", "Most"), rows)
-
-
-def custody(review: Review) -> tuple[CustodyStep, ...]:
-    """List every custody step, numbered as in the picture."""
-    steps: list[CustodyStep] = []
-    for number, event in enumerate(review.custody, start=1):
-        moment = Moment(event.boot, event.uptime_ms)
-        at = when(review, moment, bound=True)
-        told = unix_s_of(event.utc_s)
-        if review.clock.at(moment) is None and told is not None:
-            at = f"{words.utc(told)} by the recording device's own clock"
-        if isinstance(event, HandoffEvent):
-            actor = f"{event.giver} \u2192 {event.receiver} ({event.role_name})"
-            note = handoff_words(event, head_holds=review.handoff_heads.get(event.number))
-        else:
-            actor, note = event.actor, event.note
-        steps.append(CustodyStep(str(number), event.step_name, at, actor, event.place, note))
-    return tuple(steps)
-
-
-def handoff_words(event: HandoffEvent, *, head_holds: bool | None) -> str:
-    """Say what was checked at a handoff, and whether it was this log."""
-    if head_holds is None:
-        head = f"block {event.blocks - 1}, which was its last then, is not in this log"
-    else:
-        head = "head matches this log" if head_holds else "head does not match this log"
-    return f"checked then: {event.verdict_word}, {words.plural(event.blocks, 'block')}; {head}"
 
 
 def gaps(review: Review) -> Table:
