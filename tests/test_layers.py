@@ -36,25 +36,46 @@ FIRMWARE_LINE: Final = {
         "tilt",
         "clock",
         "profile",
+        "advert",
     ),
     "sensors": ("sensors", "sensors.*"),
     "ring": ("ring", "sampler", "shock_sampler"),
     "recorder": ("fast", "reading", "recorder"),
     "flash_log": ("flash_log", "logbook"),
     "server": ("transfer", "server"),
-    "link": ("link_usb",),
-    "outside": ("chips", "keeper", "shock_keeper", "former_run", "desk", "board", "app"),
+    "link": ("link_usb", "link_ble"),
+    "outside": (
+        "chips",
+        "keeper",
+        "shock_keeper",
+        "former_run",
+        "device_key",
+        "radio",
+        "desk",
+        "board",
+        "app",
+    ),
 }
 HOST_LINE: Final = {
     "ground": ("__init__", "errors", "its90"),
     "link": ("link", "link.*"),
     "pull": ("session", "fetch", "pull"),
-    "archive": ("durable", "chain", "held", "archive", "output"),
+    "archive": ("durable", "chain", "held", "differ", "archive", "output", "merge", "keys"),
     "parse": ("parse", "records", "columns", "contents", "open_journal"),
     "readings": ("readings", "uncertainty"),
     "checks": ("words", "checks", "checks.*"),
     "report": ("verdict", "journey", "report", "report.*", "export"),
-    "outside": ("console", "answers", "sim", "cli", "__main__"),
+    "handoff": ("receipt", "handoff"),
+    "outside": (
+        "console",
+        "answers",
+        "answers_door",
+        "scan",
+        "sim",
+        "cli",
+        "cli_door",
+        "__main__",
+    ),
 }
 LINES: Final = {"dewarlog_firmware": FIRMWARE_LINE, "dewarlog": HOST_LINE}
 
@@ -71,13 +92,15 @@ PURE: Final = FIRMWARE_LINE["ground"] + FIRMWARE_LINE["pure"]
 # Imports that only one place is allowed, because everything else must do without.
 ONLY_IN: Final = {
     "machine": {"dewarlog_firmware.board"},  # pins: all else takes them as arguments
+    "bluetooth": {"dewarlog_firmware.board"},
     "construct": {"dewarlog.parse"},  # its types stay out of every signature
     "serial": {"dewarlog.link.usb", "dewarlog.link.ports"},
     "jinja2": {"dewarlog.report.as_html"},
     "pyarrow": {"dewarlog.export"},
-    "platformdirs": {"dewarlog.archive"},
-    "typer": {"dewarlog.cli"},
-    "rich": {"dewarlog.cli"},
+    "platformdirs": {"dewarlog.archive", "dewarlog.keys"},
+    "typer": {"dewarlog.cli", "dewarlog.cli_door"},
+    "rich": {"dewarlog.cli", "dewarlog.scan"},
+    "bleak": {"dewarlog.link.radio", "dewarlog.link.ble"},
     "socket": set[str](),  # no account, no network
     "urllib": set[str](),
     "http": set[str](),
@@ -85,11 +108,22 @@ ONLY_IN: Final = {
 
 # What MicroPython 1.25 has on every board we name.
 ON_BOARD: Final = {
-    *("array", "binascii", "collections", "errno", "gc", "hashlib", "io", "json", "machine"),
+    *(
+        "array",
+        "binascii",
+        "bluetooth",
+        "collections",
+        "errno",
+        "gc",
+        "hashlib",
+        "io",
+        "json",
+        "machine",
+    ),
     *("micropython", "os", "select", "struct", "sys", "time", "vfs"),
 }
 
-HEAVY: Final = ("jinja2", "numpy", "pyarrow", "pydantic", "scipy", "construct")
+HEAVY: Final = ("bleak", "jinja2", "numpy", "pyarrow", "pydantic", "scipy", "construct")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The main loop: samples first, then shocks, then at most one frame for a host, then sleep.
+"""The main loop: samples first, then shocks, then at most one frame a link for a host, then sleep.
 
 Outside the line: makes every part from board and config, and joins them. One loop and no asyncio:
 what happens in one pass, and in which order, is what stands in `step`. Interrupts (sampler,
@@ -14,15 +14,18 @@ import struct
 import sys
 
 from dewarlog_firmware import VERSION
+from dewarlog_firmware.advert import Advert
 from dewarlog_firmware.board import open_board
 from dewarlog_firmware.chips import PART_ACCELEROMETER, Chips
 from dewarlog_firmware.clock import Uptime, WallClock
 from dewarlog_firmware.config import load_config, parse_config
 from dewarlog_firmware.desk import Desk
+from dewarlog_firmware.device_key import derived_keys, load_device_key
 from dewarlog_firmware.excursion import Engine
 from dewarlog_firmware.flash_log import FlashLog
 from dewarlog_firmware.former_run import close_former_run
 from dewarlog_firmware.keeper import Keeper
+from dewarlog_firmware.link_ble import BleLink
 from dewarlog_firmware.link_usb import UsbLink
 from dewarlog_firmware.logbook import ENOSPC, Logbook
 from dewarlog_firmware.profile import (
@@ -31,6 +34,7 @@ from dewarlog_firmware.profile import (
     profile_sections,
     reading_columns,
 )
+from dewarlog_firmware.radio import Radio
 from dewarlog_firmware.recorder import Recorder
 from dewarlog_firmware.sampler import Sample, Sampler
 from dewarlog_firmware.server import Server
@@ -38,22 +42,26 @@ from dewarlog_firmware.shock import ShockCapture
 from dewarlog_firmware.shock_keeper import ShockKeeper
 from dewarlog_firmware.shock_sampler import SENSOR_OK, ShockSampler
 from dewarlog_firmware.tilt import Tilt
-from dewarlog_wire import layout
+from dewarlog_wire import FORMAT_VERSION, PROTOCOL_VERSION, layout
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from types import ModuleType
+
     from dewarlog_firmware.board import Board
     from dewarlog_firmware.config import Config
     from dewarlog_firmware.logbook import Recovery
 
 PROFILE_PATH = "/profile.json"
 LOG_ROOT = "/log"
+KEY_PATH = "/key.bin"
+RADIO_PATH = "/radio.bin"
 LOG_ID_BYTES = 8
 # A shock window is captured for at most a second or so; a sample waits that long for its flush,
 # so that no flash operation stalls the capture.
 CAPTURE_PATIENCE_MS = 2000
-# How long a tick that fell silent can go unnoticed, and an accelerometer that lost its supply for a
-# moment: unlike a converter, it is not read while all is quiet.
+# How long a tick that fell silent can go unnoticed, and an accelerometer that lost its supply for
+# a moment: unlike a converter, it is not read while all is quiet.
 HEALTH_PERIOD_S = 60
 _STOP_COMMAND = 0
 _STOP_KEYBOARD = 1
@@ -92,7 +100,7 @@ class App:
         self.board = board
         self.is_recording = False
         self.end_requested = False
-        self._config = config
+        self.config = config
         self._uptime = Uptime(board.ticks_ms())
         self._clock_due_ms = -1
         self._clock_utc_s = 0
@@ -138,11 +146,48 @@ class App:
         self._health_due_s = 0
         self._waker = board.timer(1)
 
+        keys = derived_keys(load_device_key(KEY_PATH, os.urandom))
+        bluetooth = board.radio()
+        features = 0 if bluetooth is None else layout.FEATURE_RADIO
+        if keys[layout.KEY_RECEIPT]:
+            features |= layout.FEATURE_HANDOFF | layout.FEATURE_AUTH
+        self._desk = Desk(self, keys, features)
         console = board.console()
         self._server = Server(
-            self.logbook, Desk(self), board.device_id, os.urandom, crc_shift=crc_shift
+            self.logbook,
+            self._desk,
+            board.device_id,
+            os.urandom,
+            crc_shift=crc_shift,
+            gives_keys=True,
         )
         self._link = UsbLink(console.reader, console.writer, cobs_encode)
+        self._radio = None if bluetooth is None else self._make_radio(bluetooth, features)
+
+    def _make_radio(self, bluetooth: "ModuleType", features: int) -> Radio:
+        board, settings = self.board, self.config.radio
+        self._air_server = Server(
+            self.logbook,
+            self._desk,
+            board.device_id,
+            os.urandom,
+            layout.BLE_BODY_MAX_BYTES,
+            packets=True,
+        )
+        info = struct.pack(
+            layout.INFO.format,
+            PROTOCOL_VERSION,
+            FORMAT_VERSION,
+            layout.BLE_FRAME_MAX_BYTES,
+            features,
+            board.device_id,
+        )
+        self._advert = Advert(board.device_id)
+        self._advert_s = -1
+        self._air = BleLink(bluetooth, self._advert, info, settings.advertise_ms, board.ticks_ms)
+        return Radio(
+            self._air, settings.state, RADIO_PATH, self._note_radio, self.chips.read_clock
+        )
 
     # --- time ---------------------------------------------------------------------------------
 
@@ -159,6 +204,40 @@ class App:
         self._clock_utc_s = utc_s
         uptime_s, uptime_ms = self.now()
         self._clock_due_ms = uptime_s * 1000 + uptime_ms + wait_ms
+
+    # --- radio --------------------------------------------------------------------------------
+
+    def switch_radio(self, state: int, minutes: int) -> None:
+        """Do what a host says: layout's state and minutes."""
+        if self._radio is not None:
+            self._radio.tell(state, minutes, *self.now())
+
+    def _note_radio(self, values: tuple) -> None:
+        """Record that the radio was switched; a log that is full or closed does not prevent it."""
+        if not self.logbook.is_open:
+            return
+        self.stamp()
+        try:
+            self.logbook.emit(layout.KIND_RADIO, values)
+            self.logbook.commit()
+        except OSError as error:
+            if error.args[0] != ENOSPC:
+                raise
+
+    def _poll_air(self, radio: Radio) -> bool:
+        """Give the air its turn: one frame, the switch, and what is advertised."""
+        busy = self._air.poll(self._air_server)
+        uptime_s, uptime_ms = self.now()
+        busy = radio.look(self._air_server, uptime_s, uptime_ms) or busy
+        if uptime_s != self._advert_s and self._air.is_open and not self._air.connected:
+            self._advert_s = uptime_s
+            desk = self._desk
+            self._advert.update(
+                desk.state_bits(self.chips.clock_state),
+                desk.backlog_bytes(),
+                desk.payload_reading(),
+            )
+        return busy
 
     # --- what keeper asks of the chips --------------------------------------------------------
 
@@ -197,12 +276,16 @@ class App:
             raise
 
     def _open_run(self) -> None:
-        sections = list(profile_sections(self._config))
+        sections = list(profile_sections(self.config))
         self.stamp()
         if self.logbook.flash.open_run() is not None:  # of this profile: see `run` above
             self._note_boot(self.logbook.resume())
+            if self._radio is not None:
+                self._radio.resume(self.now()[0])
         else:
             self._begin_run(sections, profile_crc(sections))
+            if self._radio is not None:
+                self._radio.begin()
 
     def _begin_run(self, sections: list, config_crc: int) -> None:
         log_id = os.urandom(LOG_ID_BYTES)
@@ -262,15 +345,15 @@ class App:
         held = self._start_accelerometer()
         self.chips.note(PART_ACCELEROMETER, SENSOR_OK if held else self._shock_sampler.check())
         self.logbook.commit()
-        period_ms = self.keeper.interval_ms // self._config.sampling.conversions
-        if self._config.tilt.period_s * 1000 < period_ms:
-            self._waker.start(self._config.tilt.period_s * 1000, _wake)
+        period_ms = self.keeper.interval_ms // self.config.sampling.conversions
+        if self.config.tilt.period_s * 1000 < period_ms:
+            self._waker.start(self.config.tilt.period_s * 1000, _wake)
         self.is_recording = True
         self.sampler.start(period_ms)
 
     def _start_accelerometer(self) -> bool:
         """Set the accelerometer up and watch for shocks; say whether it took its settings."""
-        settings = self._config.shock
+        settings = self.config.shock
         self._shock_sampler.stop()
         held = self._accelerometer.identified() and self._accelerometer.configure(
             settings.trigger_count, settings.rate_hz, quiet_ms=settings.quiet_ms
@@ -291,6 +374,8 @@ class App:
                     raise
                 self._memory_full()
         busy = self._link.poll(self._server) or busy
+        if self._radio is not None:
+            busy = self._poll_air(self._radio) or busy
         self._set_clock_when_due()
         if self.end_requested:
             self._end_run()
@@ -329,7 +414,7 @@ class App:
         """See to what no interrupt tells of, each in its time."""
         uptime_s, uptime_ms = self.now()
         if uptime_s >= self._tilt_due_s:
-            self._tilt_due_s = uptime_s + self._config.tilt.period_s
+            self._tilt_due_s = uptime_s + self.config.tilt.period_s
             self.logbook.at(uptime_s, uptime_ms)
             if self._tilt.look(self.chips.read_tilt(), uptime_s):
                 self.logbook.emit(layout.KIND_TILT, self._tilt.values())
@@ -360,6 +445,8 @@ class App:
 
     def _stop(self, cause: int) -> None:
         """Stop recording and seal what is open; the run can be continued."""
+        if self._radio is not None:
+            self._radio.stop(self._air_server)
         if self.is_recording:
             self._halt()
             self._shocks.flush()

@@ -23,6 +23,7 @@ from dewarlog_wire.layout import BOOT_CAUSE_NAMES
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import ModuleType
 
 # One board. Pins are GPIO numbers; `probe_cs` and `probe_ready` are in probe order.
 Wiring = namedtuple(
@@ -170,7 +171,8 @@ class Board:
     def __init__(self, wiring: Wiring) -> None:
         self.wiring = wiring
         self.name: str = wiring.name
-        self.device_id = (machine.unique_id() + bytes(_DEVICE_ID_BYTES))[:_DEVICE_ID_BYTES]
+        # esp32 has 6 bytes: zeros go before them, so that ids differ where names are made of them.
+        self.device_id = (bytes(_DEVICE_ID_BYTES) + machine.unique_id())[-_DEVICE_ID_BYTES:]
         self.boot_cause = _boot_cause()  # index into layout.BOOT_CAUSE_NAMES
         # The stubs keep ticks opaque, to be subtracted by ticks_diff; here they are masked (ring).
         self.ticks_ms: "Callable[[], int]" = time.ticks_ms  # pyright: ignore[reportAttributeAccessIssue]
@@ -231,6 +233,14 @@ class Board:
     def console(self) -> "Console":
         """Return the streams of the USB console."""
         return Console()
+
+    def radio(self) -> "ModuleType | None":
+        """Return the `bluetooth` module; None on a build or a board without a radio."""
+        try:
+            import bluetooth
+        except ImportError:
+            return None
+        return bluetooth
 
 
 class Console:

@@ -52,6 +52,9 @@ that was meant to be there and is not would be worse than a board that will not 
       hold_band                 2     minutes in this band or above count, 1 to 3; 0: never HOLD
       hold_minutes             60     1 to 20160
       period_s                 10     1 to 600, between two looks
+    radio           optional
+      mode                   "on"     or "off": flight mode from the start of the run
+      advertise_ms           1000     100 to 10000, between two advertisements
 """
 
 import json
@@ -128,10 +131,11 @@ TiltSettings = namedtuple(
     "TiltSettings",
     ("edge_1_deg", "edge_2_deg", "edge_3_deg", "hold_band", "hold_minutes", "period_s"),
 )
+RadioSettings = namedtuple("RadioSettings", ("state", "advertise_ms"))  # 0 off, 1 on
 Converter = namedtuple("Converter", ("gain", "averaging", "mains_hz"))
 # `texts`: pairs of (layout.TEXT_*, text), empty ones left out.
 Config = namedtuple(
-    "Config", ("texts", "sampling", "converter", "channels", "rules", "shock", "tilt")
+    "Config", ("texts", "sampling", "converter", "channels", "rules", "shock", "tilt", "radio")
 )
 
 
@@ -281,8 +285,9 @@ def parse_config(document: object) -> Config:
     rules = _rules(top, channels)
     shock = _shock(_Section(top.value("shock", {}, ""), "shock"))
     tilt = _tilt(_Section(top.value("tilt", {}, ""), "tilt"))
+    radio = _radio(_Section(top.value("radio", {}, ""), "radio"))
     top.close()
-    return Config(texts, sampling, converter, channels, rules, shock, tilt)
+    return Config(texts, sampling, converter, channels, rules, shock, tilt, radio)
 
 
 def _texts(section: _Section) -> tuple:
@@ -490,3 +495,10 @@ def _tilt(section: _Section) -> TiltSettings:
     period_s = section.whole("period_s", 10, 1, 600)
     section.close()
     return TiltSettings(edges[0], edges[1], edges[2], hold_band, hold_minutes, period_s)
+
+
+def _radio(section: _Section) -> RadioSettings:
+    state = section.one_of("mode", "on", ("off", "on"))
+    advertise_ms = section.whole("advertise_ms", 1000, 100, 10000)
+    section.close()
+    return RadioSettings(state, advertise_ms)

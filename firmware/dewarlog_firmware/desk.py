@@ -1,10 +1,13 @@
-"""What a host may ask of the board besides its stored bytes: status, time, custody, stop.
+"""What a host may ask of the board besides its stored bytes: status, time, custody, radio, stop.
 
-Answers server (its Device protocol); acts through keeper, chips and logbook. No message bytes
-here: those are server's.
+Answers the servers (their Device protocol); acts through keeper, chips, logbook and radio. Message
+bytes are server's; only HANDOFF_REPLY's head is made here, because the board's proof is over it.
 """
 
-from dewarlog_wire import events, layout
+import struct
+
+from dewarlog_firmware.advert import payload_columns, warmest
+from dewarlog_wire import events, layout, proof
 from dewarlog_wire.errors import BlockError
 
 TYPE_CHECKING = False
@@ -12,11 +15,45 @@ if TYPE_CHECKING:
     from dewarlog_firmware.app import App
 
 
-class Desk:
-    """The board's front desk for one server. `app` is told of a stop and a clock to be set."""
+_HANDOFF_HEAD = layout.HANDOFF_REPLY.format[: layout.HANDOFF_REPLY.format.index("32s")]
 
-    def __init__(self, app: "App") -> None:
+
+class Desk:
+    """The board's front desk. `app` is told of a stop and a clock to be set.
+
+    `keys`: {layout.KEY_*: secret}, each empty on a board that could not store a device key.
+    `features`: layout.FEATURE_* bits.
+    """
+
+    def __init__(self, app: "App", keys: dict, features: int) -> None:
         self._app = app
+        self._keys = keys
+        self.features = features
+        self._payload_columns = payload_columns(app.config.channels, app.columns)
+        self._sealed_bytes = 0  # of the backlog, counted when these were as they are
+        self._counted_blocks = -1
+        self._counted_confirms = 0
+
+    # --- what everybody may see ---------------------------------------------------------------
+
+    def backlog_bytes(self) -> int:
+        """Return what is stored and not confirmed. Reads the flash only when blocks changed."""
+        logbook = self._app.logbook
+        if (
+            logbook.recorder.blocks != self._counted_blocks
+            or logbook.confirms != self._counted_confirms
+        ):
+            self._counted_blocks = logbook.recorder.blocks
+            self._counted_confirms = logbook.confirms
+            self._sealed_bytes = logbook.backlog_bytes() - logbook.flash.journal_bytes
+        return self._sealed_bytes + logbook.flash.journal_bytes
+
+    def payload_reading(self) -> int:
+        """Return the reading code of the warmest payload probe."""
+        keeper = self._app.keeper
+        if not keeper.has_reading:
+            return layout.state_code(layout.STATE_ABSENT)
+        return warmest(keeper.codes, self._payload_columns)
 
     def status(self) -> tuple:
         """Return the values of STATUS_REPLY, in order."""
@@ -24,14 +61,14 @@ class Desk:
         recorder = app.logbook.recorder
         codes = [layout.state_code(layout.STATE_ABSENT)] * 4
         cold_code = layout.state_code(layout.STATE_ABSENT)
-        if recorder.next_sample:
+        if app.keeper.has_reading:
             for channel, column in app.columns:
                 codes[channel] = app.keeper.codes[column]
             cold_code = app.keeper.codes[-1]
         uptime_s, uptime_ms = app.now()
         utc_s, clock_state = app.chips.read_clock()
         return (
-            self._state_bits(clock_state),
+            self.state_bits(clock_state),
             recorder.run,
             recorder.boot,
             uptime_ms,
@@ -42,7 +79,7 @@ class Desk:
             recorder.next_sample,
             recorder.next_event,
             recorder.blocks,
-            app.logbook.backlog_bytes(),
+            self.backlog_bytes(),
             app.logbook.flash.free_bytes(),
             app.chips.supply_mv,
             codes[0],
@@ -55,19 +92,22 @@ class Desk:
             app.engine.active_mask,
         )
 
-    def _state_bits(self, clock_state: int) -> int:
+    def state_bits(self, clock_state: int) -> int:
+        """Return the layout.STATUS_* bits. Allocates nothing."""
         app = self._app
         bits = 0
-        for bit, is_set in (
-            (layout.STATUS_RECORDING, app.is_recording),
-            (layout.STATUS_EXCURSION, app.engine.active_mask),
-            (layout.STATUS_FAULT, app.keeper.has_fault or app.chips.has_fault),
-            (layout.STATUS_CLOCK_UNSET, clock_state != layout.CLOCK_OK),
-            (layout.STATUS_LOW_SUPPLY, app.chips.supply_low),
-            (layout.STATUS_MEMORY_FULL, app.keeper.is_full or app.logbook.is_full),
-        ):
-            if is_set:
-                bits |= bit
+        if app.is_recording:
+            bits |= layout.STATUS_RECORDING
+        if app.engine.active_mask:
+            bits |= layout.STATUS_EXCURSION
+        if app.keeper.has_fault or app.chips.has_fault:
+            bits |= layout.STATUS_FAULT
+        if clock_state != layout.CLOCK_OK:
+            bits |= layout.STATUS_CLOCK_UNSET
+        if app.chips.supply_low:
+            bits |= layout.STATUS_LOW_SUPPLY
+        if app.keeper.is_full or app.logbook.is_full:
+            bits |= layout.STATUS_MEMORY_FULL
         return bits
 
     def set_time(self, utc_s: int, utc_ms: int, error_ms: int) -> tuple:
@@ -95,6 +135,44 @@ class Desk:
         app.stamp()
         app.logbook.record(layout.KIND_CUSTODY, custody)
         app.logbook.commit()
+
+    def secret(self, key: int) -> bytes:
+        """Return a derived key; empty when this board has none."""
+        return self._keys[key]
+
+    def handoff(self, body: bytes) -> "tuple | None":
+        """Record a handoff and return HANDOFF_REPLY's values; None when its chain is not ours.
+
+        ValueError when the body is none or the run has ended.
+        """
+        app = self._app
+        logbook = app.logbook
+        if not logbook.is_open:
+            raise ValueError("no run is open: its log has ended")
+        try:
+            _, _, _, blocks, chain, _, _, _ = events.read_handoff(body)
+        except BlockError as error:
+            raise ValueError(str(error)) from None
+        if not logbook.has_chain(blocks, chain):
+            return None
+        uptime_s, uptime_ms = app.now()
+        logbook.at(uptime_s, uptime_ms)
+        logbook.record(layout.KIND_HANDOFF, body)
+        recorder = logbook.recorder
+        head = (recorder.run, recorder.next_event - 1, uptime_s, uptime_ms)
+        logbook.commit()
+        tag = proof.receipt_tag(
+            self._keys[layout.KEY_RECEIPT],
+            app.board.device_id,
+            logbook.log_id(),
+            struct.pack(_HANDOFF_HEAD, *head),
+            body,
+        )
+        return head + (tag,)
+
+    def radio(self, state: int, minutes: int) -> None:
+        """Switch the radio; off, once the answer is on its way."""
+        self._app.switch_radio(state, minutes)
 
     def stop(self) -> None:
         """End the run once the answer is on its way."""

@@ -96,6 +96,7 @@ class FlashLog:
         self.root = root
         self.run = 0
         self.generation = 0
+        self.journal_bytes = 0  # of the open journal
         self._scratch = scratch
         self._segment = 0
         self._segment_bytes = 0
@@ -150,6 +151,7 @@ class FlashLog:
         if not keep_journal and _exists(journal_path):
             os.remove(journal_path)
         self.generation += 1
+        self.journal_bytes = 0
 
     def read_state(self, run: int) -> "RunState | None":
         """Read what is remembered of a run; None when the file is missing or damaged."""
@@ -192,6 +194,7 @@ class FlashLog:
         path = self._folder(self.run) + "/journal"
         self._replace(path, view)
         self.generation += 1
+        self.journal_bytes = len(view)
         self._journal = open(path, "ab")
 
     def append_journal(self, view: memoryview) -> None:
@@ -201,6 +204,7 @@ class FlashLog:
         self._journal.write(view)
         self._journal.flush()
         self.generation += 1
+        self.journal_bytes += len(view)
 
     def release(self) -> None:
         """Close the journal's file handle; the run stays open and can be resumed."""

@@ -168,6 +168,11 @@ class Keeper:
                 )
 
     @property
+    def has_reading(self) -> bool:
+        """Tell whether `codes` hold a sample of this boot."""
+        return self._last_s >= 0
+
+    @property
     def has_fault(self) -> bool:
         """Tell whether any fitted probe gives no temperature."""
         return any(self._states)

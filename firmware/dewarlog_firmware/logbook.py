@@ -99,6 +99,7 @@ class Logbook:
         self.is_full = False
         self.is_open = False  # a run is being written
         self.shocks = 0  # shocks of this run so far, which numbers them
+        self.confirms = 0  # times that a host has confirmed more than before
         self._full_policy = full_policy
         self._now_s = 0
         self._now_ms = 0
@@ -379,7 +380,17 @@ class Logbook:
         if blocks > state.confirmed_blocks:
             state.confirmed_blocks = blocks
             self.flash.write_state(run, state)
+            self.confirms += 1
         if run == self.recorder.run and not state.closed:
             self.emit(layout.KIND_PULL, (blocks - 1, utc_s))
             self.commit()
         return True
+
+    def has_chain(self, blocks: int, chain: bytes) -> bool:
+        """Tell whether `chain` is the open run's chain value behind its first `blocks` blocks."""
+        return self.flash.chain_after(self.recorder.run, blocks) == bytes(chain)
+
+    def log_id(self) -> bytes:
+        """Return the id of the open run; zeros when its state file is unreadable."""
+        state = self.flash.read_state(self.recorder.run)
+        return bytes(8) if state is None else state.log_id

@@ -62,6 +62,7 @@ def default_document() -> dict:
         ],
         "shock": {},
         "tilt": {},
+        "radio": {},
     }
 
 

@@ -1,6 +1,6 @@
 """Answers one host's requests from the flash log, one frame at a time.
 
-Place in the line: after flash_log, before link_usb. No I/O of its own: `handle` takes one sound
+Place in the line: after flash_log, before the links. No I/O of its own: `handle` takes one sound
 frame and queues its answer, `poll` gives at most one frame to the link, so that sampling always
 comes first. Message bytes and rules: protocol/SPEC.md, frames and messages.
 
@@ -9,6 +9,7 @@ Rules kept here:
 - The host grants bytes (credit); never more than that is on its way. Acks are cumulative.
 - A request sent again (same kind, seq and body) gets the reply it got the first time.
 - One job at a time: a new READ or HASH ends the one before (transfer.py).
+- Where a frame is one packet, the link says how long it may be (`use_packets`); DATA is short.
 - Buffers are made once; only requests, which are small and rare, allocate.
 """
 
@@ -18,7 +19,7 @@ from binascii import crc32
 from micropython import const
 
 from dewarlog_firmware import transfer
-from dewarlog_wire import FORMAT_VERSION, PROTOCOL_VERSION, layout
+from dewarlog_wire import FORMAT_VERSION, PROTOCOL_VERSION, layout, proof
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,6 +52,26 @@ if TYPE_CHECKING:
     class Device(Protocol):
         """What the server needs of the rest of the board."""
 
+        @property
+        def features(self) -> int:
+            """Return layout.FEATURE_* bits."""
+            ...
+
+        def secret(self, key: int) -> bytes:
+            """Return the derived key of layout.KEY_*; empty when this board has no device key."""
+            ...
+
+        def handoff(self, body: bytes) -> "tuple[int, int, int, int, bytes] | None":
+            """Record a handoff; return the values of HANDOFF_REPLY, None for another log's chain.
+
+            ValueError when the body is none.
+            """
+            ...
+
+        def radio(self, state: int, minutes: int) -> None:
+            """Switch the radio, once the answer is on its way."""
+            ...
+
         def status(self) -> "tuple[int, ...]":
             """Return the values of STATUS_REPLY, in order."""
             ...
@@ -72,6 +93,13 @@ if TYPE_CHECKING:
 
         def send(self, frame: bytearray, length: int) -> bool:
             """Send `frame[:length]` whole; False: not now, offer it again."""
+            ...
+
+    class PacketOut(Protocol):
+        """The sending side for short DATA, where a frame is one packet."""
+
+        def send_packet(self, packet: memoryview) -> bool:
+            """Send the packet; False: not now, offer it again."""
             ...
 
 
@@ -99,7 +127,9 @@ class Server:
     """One conversation with one host at a time; a new HELLO ends the one before.
 
     `body_max` is the largest body the link carries; `random_bytes(n)` makes the nonces.
-    `crc_shift` is fast.crc_shift where the port has machine code.
+    `crc_shift` is fast.crc_shift where the port has machine code. `packets`: DATA goes out as
+    short DATA, and the link calls `use_packets` before each request. `gives_keys`: whoever is at
+    the other end holds the board in hand.
     """
 
     def __init__(
@@ -110,6 +140,9 @@ class Server:
         random_bytes: "Callable[[int], bytes]",
         body_max: int = layout.SERIAL_BODY_MAX_BYTES,
         crc_shift: "Callable[..., int] | None" = None,
+        *,
+        packets: bool = False,
+        gives_keys: bool = False,
     ) -> None:
         self._store = store
         self._device = device
@@ -117,8 +150,12 @@ class Server:
         self._random_bytes = random_bytes
         self._body_max = body_max
         self._session_body_max = body_max
-        self._transfer = transfer.Transfer(body_max, crc_shift)
-        self._reply = bytearray(REPLY_BODY_MAX_BYTES + layout.FRAME_OVERHEAD_BYTES)
+        self._gives_keys = gives_keys
+        self._transfer = transfer.Transfer(body_max, crc_shift, packets=packets)
+        self._packet_out: "PacketOut | None" = None
+        self._packet_max = 0
+        reply_max = min(REPLY_BODY_MAX_BYTES, body_max) + layout.FRAME_OVERHEAD_BYTES
+        self._reply = bytearray(reply_max)
         self._reply_view = memoryview(self._reply)
         self._handlers = {
             layout.MSG_HELLO: self._hello,
@@ -132,6 +169,10 @@ class Server:
             layout.MSG_MARK: self._mark,
             layout.MSG_CONFIRM: self._confirm,
             layout.MSG_STOP: self._stop,
+            layout.MSG_AUTH: self._auth,
+            layout.MSG_HANDOFF: self._handoff,
+            layout.MSG_RADIO: self._radio,
+            layout.MSG_KEY: self._key,
         }
         self.drop()
 
@@ -151,6 +192,12 @@ class Server:
         self._reply_key = _NO_KEY  # (kind, seq, CRC of the body) of the request last answered
         self._job_key = _NO_KEY  # the same of a request that is answered later
         self._seq = 0
+        self._host_nonce = self._board_nonce = b""
+
+    def use_packets(self, out: "PacketOut", packet_max: int) -> None:
+        """Send short DATA through `out` from the next READ on, at most `packet_max` bytes each."""
+        self._packet_out = out
+        self._packet_max = packet_max
 
     def handle(self, kind: int, seq: int, body: "bytes | memoryview") -> None:
         """Take one sound frame from the host and queue the answer, if it gets one."""
@@ -193,12 +240,16 @@ class Server:
                 self._reply_due = False
             return True
         job = self._transfer
-        result = transfer.FRAME if job.length else job.step()
+        result = job.step()
+        if result == transfer.PACKET:
+            if self._packet_out is not None and self._packet_out.send_packet(job.packet):
+                job.length = 0
+            return True
         if result == transfer.FRAME:
             if out.send(job.frame, job.length):
                 job.length = 0
             return True
-        if result > transfer.FRAME:
+        if result > transfer.PACKET:
             self._answer_job(result)
         return result != transfer.IDLE
 
@@ -247,13 +298,15 @@ class Server:
     # --- requests: each takes a body and returns the length of its reply's ---------------------
 
     def _hello(self, body: "bytes | memoryview") -> int:
-        protocol, _reserved, body_max, _nonce = _fields(layout.HELLO, body)
+        protocol, _reserved, body_max, nonce = _fields(layout.HELLO, body)
         if protocol != PROTOCOL_VERSION:
             raise Refused(layout.ERROR_VERSION, "this board speaks version %d" % PROTOCOL_VERSION)
         if body_max < BODY_MIN_BYTES:
             raise Refused(layout.ERROR_RANGE, "body_max is below %d" % BODY_MIN_BYTES)
         self.drop()
         self._open = True
+        self._host_nonce = nonce
+        self._board_nonce = self._random_bytes(8)
         self._session_body_max = min(body_max, self._body_max)
         self._transfer.set_body_max(self._session_body_max)
         return self._put(
@@ -261,9 +314,9 @@ class Server:
             PROTOCOL_VERSION,
             FORMAT_VERSION,
             self._body_max,
-            0,
+            self._device.features,
             self._device_id,
-            self._random_bytes(8),
+            self._board_nonce,
         )
 
     def _status(self, body: "bytes | memoryview") -> int:
@@ -291,6 +344,8 @@ class Server:
     def _read(self, body: "bytes | memoryview") -> int:
         run, file, etag, offset, length, prefix_crc, credit = _fields(layout.READ, body)
         reader = self._open_file(run, file, etag, offset)
+        if self._packet_out is not None:
+            self._transfer.set_packet_max(self._packet_max)
         if self._transfer.read(reader, self._seq, offset, length, prefix_crc, credit):
             return self._put_read_reply()
         return _LATER
@@ -349,6 +404,52 @@ class Server:
         _expect_empty(body)
         self._device.stop()
         return 0
+
+    # --- requests at the door -----------------------------------------------------------------
+
+    def _auth(self, body: "bytes | memoryview") -> int:
+        key, given = _fields(layout.AUTH, body)
+        if key != layout.KEY_COURIER:
+            raise Refused(layout.ERROR_RANGE, "no host proves itself by key %d" % key)
+        secret = self._secret(key)
+        expected = proof.host_proof(secret, self._host_nonce, self._board_nonce)
+        if not proof.same(expected, given):
+            raise Refused(layout.ERROR_NOT_ALLOWED, "that is no proof by this board's courier key")
+        answer = proof.board_proof(secret, self._host_nonce, self._board_nonce)
+        return self._put(layout.AUTH_REPLY, answer)
+
+    def _handoff(self, body: "bytes | memoryview") -> int:
+        self._secret(layout.KEY_RECEIPT)
+        try:
+            values = self._device.handoff(bytes(body))
+        except ValueError as error:
+            raise Refused(layout.ERROR_MALFORMED, str(error))
+        if values is None:
+            raise Refused(layout.ERROR_NOT_ALLOWED, "that is not the chain of this run")
+        return self._put(layout.HANDOFF_REPLY, *values)
+
+    def _radio(self, body: "bytes | memoryview") -> int:
+        state, minutes = _fields(layout.RADIO, body)
+        if state > 1:
+            raise Refused(layout.ERROR_RANGE, "a radio is off (0) or on (1)")
+        if not self._device.features & layout.FEATURE_RADIO:
+            raise Refused(layout.ERROR_NOT_ALLOWED, "this board has no radio")
+        self._device.radio(state, minutes)
+        return 0
+
+    def _key(self, body: "bytes | memoryview") -> int:
+        (key,) = _fields(layout.KEY, body)
+        if not self._gives_keys:
+            raise Refused(layout.ERROR_NOT_ALLOWED, "keys are given over the USB port only")
+        if key not in (layout.KEY_COURIER, layout.KEY_RECEIPT):
+            raise Refused(layout.ERROR_RANGE, "there is no key %d" % key)
+        return self._put(layout.KEY_REPLY, self._secret(key))
+
+    def _secret(self, key: int) -> bytes:
+        secret = self._device.secret(key)
+        if not secret:
+            raise Refused(layout.ERROR_NOT_ALLOWED, "this board could not store a device key")
+        return secret
 
 
 def _fields(record: layout.Record, body: "bytes | memoryview") -> "tuple":

@@ -4,6 +4,9 @@ Place in the line: the part of server that touches a file's bytes. No I/O of its
 reader it is given. Every `step` does one slice of at most one frame body, so that sampling is
 never kept waiting. Message bytes and rules: protocol/SPEC.md, frames and messages.
 
+DATA goes out as frames, or, where a frame is one packet of the link (BLE), as short DATA:
+`set_packet_max` says how long a packet may be. Both are built around the same bytes.
+
 One pass of CRC-32 over the bytes of a full frame serves both the frame and END: CRC-32 is linear,
 so what END needs follows from the frame's CRC by a fixed 32 x 32 bit matrix (see `_join`). On a
 board a pass costs about a tenth of the time a frame takes on USB.
@@ -45,10 +48,11 @@ if TYPE_CHECKING:
 IDLE = const(0)  # nothing to do: no job, or every granted byte is sent
 BUSY = const(1)  # a slice is done, more to do
 FRAME = const(2)  # `frame[:length]` is to be sent
-PREFIX_HELD = const(3)  # the host holds the true prefix; DATA follows
-PREFIX_WRONG = const(4)
-HASHED = const(5)  # `sha256` is complete
-FAILED = const(6)  # the file could not be read; `status` says why
+PACKET = const(3)  # `packet` is to be sent
+PREFIX_HELD = const(4)  # the host holds the true prefix; DATA follows
+PREFIX_WRONG = const(5)
+HASHED = const(6)  # `sha256` is complete
+FAILED = const(7)  # the file could not be read; `status` says why
 
 # END's status: complete, or the layout.ERROR_* that cut it short.
 END_COMPLETE = const(0)
@@ -60,8 +64,11 @@ _JOB_HASH = const(3)
 
 _BODY_AT = const(4)  # FRAME_HEAD.size
 _DATA_AT = const(10)  # FRAME_HEAD.size + DATA_HEAD.size
+_SHORT_AT = const(7)  # _DATA_AT - DATA_SHORT_HEAD.size: its head ends where the bytes begin
+_SLICE_BYTES = const(1024)  # read at once for a prefix or a hash, where a packet holds far less
 _FRAME_HEAD = layout.FRAME_HEAD.format
 _DATA_HEAD = layout.DATA_HEAD.format
+_SHORT_HEAD = layout.DATA_SHORT_HEAD.format
 _END = layout.END.format
 _DATA_HEAD_BYTES = layout.DATA_HEAD.size
 _END_BYTES = layout.END.size
@@ -72,19 +79,28 @@ class Transfer:
     """The one job the server has in hand: a READ or a HASH. `frame` holds the frame to send.
 
     `crc_shift` is fast.crc_shift where the port has machine code; without it, END's CRC costs a
-    second pass.
+    second pass. With `packets`, DATA is short DATA, and `set_packet_max` must be told before READ.
     """
 
     def __init__(
-        self, body_max: int, crc_shift: "Callable[[int, array[int]], int] | None" = None
+        self,
+        body_max: int,
+        crc_shift: "Callable[[int, array[int]], int] | None" = None,
+        *,
+        packets: bool = False,
     ) -> None:
-        self.frame = bytearray(body_max + layout.FRAME_OVERHEAD_BYTES)
-        self.length = 0
+        size = body_max + layout.FRAME_OVERHEAD_BYTES
+        self._packets = packets
+        self.frame = bytearray(max(size, _DATA_AT + _SLICE_BYTES) if packets else size)
+        self.length = 0  # 0: nothing waits to be sent
         self.xfer = 0
         self.total = 0
         self.status = END_COMPLETE
         self.sha256 = sha256()
         self._view = memoryview(self.frame)
+        self.packet = self._view[:0]
+        self._full_packet = self.packet
+        self._due = FRAME  # or PACKET: what waits while `length` is not 0
         self._end_view = self._view[: _BODY_AT + _END_BYTES]
         self._heads_view = self._view[:_DATA_AT]
         self._crc_shift = crc_shift
@@ -97,15 +113,28 @@ class Transfer:
         self._prefix_crc = 0
         self._start = self._at = self._acked = self._stop = self._limit = 0
         self._room = 0
-        self.set_body_max(body_max)
+        self._set_room(body_max - _DATA_HEAD_BYTES)
+        self._slice_view = self._view[_DATA_AT : _DATA_AT + _SLICE_BYTES] if packets else None
 
     def set_body_max(self, body_max: int) -> None:
         """Fit the frames to what both sides can take."""
-        room = body_max - _DATA_HEAD_BYTES
+        if not self._packets:
+            self._set_room(body_max - _DATA_HEAD_BYTES)
+
+    def set_packet_max(self, packet_max: int) -> None:
+        """Fit the packets to what the link carries; not while a READ is under way."""
+        self._set_room(packet_max - layout.DATA_SHORT_OVERHEAD_BYTES)
+
+    def _set_room(self, room: int) -> None:
+        """Make the views of a full frame or packet that holds `room` bytes of a file."""
         if room == self._room:
             return
         self._room = room
         self._data_view = self._view[_DATA_AT : _DATA_AT + room]
+        if self._packets:
+            self._full_packet = self._view[
+                _SHORT_AT : _DATA_AT + room + layout.DATA_SHORT_CRC_BYTES
+            ]
         if self._crc_shift is not None:
             for at in range(0, room, len(_ZEROS)):
                 part = self._data_view[at : at + len(_ZEROS)]
@@ -172,14 +201,19 @@ class Transfer:
     # --- one slice ----------------------------------------------------------------------------
 
     def step(self) -> int:
-        """Do one slice of the job in hand; say what came of it."""
+        """Do one slice of the job in hand; say what came of it.
+
+        What waits to be sent is offered again until `length` is set to 0.
+        """
+        if self.length:
+            return self._due
         if self._job == _JOB_DATA:
             return self._step_data()
         if self._job == _JOB_PREFIX:
             return self._step_prefix()
         if self._job == _JOB_HASH:
             return self._step_hash()
-        return FRAME if self.length else IDLE
+        return IDLE
 
     def _step_data(self) -> int:
         count = self._limit - self._at
@@ -203,10 +237,26 @@ class Transfer:
         self._at += count
         of_heads = crc32(self._heads_view)
         of_frame = crc32(view, of_heads)
+        self._crc = self._join(view, of_heads, of_frame)
+        if self._packets:
+            return self._shorten(count, of_frame)
         struct.pack_into("<I", self.frame, _DATA_AT + count, of_frame)
         self.length = _DATA_AT + count + layout.FRAME_CRC_BYTES
-        self._crc = self._join(view, of_heads, of_frame)
+        self._due = FRAME
         return FRAME
+
+    def _shorten(self, count: int, of_frame: int) -> int:
+        """Put the short head over the end of the long one, and the half CRC behind the bytes."""
+        offset_low = (self._at - count) & 0xFFFF
+        struct.pack_into(_SHORT_HEAD, self.frame, _SHORT_AT, layout.MSG_DATA_SHORT, offset_low)
+        struct.pack_into("<H", self.frame, _DATA_AT + count, of_frame & 0xFFFF)
+        self.length = count + layout.DATA_SHORT_OVERHEAD_BYTES
+        if count == self._room:
+            self.packet = self._full_packet
+        else:
+            self.packet = self._view[_SHORT_AT : _SHORT_AT + self.length]
+        self._due = PACKET
+        return PACKET
 
     def _join(self, view: memoryview, of_heads: int, of_frame: int) -> int:
         """Return the CRC of this transfer with the bytes of `view` added.
@@ -220,8 +270,7 @@ class Transfer:
         return of_frame ^ self._crc_shift(of_heads ^ self._crc, self._shift_matrix)
 
     def _step_prefix(self) -> int:
-        count = self._start - self._at
-        view = self._data_view if count >= self._room else self._data_view[:count]
+        view = self._slice(self._start - self._at)
         self.status = self._fill(view)
         if self.status:
             self.end()
@@ -242,7 +291,7 @@ class Transfer:
         if count == 0:
             self.end()
             return HASHED
-        view = self._data_view if count >= self._room else self._data_view[:count]
+        view = self._slice(count)
         self.status = self._fill(view)
         if self.status:
             self.end()
@@ -250,6 +299,11 @@ class Transfer:
         self.sha256.update(view)
         self._at += len(view)
         return BUSY
+
+    def _slice(self, count: int) -> memoryview:
+        """Return where to put the next bytes that are read but not sent, at most `count`."""
+        view = self._data_view if self._slice_view is None else self._slice_view
+        return view if count >= len(view) else view[:count]
 
     def _fill(self, view: memoryview) -> int:
         """Read the bytes at `_at` into `view`; return 0, or the error that stopped it."""
@@ -276,3 +330,4 @@ class Transfer:
         struct.pack_into(_END, self.frame, _BODY_AT, self.xfer, self.status, self._at, self._crc)
         struct.pack_into("<I", self.frame, _BODY_AT + _END_BYTES, crc32(self._end_view))
         self.length = _END_BYTES + layout.FRAME_OVERHEAD_BYTES
+        self._due = FRAME

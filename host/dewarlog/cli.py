@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
     from dewarlog.checks.review import Review
     from dewarlog.link import Link
+    from dewarlog.link.advert import Heard
     from dewarlog.pull import Progress
+    from dewarlog.session import Session
     from dewarlog.verdict import Verdict
 
 app = typer.Typer(
@@ -62,8 +64,9 @@ Device = Annotated[
     str,
     typer.Argument(
         metavar="DEVICE",
-        help="usb:PORT (usb:/dev/ttyACM0, usb:COM3), sim: for a simulated board that starts now, "
-        "or sim:bad for one that has the bad trip behind it.",
+        help="usb:PORT (usb:/dev/ttyACM0, usb:COM3), ble:NAME (ble:dewarlog-4b2f, ble:4b2f, or "
+        "its address) as `dewarlog scan` shows it, sim: for a simulated board that starts now, or "
+        "sim:bad for one that has the bad trip behind it.",
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the answer as JSON for a program.")]
@@ -76,6 +79,8 @@ ArchiveFolder = Annotated[
         help="Folder of the archive. Default: this user's data folder.",
     ),
 ]
+# How long `scan` listens when nobody watches: boards advertise a few times a second.
+SCAN_S = 5.0
 
 
 def _show_version(asked: bool) -> None:
@@ -240,7 +245,7 @@ def export(
 
 
 @contextlib.contextmanager
-def _device(name: str) -> Generator[Link]:
+def opened(name: str) -> Generator[Link]:
     """Open a device by name; `sim:` starts a simulated board for as long as it is open."""
     from dewarlog.link import open_link
 
@@ -257,7 +262,17 @@ def _device(name: str) -> Generator[Link]:
         yield link
 
 
-def _host_time(error_ms: int) -> tuple[int, int, int]:
+def talk(link: Link) -> Session:
+    """Begin to talk over a link; a person is told when it was lost and is waited for."""
+    from dewarlog.pull import OUT_OF_RANGE
+    from dewarlog.session import Session
+
+    session = Session(link)
+    session.on_waiting = lambda waiting: console.warn(OUT_OF_RANGE) if waiting else None
+    return session
+
+
+def host_time(error_ms: int) -> tuple[int, int, int]:
     """Give this computer's time as a board wants it."""
     from dewarlog_wire import layout
 
@@ -289,7 +304,8 @@ def pull(
 ) -> None:
     """Bring a board's logs into the archive, byte for byte.
 
-    Fetches only what is not yet held; a pull that was cut goes on where it stopped.
+    Fetches only what is not yet held; a pull that was cut goes on where it stopped. By radio, a
+    dewar that goes out of range is waited for, a minute at most.
     """
     from dewarlog import answers
     from dewarlog.pull import PullOptions
@@ -299,17 +315,20 @@ def pull(
         seal=seal,
         only_run=run,
         # A simulated board lives in its own time.
-        set_time=(lambda: _host_time(time_error_ms))
+        set_time=(lambda: host_time(time_error_ms))
         if tell_time and not device.startswith("sim:")
         else None,
     )
     with console.failures(as_json=as_json):
         from dewarlog.archive import Archive
 
-        with _device(device) as link, _progress(show=not as_json) as progress:
+        # The bar first: a radio link takes some seconds to open.
+        with progress_bar(show=not as_json) as progress, opened(device) as link:
             result = pull_logs(link, Archive(archive), options, progress=progress)
+    suspect = any(log.problem is not None or log.disagrees is not None for log in result.logs)
     journey = None
-    if then_check and result.logs:
+    # A log of which there is another copy is not to be used, whatever it says.
+    if then_check and result.logs and result.logs[-1].disagrees is None:
         with console.failures(as_json=as_json):
             from dewarlog.journey import judge_journey
 
@@ -323,16 +342,16 @@ def pull(
         answers.say_pull(result, run, checked_next=journey is not None)
         if journey is not None:
             answers.say_journey(journey)
-    if journey is not None:
+    if journey is not None and not suspect:
         raise typer.Exit(journey.gravest.verdict.exit_code)
-    if any(log.problem is not None for log in result.logs):
+    if suspect:
         raise typer.Exit(ExitCode.NOT_INTACT)
     if not result.logs:
         raise typer.Exit(ExitCode.NO_DATA)
 
 
 @contextlib.contextmanager
-def _progress(*, show: bool) -> Generator[Callable[[Progress], None] | None]:
+def progress_bar(*, show: bool) -> Generator[Callable[[Progress], None] | None]:
     """Show a bar with bytes, rate and time left on standard error; none where nobody looks."""
     if not show or not sys.stderr.isatty():
         yield None
@@ -370,10 +389,9 @@ def _progress(*, show: bool) -> Generator[Callable[[Progress], None] | None]:
 def status(device: Device, as_json: AsJson = False) -> None:
     """Say how a board is doing now: readings, clock, memory, power."""
     from dewarlog import answers
-    from dewarlog.session import Session
 
-    with console.failures(as_json=as_json), _device(device) as link:
-        session = Session(link)
+    with console.failures(as_json=as_json), opened(device) as link:
+        session = talk(link)
         board = session.hello()
         now = session.status()
     if as_json:
@@ -402,7 +420,6 @@ def mark(
 
     The step says who has the dewar from now on, and where; it is sealed with the readings.
     """
-    from dewarlog.session import Session
     from dewarlog_wire import layout
     from dewarlog_wire.errors import BlockError
     from dewarlog_wire.events import custody_body
@@ -413,15 +430,15 @@ def mark(
         known = ", ".join(layout.CUSTODY_STEP_NAMES)
         raise typer.BadParameter(f"{step!r} is not a custody step; one of: {known}")
     number = steps.index(wanted)
-    utc_s = _host_time(0)[0]
+    utc_s = host_time(0)[0]
     try:
         body = custody_body(number, utc_s, (actor, place, note))
     except BlockError as error:
         raise typer.BadParameter(str(error)) from None
     except UnicodeEncodeError:
         raise typer.BadParameter("--actor, --place and --note must be text in UTF-8") from None
-    with console.failures(as_json=as_json), _device(device) as link:
-        session = Session(link)
+    with console.failures(as_json=as_json), opened(device) as link:
+        session = talk(link)
         board = session.hello()
         session.mark(body)
     name = layout.CUSTODY_STEP_NAMES[number]
@@ -441,33 +458,110 @@ def mark(
 
 
 @app.command(epilog=console.exit_code_table())
-def scan(as_json: AsJson = False) -> None:
-    """List the serial ports of this computer, likely boards first."""
+def scan(
+    seconds: Annotated[
+        float | None,
+        typer.Option(
+            min=0.1,
+            max=3600,
+            metavar="SECONDS",
+            help="How long to listen. Default: 5; in a terminal, until Ctrl-C.",
+        ),
+    ] = None,
+    ble: Annotated[bool, typer.Option(help="Listen for dewars on the air.")] = True,
+    usb: Annotated[bool, typer.Option(help="List the serial ports, likely boards first.")] = True,
+    as_json: AsJson = False,
+) -> None:
+    """Show which dewars are here and how they are, before connecting to any.
+
+    A dewar's line says whether it is recording, whether it had an excursion or has a fault, its
+    warmest probe, how much is still to be pulled, and how near it is. In a terminal the table
+    follows what is heard. The serial ports of this computer stand below.
+    """
+    if not (ble or usb):
+        raise typer.BadParameter("--no-ble and --no-usb together leave nothing to look for")
+    from dewarlog import scan as view
     from dewarlog.link.ports import serial_ports
 
-    ports = serial_ports()
+    problem: DewarlogError | None = None
+    heard: list[Heard] = []
+    if ble:
+        live = sys.stdout.isatty() and not as_json
+        try:
+            from dewarlog.link.radio import listening
+
+            with listening("ble:") as ear:
+                if live:
+                    view.show_live(ear, serial_ports if usb else None, seconds)
+                    return
+                if sys.stderr.isatty():
+                    console.warn(f"listening for {seconds or SCAN_S:g} s ...")
+                time.sleep(seconds or SCAN_S)
+                heard = ear.heard()
+        except DewarlogError as error:
+            problem = error
+    ports = serial_ports() if usb else []
+    now_s = time.monotonic()
     if as_json:
-        listed = [
-            {"device": f"usb:{port.name}", "about": port.about, "likely": port.likely}
-            for port in ports
-        ]
-        console.say_json({"ports": listed})
-    elif ports:
-        console.say_table(
-            ("Device", "About"), [(f"usb:{port.name}", port.about) for port in ports]
+        console.say_json(
+            {
+                "dewars": view.as_data(heard, now_s),
+                "bluetooth": None
+                if problem is None
+                else {"error": type(problem).__name__, "message": str(problem)},
+                "ports": [
+                    {"device": f"usb:{port.name}", "about": port.about, "likely": port.likely}
+                    for port in ports
+                ],
+            }
         )
     else:
-        console.say("No serial port is here. Check the cable: some carry power only.")
+        if ble and problem is None:
+            view.say(heard, now_s)
+        if usb:
+            view.say_ports(ports)
+        if problem is not None:
+            console.warn(f"dewarlog: {problem}")
+    if problem is not None:
+        raise typer.Exit(problem.exit_code)
 
 
 @app.command(epilog=console.exit_code_table())
-def archive(folder: ArchiveFolder = None, as_json: AsJson = False) -> None:
-    """List the logs this computer holds."""
+def archive(
+    folder: ArchiveFolder = None,
+    merge_from: Annotated[
+        Path | None,
+        typer.Option(
+            "--merge",
+            metavar="DIR",
+            exists=True,
+            file_okay=False,
+            help="Take over the logs and receipts of another archive (another courier's, or a "
+            "copy of it); it is only read.",
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the logs this computer holds, or join another archive into them.
+
+    Of two copies of one log the longer is kept. Two that disagree on any block are both kept and
+    reported as tampering, with the block; the exit code then says that a log is not intact.
+    """
     with console.failures(as_json=as_json):
         from dewarlog import answers
         from dewarlog.archive import Archive
 
         held = Archive(folder)
+        if merge_from is not None:
+            from dewarlog.merge import merge
+
+            merged = merge(held, Archive(merge_from))
+            if as_json:
+                console.say_json(answers.merge_data(held.root, merged))
+            else:
+                answers.say_merge(merged)
+            suspect = any(log.disagrees is not None or log.damage is not None for log in merged)
+            raise typer.Exit(ExitCode.NOT_INTACT if suspect else ExitCode.USE)
         logs = list(held.filed())
     if as_json:
         console.say_json({"root": str(held.root), "logs": [answers.log_data(log) for log in logs]})
@@ -534,6 +628,11 @@ def sim(
     with console.failures(as_json=False):
         status = run(arguments)
     raise typer.Exit(ExitCode.FAULT if status == 1 else ExitCode(status))
+
+
+from dewarlog import cli_door  # noqa: E402 - it is made with what stands above
+
+cli_door.add_commands(app)
 
 
 def main() -> None:

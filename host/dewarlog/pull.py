@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 # A file may change under a pull when the board seals; listing again finds the new state.
 LISTINGS = 3
 PROGRESS_EVERY_S = 0.1
+# What Progress says while a lost link is looked for.
+OUT_OF_RANGE = "out of range: go nearer"
 
 
 # --- what a pull needs of the archive -----------------------------------------------------------
@@ -75,6 +77,16 @@ class Sink(Protocol):
 
 # --- what a pull says ---------------------------------------------------------------------------
 @dataclass(frozen=True, slots=True)
+class Disagreement:
+    """Another copy of the same log says something else: one of the two was tampered with."""
+
+    path: Path
+    """The other copy."""
+    block: int
+    """The first block in which they differ."""
+
+
+@dataclass(frozen=True, slots=True)
 class FiledLog:
     """One log as it stands in the archive after a pull."""
 
@@ -93,6 +105,8 @@ class FiledLog:
     """Why the chain is not whole, in words; None when it is."""
     superseded: tuple[Path, ...]
     """Logs filed before and kept, because what followed did not begin with them; newest last."""
+    disagrees: Disagreement | None = None
+    """The copy filed before that has another block in the place of one of these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +132,8 @@ class PullOptions:
     only_run: int | None = None
     set_time: Callable[[], tuple[int, int, int]] | None = None
     """Returns (utc_s, utc_ms, error_ms) when the board's clock is to be set."""
+    courier_key: Callable[[bytes], bytes | None] | None = None
+    """Gives this computer's courier key for a device id; with one, the board must prove itself."""
     utc_s: Callable[[], int] = lambda: int(time.time()) - layout.UTC_EPOCH_UNIX_S
 
 
@@ -147,6 +163,7 @@ class _Meter:
         self._began_s = self._told_s = clock()
         self._told_bytes = 0
         self._rate_bytes_s = 0.0
+        self._waiting = False
         self.what = ""
         self.done_bytes = 0
         self.total_bytes = 0
@@ -158,6 +175,11 @@ class _Meter:
             now = self._clock()
             if now - self._told_s >= PROGRESS_EVERY_S:
                 self.tell(now)
+
+    def wait(self, waiting: bool) -> None:  # noqa: FBT001 - Session.on_waiting
+        """Say that the link was lost and is looked for; or that it is back."""
+        self._waiting = waiting
+        self.tell()
 
     def tell(self, now: float | None = None) -> None:
         if self._report is None:
@@ -178,7 +200,7 @@ class _Meter:
                 self.held_bytes,
                 self._rate_bytes_s,
                 left_s,
-                self.what,
+                OUT_OF_RANGE if self._waiting else self.what,
             )
         )
 
@@ -196,7 +218,7 @@ def pull(
     `link` is open and stays open. Whatever goes wrong, bytes received before are kept.
 
     Raises:
-        LinkError: the port; Unplugged when it went away.
+        LinkError: the link; Unreachable when it went away and did not come back.
         PullError: the board; Incomplete when it fell silent.
         ArchiveError: this computer's storage; DiskFull when there is no room.
     """
@@ -219,9 +241,10 @@ class _Pull:
         self._sink = sink
         self._options = options
         self._meter = _Meter(clock, progress)
-        self._session = Session(link, clock=clock)
+        self._session = Session(link, clock=clock, courier_key=options.courier_key)
+        self._session.on_waiting = self._meter.wait
         self._board = self._session.hello()
-        self._fetch = Fetch(self._session, self._board, self._meter.add, clock)
+        self._fetch = Fetch(self._session, self._meter.add, clock)
         self._not_sealed: str | None = None
         self._not_confirmed: str | None = None
 
@@ -303,6 +326,7 @@ class _Pull:
         log = self._sink.log(self._board.device_id, run, log_id)
         if any(self._contradicts(log, file) for file in files):
             # Evidence is never replaced: the board's version is filed beside the archive's.
+            # Filing it names the first block in which the two disagree.
             log = self._sink.log_apart(self._board.device_id, run, log_id)
         with contextlib.ExitStack() as stack:
             fetched: list[tuple[Part, StoredFile]] = []
@@ -327,9 +351,14 @@ class _Pull:
     def _contradicts(self, log: LogSink, file: StoredFile) -> bool:
         """Tell whether the board's file is another than the one filed here for good."""
         with contextlib.closing(log.part(file)) as part:
-            if not part.complete or (file.size, file.etag) == (part.size, part.etag):
+            if not part.complete and (file.is_journal or not part.verified_bytes):
                 return False
-            return file.size != part.size or self._fetch.sha256(file, part.size) != part.sha256()
+            if part.etag == file.etag and (not part.complete or part.size == file.size):
+                return False
+            # Bytes that another archive brought carry no etag of the board's: it is asked.
+            if file.size < part.size or (part.complete and file.size != part.size):
+                return True
+            return self._fetch.sha256(file, part.size) != part.sha256()
 
     # --- one file ---------------------------------------------------------------------------
 

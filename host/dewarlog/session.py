@@ -14,10 +14,20 @@ import os
 import struct
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from dewarlog.errors import DeviceRefused, LinkError, NoAnswer, NotOurs, PeerViolation
-from dewarlog_wire import PROTOCOL_VERSION, layout
+from dewarlog.errors import (
+    DeviceRefused,
+    Impostor,
+    KeyRefused,
+    LinkError,
+    NoAnswer,
+    NotOurs,
+    OutOfRange,
+    PeerViolation,
+    Unreachable,
+)
+from dewarlog_wire import PROTOCOL_VERSION, layout, proof
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,6 +39,8 @@ REQUEST_AGAIN_S = 1.0
 REQUEST_GIVE_UP_S = 10.0
 HELLO_AGAIN_S = 0.5
 HELLO_GIVE_UP_S = 5.0
+# Between two tries to open a lost link, when the first fails at once.
+REOPEN_EVERY_S = 0.5
 
 LIST_MOST = 255
 # 64 KiB each: 256 MiB, a hundred times the largest board's file system.
@@ -134,8 +146,40 @@ class ClockBefore:
     state: int
 
 
+class Transfer(NamedTuple):
+    """What a READ began: its DATA and END carry `xfer` and `seq`, and `length` bytes will come."""
+
+    xfer: int
+    seq: int
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What HANDOFF answers: where in the log the event stands, and the board's proof over it."""
+
+    run: int
+    number: int
+    uptime_s: int
+    uptime_ms: int
+    tag: bytes
+
+    def head(self) -> bytes:
+        """Return the bytes of the reply before the tag, which the tag covers."""
+        values = (self.run, self.number, self.uptime_s, self.uptime_ms, b"")
+        packed = struct.pack(layout.HANDOFF_REPLY.format, *values)
+        return packed[: layout.HANDOFF_REPLY.offset_of("tag")]
+
+
 class Session:
-    """Requests over one open link. Every method raises what `request` raises."""
+    """Requests over one open link. Every method raises what `request` raises.
+
+    With `courier_key`, every HELLO is followed by the mutual proof, also where a pull opens the
+    link anew: `proven` says whether the board of this conversation has given it.
+
+    `on_waiting(True)` is called when the link was lost and is being opened again, with False when
+    it is back.
+    """
 
     def __init__(
         self,
@@ -143,15 +187,25 @@ class Session:
         *,
         clock: Callable[[], float] = time.monotonic,
         random_bytes: Callable[[int], bytes] = os.urandom,
+        sleep: Callable[[float], None] = time.sleep,
+        courier_key: Callable[[bytes], bytes | None] | None = None,
     ) -> None:
-        """Use `link`, which is open; `clock` counts seconds, for timeouts only."""
+        """Use `link`, which is open; `clock` counts seconds, for timeouts only.
+
+        `courier_key` gives this computer's courier key for a device id; None where it has none.
+        """
         self.link = link
         self.clock = clock
+        self.on_waiting: Callable[[bool], None] = lambda _waiting: None
+        self._sleep = sleep
         self._random_bytes = random_bytes
         # A random start, so that a board does not take this program's first request for a repeat
         # of the last program's.
-        self._seq = random_bytes(1)[0]
+        self._seq = self._answered_seq = random_bytes(1)[0]
         self._greeted = False
+        self._board: Board | None = None
+        self._courier_key = courier_key
+        self.proven = False
 
     # --- the rule of asking -----------------------------------------------------------------
 
@@ -163,14 +217,37 @@ class Session:
         *,
         again_s: float = REQUEST_AGAIN_S,
         give_up_s: float = REQUEST_GIVE_UP_S,
+        once: bool = False,
     ) -> bytes:
         """Ask until answered; return the reply's body. `what` names the request in messages.
+
+        When the link is lost meanwhile and comes back, the board no longer knows what it has
+        answered: the request may then be carried out a second time. With `once` it is not asked
+        again, and nobody knows whether it was carried out.
 
         Raises:
             NoAnswer: nothing came in `give_up_s`.
             DeviceRefused: the board answered with an error.
-            Unplugged: the link went away.
+            Unreachable: the link went away, and did not come back in its patience.
         """
+        began_s = self.clock()
+        while True:
+            try:
+                return self._request(kind, body, what, again_s=again_s, give_up_s=give_up_s)
+            except Unreachable as loss:
+                if once or self.clock() - began_s >= self.link.patience_s:
+                    raise
+                self.come_back(loss)
+
+    def _request(
+        self,
+        kind: int,
+        body: bytes,
+        what: str,
+        *,
+        again_s: float = REQUEST_AGAIN_S,
+        give_up_s: float = REQUEST_GIVE_UP_S,
+    ) -> bytes:
         seq = self._next_seq()
         now = self.clock()
         deadline = now + give_up_s
@@ -185,6 +262,7 @@ class Session:
                 if frame.seq != seq:
                     continue
                 if frame.kind == kind | layout.REPLY:
+                    self._answered_seq = seq
                     return bytes(frame.body)
                 if frame.kind == layout.MSG_ERROR:
                     raise _refusal(what, frame)
@@ -199,6 +277,43 @@ class Session:
         self._seq = (self._seq + 1) % 256
         return self._seq
 
+    # --- a link that comes and goes -----------------------------------------------------------
+
+    def reopen(self) -> None:
+        """Open the link anew and say HELLO.
+
+        Raises:
+            LinkError: it does not open, or nobody answers.
+            PeerViolation: another board answers than before.
+        """
+        self.link.close()
+        self.link.open()
+        before, now = self._board, self._hello()
+        if before is not None and before.device_id != now.device_id:
+            raise PeerViolation(f"board {before.name} became board {now.name} during the pull")
+
+    def come_back(self, loss: Unreachable) -> None:
+        """Reopen a lost link, again and again as long as its patience lasts.
+
+        Raises:
+            Unreachable: it did not come back; `loss` itself when the link has no patience.
+        """
+        began_s = self.clock()
+        waited_s = 0.0
+        while waited_s < self.link.patience_s:
+            self.on_waiting(True)  # noqa: FBT003 - a callback has no keywords
+            try:
+                self.reopen()
+            except (Unreachable, NoAnswer):
+                self._sleep(REOPEN_EVERY_S)
+            else:
+                self.on_waiting(False)  # noqa: FBT003
+                return
+            waited_s = self.clock() - began_s
+        if not waited_s:
+            raise loss
+        raise OutOfRange(self.link.name, loss.reason, waited_s) from loss
+
     # --- requests ---------------------------------------------------------------------------
 
     def hello(self) -> Board:
@@ -207,14 +322,23 @@ class Session:
         Raises:
             NotOurs: bytes came, but no frame.
             PeerViolation: the reply is not one.
+            Impostor, KeyRefused: this computer has a key for the board, and it fails the proof.
         """
-        self._greeted = False
+        try:
+            self._board = self._hello()
+        except Unreachable as loss:
+            self.come_back(loss)
+            self._board = self._hello()
+        return self._board
+
+    def _hello(self) -> Board:
+        self._greeted = self.proven = False
         nonce = self._random_bytes(8)
         body = struct.pack(
             layout.HELLO.format, PROTOCOL_VERSION, 0, self.link.body_max_bytes, nonce
         )
         try:
-            reply = self.request(
+            reply = self._request(
                 layout.MSG_HELLO,
                 body,
                 "HELLO",
@@ -226,11 +350,34 @@ class Session:
                 raise NotOurs(self.link.name, self.link.stray) from None
             raise
         fields = read_record(layout.HELLO_REPLY, reply)
-        protocol, format_version, body_max_bytes, features, device_id, _nonce = fields
+        protocol, format_version, body_max_bytes, features, device_id, board_nonce = fields
         if protocol != PROTOCOL_VERSION:
             raise PeerViolation(f"it answered HELLO in protocol version {protocol}")
         self._greeted = True
-        return Board(device_id, format_version, body_max_bytes, features)
+        board = Board(device_id, format_version, body_max_bytes, features)
+        secret = None if self._courier_key is None else self._courier_key(device_id)
+        if secret is not None:
+            self._prove(board, secret, nonce, board_nonce)
+        return board
+
+    def _prove(self, board: Board, secret: bytes, host_nonce: bytes, board_nonce: bytes) -> None:
+        """Prove both sides to each other.
+
+        A board that says it cannot is refused as well: the one this computer was paired with can.
+        """
+        ours = proof.host_proof(secret, host_nonce, board_nonce)
+        body = struct.pack(layout.AUTH.format, layout.KEY_COURIER, ours)
+        try:
+            # Not again over a link that came back: its HELLO has other nonces.
+            reply = self._request(layout.MSG_AUTH, body, "AUTH")
+        except DeviceRefused as refusal:
+            if refusal.code == layout.ERROR_NOT_ALLOWED:
+                raise KeyRefused(board.name, refusal.text or refusal.code_name) from refusal
+            raise Impostor(board.name, f"it will not prove it ({refusal.code_name})") from refusal
+        theirs: bytes = read_record(layout.AUTH_REPLY, reply)[0]
+        if not proof.same(theirs, proof.board_proof(secret, host_nonce, board_nonce)):
+            raise Impostor(board.name, "it does not hold that logger's key")
+        self.proven = True
 
     def status(self) -> Status:
         """Ask how the board is."""
@@ -278,8 +425,8 @@ class Session:
 
     def read(
         self, file: StoredFile, offset: int, prefix_crc32: int, credit_bytes: int
-    ) -> tuple[int, int]:
-        """Ask for the rest of a file; return (transfer number, bytes that will come)."""
+    ) -> Transfer:
+        """Ask for the rest of a file."""
         length = file.size - offset
         body = struct.pack(
             layout.READ.format,
@@ -295,7 +442,7 @@ class Session:
         xfer, will_come = read_record(layout.READ_REPLY, reply)
         if will_come != length:
             raise PeerViolation(f"asked for {length} bytes of {file.name}, it offers {will_come}")
-        return xfer, will_come
+        return Transfer(xfer, self._answered_seq, will_come)
 
     def ack(self, xfer: int, next_offset: int, credit_bytes: int) -> None:
         """Say that everything before `next_offset` is held, and grant more bytes."""
@@ -320,11 +467,28 @@ class Session:
 
     def mark(self, custody: bytes) -> None:
         """Have the board record a custody event: EVENT_CUSTODY's fields and its three texts."""
-        self.request(layout.MSG_MARK, custody, "MARK")
+        self.request(layout.MSG_MARK, custody, "MARK", once=True)
+
+    def handoff(self, body: bytes) -> Recorded:
+        """Have the board record a handoff: EVENT_HANDOFF's fields and its three texts."""
+        reply = self.request(layout.MSG_HANDOFF, body, "HANDOFF", once=True)
+        return Recorded(*read_record(layout.HANDOFF_REPLY, reply))
+
+    def radio(self, *, on: bool, minutes: int) -> None:
+        """Switch the radio on or off for so many minutes; 0: until something else says so."""
+        body = struct.pack(layout.RADIO.format, on, minutes)
+        self.request(layout.MSG_RADIO, body, "RADIO", once=True)
+
+    def key(self, key: int) -> bytes:
+        """Ask for a derived key (layout.KEY_*); a board gives it over its USB port only."""
+        body = struct.pack(layout.KEY.format, key)
+        reply = self.request(layout.MSG_KEY, body, "KEY")
+        secret: bytes = read_record(layout.KEY_REPLY, reply)[0]
+        return secret
 
     def stop(self) -> None:
         """End the run."""
-        self._ask(layout.MSG_STOP, "STOP")
+        self.request(layout.MSG_STOP, b"", "STOP", once=True)
 
     def _ask(self, kind: int, what: str) -> bytes:
         return self.request(kind, b"", what)

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 from dewarlog.link import Frame
 from dewarlog_firmware import link_usb
 from dewarlog_firmware.server import Server
-from dewarlog_wire import block, layout, session
+from dewarlog_wire import block, events, layout, proof, session
+from dewarlog_wire.errors import BlockError
 from dewarlog_wire.frame import FrameReader, encode_serial_in
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 DEVICE_ID = bytes.fromhex("e660583883724b2f")
 LOG_ID = bytes.fromhex("00112233445566aa")
+DEVICE_KEY = bytes(range(32))
 
 
 def make_log(run: int, body_bytes: Iterable[int], segment_bytes: int = 65536) -> list[bytes]:
@@ -151,6 +153,11 @@ class MemoryDevice:
     time_set: tuple[int, int, int] | None = None
     marks: list[bytes] = field(default_factory=list[bytes])
     stopped: bool = False
+    features: int = layout.FEATURE_RADIO | layout.FEATURE_HANDOFF | layout.FEATURE_AUTH
+    device_key: bytes = DEVICE_KEY
+    chain: bytes = bytes(32)
+    handoffs: list[bytes] = field(default_factory=list[bytes])
+    radio_told: tuple[int, int] | None = None
 
     def status(self) -> tuple[int, ...]:
         """Return a status whose values are their own position."""
@@ -166,6 +173,28 @@ class MemoryDevice:
         if len(custody) < layout.EVENT_CUSTODY.size:
             raise ValueError("custody body is too short")
         self.marks.append(custody)
+
+    def secret(self, key: int) -> bytes:
+        """Return a derived key."""
+        return proof.derived_key(self.device_key, key) if self.device_key else b""
+
+    def handoff(self, body: bytes) -> tuple[int, int, int, int, bytes] | None:
+        """Record a handoff whose chain is ours."""
+        try:
+            chain = events.read_handoff(body)[4]
+        except BlockError as error:
+            raise ValueError(str(error)) from None
+        if chain != self.chain:
+            return None
+        self.handoffs.append(body)
+        head = (1, len(self.handoffs), 60, 500)
+        secret = self.secret(layout.KEY_RECEIPT)
+        packed = struct.pack("<IIIH", *head)
+        return (*head, proof.receipt_tag(secret, DEVICE_ID, LOG_ID, packed, body))
+
+    def radio(self, state: int, minutes: int) -> None:
+        """Take note."""
+        self.radio_told = (state, minutes)
 
     def stop(self) -> None:
         """End the run."""
@@ -258,12 +287,14 @@ class MemoryLink:
         device: MemoryDevice | None = None,
         body_max: int = layout.SERIAL_BODY_MAX_BYTES,
         credit_bytes: int = 1 << 16,
+        server: Server | None = None,
     ) -> None:
         self.name = "usb:memory"
         self.body_max_bytes = body_max
         self.credit_bytes = credit_bytes
+        self.patience_s = 0.0
         self.device = device or MemoryDevice()
-        self.server = Server(store, self.device, DEVICE_ID, bytes)  # type: ignore[arg-type]
+        self.server = server or Server(store, self.device, DEVICE_ID, bytes)  # type: ignore[arg-type]
         self.console = Console()
         self.board_link = usb_link_on(self.console)
         self.clock = clock

@@ -19,6 +19,31 @@ def const(value: int) -> int:
     return value
 
 
+class RingIO:
+    """Bytes in, bytes out, in order; what does not fit is not taken."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._bytes = bytearray()
+
+    def any(self) -> int:
+        """Return how many bytes can be read."""
+        return len(self._bytes)
+
+    def write(self, data: bytes | bytearray | memoryview) -> int:
+        """Take as many bytes as there is room for."""
+        taken = bytes(data[: self._size - len(self._bytes)])
+        self._bytes += taken
+        return len(taken)
+
+    def readinto(self, buffer: bytearray | memoryview) -> int:
+        """Fill as much of the buffer as there are bytes for."""
+        count = min(len(buffer), len(self._bytes))
+        buffer[:count] = self._bytes[:count]
+        del self._bytes[:count]
+        return count
+
+
 def heap_lock() -> int:
     """Count a lock as MicroPython does; allocation goes on."""
     global _heap_locks  # noqa: PLW0603 - one heap, one count, as on a board

@@ -46,6 +46,12 @@ class Store:
         return Reader()
 
 
+class Device:
+    """The rest of a board."""
+
+    features = 0
+
+
 class Out:
     """A link that takes everything."""
 
@@ -67,7 +73,7 @@ def ask(
 
 def new_server() -> Server:
     """Return a server that has been greeted."""
-    server = Server(Store(), None, b"heaptest", bytes, crc_shift=crc_shift)
+    server = Server(Store(), Device(), b"heaptest", bytes, crc_shift=crc_shift)
     ask(server, layout.MSG_HELLO, 1, layout.HELLO, PROTOCOL_VERSION, 0, 4096, bytes(8))
     return server
 

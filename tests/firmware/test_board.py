@@ -225,8 +225,23 @@ def test_rp2_pins_have_the_functions_they_are_used_for(board: Any) -> None:
 
 
 def test_a_short_unique_id_is_padded(pico_w: Any) -> None:
-    """esp32 gives 6 bytes, the identity record has 8."""
-    assert pico_w.device_id == b"\x01\x02\x03\x04\x05\x06\x00\x00"
+    """esp32 gives 6 bytes, the identity record has 8; a name is made of the last two."""
+    assert pico_w.device_id == b"\x00\x00\x01\x02\x03\x04\x05\x06"
+
+
+def test_a_board_with_bluetooth_has_a_radio(pico_w: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The module itself: what it makes is the link's."""
+    module = types.ModuleType("bluetooth")
+    monkeypatch.setitem(sys.modules, "bluetooth", module)
+
+    assert pico_w.radio() is module
+
+
+def test_a_board_without_bluetooth_has_none(pico_w: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """RPI_PICO: its build has no such module."""
+    monkeypatch.setitem(sys.modules, "bluetooth", None)
+
+    assert pico_w.radio() is None
 
 
 @pytest.mark.parametrize(("cause", "name"), [(1, "power on"), (3, "watchdog"), (9, "unknown")])

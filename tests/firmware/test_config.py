@@ -75,6 +75,7 @@ def test_example_is_read_value_by_value() -> None:
     )
     assert config.shock == (3200, 100, 200, 80, 30, 32, 1024, 25, 50, 100, 3, 3500)
     assert config.tilt == (30, 60, 120, 2, 60, 10)
+    assert config.radio == (1, 1000)
 
 
 @pytest.mark.parametrize(
@@ -142,6 +143,20 @@ def test_everything_but_channels_and_rules_has_a_default() -> None:
     )
     assert config.shock == (3200, 100, 200, 80, 30, 32, 1024, 25, 50, 100, 3, 0)
     assert config.tilt == (30, 60, 120, 2, 60, 10)
+    assert config.radio == (1, 1000)
+
+
+@pytest.mark.parametrize(("mode", "state"), [("off", 0), ("on", 1)])
+def test_flight_mode_is_the_state_of_a_radio_event(mode: str, state: int) -> None:
+    """0 off, 1 on."""
+    assert parse_config(changed("radio.mode", mode)).radio.state == state
+
+
+def test_the_radio_makes_no_other_run() -> None:
+    """It is no section of block 0: what a run measures does not hang on it."""
+    on, off = parse_config(changed("radio.mode", "on")), parse_config(changed("radio.mode", "off"))
+
+    assert list(profile_sections(on)) == list(profile_sections(off))
 
 
 def test_built_in_profile_is_valid_and_guards_the_limit() -> None:
@@ -258,6 +273,10 @@ def test_dates_are_midnight_utc(text: str, utc_s: int | None) -> None:
         ("tilt.edges_deg", [30, 60, 180]),
         ("tilt.hold_band", 4),
         ("tilt.hold_minutes", 0),
+        ("radio.mode", "flight"),
+        ("radio.mode", False),
+        ("radio.advertise_ms", 99),
+        ("radio.advertise_ms", 10001),
         ("tilt.period_s", 601),
     ],
 )

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dewarlog_firmware.server import BODY_MIN_BYTES, REPLY_BODY_MAX_BYTES, Server
-from dewarlog_wire import FORMAT_VERSION, PROTOCOL_VERSION, layout
-from dewarlog_wire.frame import parse_frame
-from memory_board import DEVICE_ID, LOG_ID, MemoryDevice, MemoryStore, StoredRun
+from dewarlog_wire import FORMAT_VERSION, PROTOCOL_VERSION, events, layout, proof
+from dewarlog_wire.frame import parse_frame, parse_short_data
+from memory_board import DEVICE_ID, DEVICE_KEY, LOG_ID, MemoryDevice, MemoryStore, StoredRun
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,7 +42,14 @@ class Out:
 class Talk:
     """One conversation with a server; `host` counts the requests."""
 
-    def __init__(self, data: bytes = DATA, *, body_max: int = 4096, greet: bool = True) -> None:
+    def __init__(
+        self,
+        data: bytes = DATA,
+        *,
+        body_max: int = 4096,
+        greet: bool = True,
+        gives_keys: bool = False,
+    ) -> None:
         self.store = MemoryStore({1: StoredRun([data])})
         self.device = MemoryDevice()
         self.server = Server(
@@ -50,6 +57,7 @@ class Talk:
             self.device,  # type: ignore[arg-type]
             DEVICE_ID,
             lambda count: b"n" * count,
+            gives_keys=gives_keys,
         )
         self.out = Out()
         self.seq = 0
@@ -148,7 +156,7 @@ def test_hello_says_who_is_there() -> None:
         PROTOCOL_VERSION,
         FORMAT_VERSION,
         layout.SERIAL_BODY_MAX_BYTES,
-        0,
+        layout.FEATURE_RADIO | layout.FEATURE_HANDOFF | layout.FEATURE_AUTH,
         DEVICE_ID,
         b"n" * 8,
     )
@@ -183,7 +191,7 @@ def test_a_new_hello_ends_the_transfer_in_hand() -> None:
 
 
 # --- every request gets an answer ----------------------------------------------------------------
-@pytest.mark.parametrize("kind", [0, 0x0D, 0x0E, 0x0F, 0x3F, layout.MSG_DATA, layout.MSG_END])
+@pytest.mark.parametrize("kind", [0, 0x0E, 0x12, 0x3F, layout.MSG_DATA, layout.MSG_END])
 def test_an_unknown_request_is_answered_with_an_error(kind: int) -> None:
     """Never with silence: the host would wait."""
     assert error_of(Talk().ask(kind)) == layout.ERROR_UNKNOWN
@@ -668,3 +676,312 @@ def test_a_lost_link_ends_everything() -> None:
 
     assert talk.settle() == []
     assert talk.server.ready
+
+
+# --- proofs and keys -----------------------------------------------------------------------------
+COURIER = proof.derived_key(DEVICE_KEY, layout.KEY_COURIER)
+HOST_NONCE, BOARD_NONCE = b"nonce..!", b"n" * 8
+
+
+def auth(key: int, given: bytes) -> bytes:
+    """Return AUTH's body."""
+    return struct.pack(layout.AUTH.format, key, given)
+
+
+def test_a_host_with_the_courier_key_and_the_board_know_each_other() -> None:
+    """Each proves its knowledge over both nonces of HELLO."""
+    given = proof.host_proof(COURIER, HOST_NONCE, BOARD_NONCE)
+
+    kind, body = Talk().ask(layout.MSG_AUTH, auth(layout.KEY_COURIER, given))
+
+    assert kind == layout.MSG_AUTH | layout.REPLY
+    assert body == proof.board_proof(COURIER, HOST_NONCE, BOARD_NONCE)
+
+
+@pytest.mark.parametrize(
+    ("key", "given", "code"),
+    [
+        (layout.KEY_COURIER, bytes(16), layout.ERROR_NOT_ALLOWED),
+        (
+            layout.KEY_COURIER,
+            proof.host_proof(COURIER, BOARD_NONCE, HOST_NONCE),
+            layout.ERROR_NOT_ALLOWED,
+        ),
+        (
+            layout.KEY_COURIER,
+            proof.board_proof(COURIER, HOST_NONCE, BOARD_NONCE),
+            layout.ERROR_NOT_ALLOWED,
+        ),
+        (layout.KEY_RECEIPT, bytes(16), layout.ERROR_RANGE),
+    ],
+    ids=["zeros", "nonces exchanged", "the board's own", "another key"],
+)
+def test_what_is_no_proof_gets_none(key: int, given: bytes, code: int) -> None:
+    """A board proves nothing to a host that has proved nothing."""
+    assert error_of(Talk().ask(layout.MSG_AUTH, auth(key, given))) == code
+
+
+def test_a_proof_of_an_older_conversation_is_none() -> None:
+    """Both nonces belong to the HELLO that opened this one."""
+    talk = Talk()
+    given = proof.host_proof(COURIER, HOST_NONCE, BOARD_NONCE)
+    other = struct.pack(layout.HELLO.format, PROTOCOL_VERSION, 0, 4096, b"another!")
+    talk.ask(layout.MSG_HELLO, other)
+
+    answer = talk.ask(layout.MSG_AUTH, auth(layout.KEY_COURIER, given))
+
+    assert error_of(answer) == layout.ERROR_NOT_ALLOWED
+
+
+@pytest.mark.parametrize("key", [layout.KEY_COURIER, layout.KEY_RECEIPT])
+def test_a_derived_key_is_given_over_usb(key: int) -> None:
+    """Whoever is at the port holds the board in hand."""
+    kind, body = Talk(gives_keys=True).ask(layout.MSG_KEY, bytes((key,)))
+
+    assert kind == layout.MSG_KEY | layout.REPLY
+    assert body == proof.derived_key(DEVICE_KEY, key)
+
+
+def test_no_key_is_given_over_the_air() -> None:
+    """Nor does the refusal hold one."""
+    talk = Talk()
+
+    answer = talk.ask(layout.MSG_KEY, bytes((layout.KEY_COURIER,)))
+
+    assert error_of(answer) == layout.ERROR_NOT_ALLOWED
+    assert COURIER not in talk.out.frames[-1][2]
+
+
+@pytest.mark.parametrize("key", [0, 3, 255])
+def test_a_key_that_does_not_exist_is_out_of_range(key: int) -> None:
+    """The device key has no number."""
+    assert error_of(Talk(gives_keys=True).ask(layout.MSG_KEY, bytes((key,)))) == layout.ERROR_RANGE
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        (layout.MSG_KEY, bytes((layout.KEY_COURIER,))),
+        (layout.MSG_AUTH, auth(layout.KEY_COURIER, bytes(16))),
+        (layout.MSG_HANDOFF, events.handoff_body(1, 0, 0, 3, bytes(32), ("A", "B", "C"))),
+    ],
+)
+def test_a_board_without_a_device_key_proves_nothing(kind: int, body: bytes) -> None:
+    """The empty secret is never used as one."""
+    talk = Talk(gives_keys=True)
+    talk.device.device_key = b""
+
+    assert error_of(talk.ask(kind, body)) == layout.ERROR_NOT_ALLOWED
+    assert talk.device.handoffs == []
+
+
+# --- handoff and radio ---------------------------------------------------------------------------
+def test_a_handoff_is_answered_with_the_boards_proof() -> None:
+    """Its place in the log, and the tag over all of it."""
+    talk = Talk()
+    body = events.handoff_body(1000, 1, 2, 3, bytes(32), ("Ann", "Bob", "Door 4"))
+
+    kind, reply = talk.ask(layout.MSG_HANDOFF, body)
+
+    secret = proof.derived_key(DEVICE_KEY, layout.KEY_RECEIPT)
+    assert kind == layout.MSG_HANDOFF | layout.REPLY
+    assert reply[14:] == proof.receipt_tag(secret, DEVICE_ID, LOG_ID, reply[:14], body)
+    assert talk.device.handoffs == [body]
+
+
+def test_a_handoff_sent_again_is_recorded_once() -> None:
+    """The reply was lost: the same one comes again."""
+    talk = Talk()
+    body = events.handoff_body(1000, 1, 2, 3, bytes(32), ("Ann", "Bob", "Door 4"))
+    first = talk.ask(layout.MSG_HANDOFF, body)
+
+    talk.say(layout.MSG_HANDOFF, body, talk.seq)
+
+    assert [(kind, reply) for kind, _, reply in talk.settle()] == [first]
+    assert len(talk.device.handoffs) == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        (
+            events.handoff_body(1, 0, 0, 3, b"x" * 32, ("A", "B", "C")),
+            layout.ERROR_NOT_ALLOWED,
+        ),
+        (events.handoff_body(1, 0, 0, 3, bytes(32), ("A", "B", "C"))[:-1], layout.ERROR_MALFORMED),
+        (b"", layout.ERROR_MALFORMED),
+    ],
+    ids=["another chain", "cut short", "empty"],
+)
+def test_a_handoff_of_another_log_or_none_is_refused(body: bytes, code: int) -> None:
+    """Nothing is recorded."""
+    talk = Talk()
+
+    assert error_of(talk.ask(layout.MSG_HANDOFF, body)) == code
+    assert talk.device.handoffs == []
+
+
+def test_the_radio_is_switched_as_the_host_says() -> None:
+    """State and minutes, with an empty answer."""
+    talk = Talk()
+
+    assert talk.ask(layout.MSG_RADIO, struct.pack(layout.RADIO.format, 0, 90)) == (
+        layout.MSG_RADIO | layout.REPLY,
+        b"",
+    )
+    assert talk.device.radio_told == (0, 90)
+
+
+@pytest.mark.parametrize(
+    ("body", "features", "code"),
+    [
+        (struct.pack(layout.RADIO.format, 2, 0), layout.FEATURE_RADIO, layout.ERROR_RANGE),
+        (b"\0", layout.FEATURE_RADIO, layout.ERROR_MALFORMED),
+        (struct.pack(layout.RADIO.format, 0, 0), 0, layout.ERROR_NOT_ALLOWED),
+    ],
+    ids=["a third state", "cut short", "no radio"],
+)
+def test_a_radio_request_that_makes_no_sense_is_refused(
+    body: bytes, features: int, code: int
+) -> None:
+    """Nothing is switched."""
+    talk = Talk()
+    talk.device.features = features
+
+    assert error_of(talk.ask(layout.MSG_RADIO, body)) == code
+    assert talk.device.radio_told is None
+
+
+# --- packets -------------------------------------------------------------------------------------
+@dataclass
+class Air(Out):
+    """A link whose data goes out as packets."""
+
+    packets: list[bytes] = field(default_factory=list[bytes])
+
+    def send_packet(self, packet: memoryview) -> bool:
+        """Take one packet, or not."""
+        self.offered += 1
+        if self.takes:
+            self.packets.append(bytes(packet))
+        return self.takes
+
+
+class AirTalk(Talk):
+    """A conversation over a link that carries `packet_max` bytes at once."""
+
+    def __init__(self, packet_max: int, data: bytes = DATA) -> None:
+        super().__init__(data, greet=False)
+        self.server = Server(
+            self.store,  # type: ignore[arg-type]
+            self.device,
+            DEVICE_ID,
+            bytes,
+            layout.BLE_BODY_MAX_BYTES,
+            packets=True,
+        )
+        self.out: Air = Air()
+        self.packet_max = packet_max
+        self.ask(layout.MSG_HELLO, hello(layout.BLE_BODY_MAX_BYTES))
+
+    def say(self, kind: int, body: bytes = b"", seq: int | None = None) -> None:
+        """Tell the server how much the link carries, as a link does, and hand over the request."""
+        self.server.use_packets(self.out, self.packet_max)
+        super().say(kind, body, seq)
+        if kind == layout.MSG_READ:
+            self.read_seq = self.seq
+
+    def payload(self, offset: int = 0) -> bytes:
+        """Return the bytes of the packets since the last call, which must follow one another."""
+        joined = b""
+        for packet in self.out.packets:
+            at, data = parse_short_data(packet, self.read_seq, self.xfer, offset + len(joined))
+            assert at == offset + len(joined)
+            joined += data
+        self.out.packets.clear()
+        return joined
+
+    xfer = 1
+    read_seq = 0
+
+
+@pytest.mark.parametrize("packet_max", [20, 62, 182, 244])
+def test_packets_carry_the_file_at_every_size(packet_max: int) -> None:
+    """Each is full but the last, and END is as on any link."""
+    talk = AirTalk(packet_max)
+
+    talk.read()
+    frames = talk.settle(2000)
+    lengths = {len(packet) for packet in talk.out.packets[:-1]}
+
+    assert talk.payload() == DATA
+    assert lengths == {packet_max}
+    assert struct.unpack(layout.END.format, frames[-1][2]) == (1, 0, len(DATA), zlib.crc32(DATA))
+
+
+def test_offsets_beyond_64_kib_are_told_by_their_low_half() -> None:
+    """The host knows the rest."""
+    data = DATA * 5
+    talk = AirTalk(244, data)
+
+    talk.read(65000, prefix_crc32=zlib.crc32(data[:65000]))
+    talk.settle()
+
+    assert talk.payload(65000) == data[65000:]
+
+
+def test_a_packet_the_link_refuses_is_offered_again() -> None:
+    """The same one, and none behind it."""
+    talk = AirTalk(244)
+    talk.read()
+    talk.server.poll(talk.out)  # the reply
+    talk.out.takes = False
+    for _ in range(5):
+        talk.server.poll(talk.out)
+    talk.out.takes = True
+
+    talk.settle()
+
+    assert talk.payload() == DATA
+
+
+def test_a_larger_mtu_counts_from_the_next_read_on() -> None:
+    """One transfer has one packet size."""
+    talk = AirTalk(20)
+    talk.read(0, 100)
+    talk.settle()
+    talk.out.packets.clear()
+    talk.packet_max = 244
+    talk.xfer = 2
+
+    talk.read(0)
+    talk.settle()
+
+    assert len(talk.out.packets[0]) == 244
+    assert talk.payload() == DATA
+
+
+def test_packets_stay_within_credit() -> None:
+    """Bytes of the file count, whatever a packet is."""
+    talk = AirTalk(244)
+
+    talk.read(credit=4096)
+    talk.settle()
+    first = talk.payload()
+    talk.ack(2048, 4096)
+    talk.settle()
+
+    assert 4096 - 239 < len(first) <= 4096
+    assert len(talk.payload(len(first))) + len(first) <= 2048 + 4096
+
+
+def test_a_hash_over_the_air_reads_more_than_a_packet_at_once() -> None:
+    """A slice is 1 KiB, though a packet holds 15 bytes."""
+    talk = AirTalk(20)
+    talk.say(layout.MSG_HASH, hash_body(0, len(DATA)))
+    polls = 1
+    while talk.server.poll(talk.out):
+        polls += 1
+
+    assert talk.out.frames[-1][2] == sha256(DATA).digest()
+    assert polls < len(DATA) // 1024 + 6

@@ -90,6 +90,8 @@ class FileStore:
 class NoSensors:
     """The rest of a board that has nothing to say."""
 
+    features = 0
+
     def status(self) -> tuple:
         """Return zeros."""
         return struct.unpack(layout.STATUS_REPLY.format, bytes(layout.STATUS_REPLY.size))

@@ -1,0 +1,52 @@
+"""The board's own key: 32 random bytes, made at the first start, from which proofs are derived.
+
+Place in the line: beside it; app loads the derived keys at boot and desk answers with them. The
+key stands in one file and nowhere in the log; whoever holds the board can read it over the REPL.
+What is proved by it: protocol/SPEC.md 7.7.
+"""
+
+import os
+
+from dewarlog_wire import proof
+from dewarlog_wire.layout import KEY_COURIER, KEY_RECEIPT
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def load_device_key(path: str, random_bytes: "Callable[[int], bytes]") -> bytes:
+    """Return the key at `path`, made now if there is none; empty when it cannot be stored.
+
+    A key that would be another after the next boot proves nothing: better none. A file of another
+    length is no key and is replaced: the rename below never leaves half of one.
+    """
+    try:
+        with open(path, "rb") as file:
+            key = file.read(proof.SECRET_BYTES + 1)
+        if len(key) == proof.SECRET_BYTES:
+            return key
+    except OSError:
+        pass  # the first start
+    key = random_bytes(proof.SECRET_BYTES)
+    try:
+        write_whole(path, key)
+    except OSError:
+        return b""
+    return key
+
+
+def derived_keys(device_key: bytes) -> dict:
+    """Return {KEY_*: secret}; without a device key every secret is empty."""
+    keys = {}
+    for key in (KEY_COURIER, KEY_RECEIPT):
+        keys[key] = proof.derived_key(device_key, key) if device_key else b""
+    return keys
+
+
+def write_whole(path: str, data: bytes) -> None:
+    """Write a small file so that after a power cut it is the old one or the new one, whole."""
+    with open(path + ".new", "wb") as file:
+        file.write(data)
+        file.flush()
+    os.rename(path + ".new", path)

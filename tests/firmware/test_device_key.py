@@ -1,0 +1,79 @@
+"""The device key: made once, stored whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from dewarlog_firmware import device_key
+from dewarlog_firmware.device_key import derived_keys, load_device_key
+from dewarlog_wire import layout, proof
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def numbers(count: int) -> bytes:
+    """Return `count` bytes that are random for this purpose."""
+    return bytes(range(count))
+
+
+def test_the_first_start_makes_a_key_and_the_next_finds_it(tmp_path: Path) -> None:
+    """32 bytes, whatever the random source says later."""
+    path = str(tmp_path / "key.bin")
+
+    first = load_device_key(path, numbers)
+
+    assert first == bytes(range(32))
+    assert load_device_key(path, bytes) == first
+    assert os.listdir(tmp_path) == ["key.bin"]  # noqa: PTH208 - the names alone
+
+
+@pytest.mark.parametrize("length", [0, 31, 33])
+def test_a_file_of_another_length_is_no_key(tmp_path: Path, length: int) -> None:
+    """It is replaced."""
+    path = tmp_path / "key.bin"
+    path.write_bytes(bytes(length))
+
+    assert load_device_key(str(path), numbers) == path.read_bytes() == bytes(range(32))
+
+
+def test_a_cut_before_the_rename_leaves_no_half_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next start makes another, whole."""
+    path = str(tmp_path / "key.bin")
+
+    def cut(_old: str, _new: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(device_key.os, "rename", cut)
+    with pytest.raises(KeyboardInterrupt):
+        load_device_key(path, numbers)
+    monkeypatch.undo()
+
+    assert not (tmp_path / "key.bin").exists()
+    assert load_device_key(path, bytes) == bytes(32)
+
+
+def test_a_key_that_cannot_be_stored_is_not_used(tmp_path: Path) -> None:
+    """It would be another after the next boot."""
+    assert load_device_key(str(tmp_path / "gone" / "key.bin"), numbers) == b""
+
+
+def test_every_purpose_has_a_key_of_its_own() -> None:
+    """None is the device key."""
+    keys = derived_keys(bytes(32))
+
+    assert keys == {
+        layout.KEY_COURIER: proof.derived_key(bytes(32), layout.KEY_COURIER),
+        layout.KEY_RECEIPT: proof.derived_key(bytes(32), layout.KEY_RECEIPT),
+    }
+    assert len({bytes(32), *keys.values()}) == 3
+
+
+def test_without_a_device_key_there_is_no_secret() -> None:
+    """Not the derivation of nothing, which anybody could compute."""
+    assert set(derived_keys(b"").values()) == {b""}
