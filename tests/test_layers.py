@@ -43,17 +43,17 @@ FIRMWARE_LINE: Final = {
     "flash_log": ("flash_log", "logbook"),
     "server": ("transfer", "server"),
     "link": ("link_usb",),
-    "outside": ("chips", "keeper", "shock_keeper", "desk", "board", "app"),
+    "outside": ("chips", "keeper", "shock_keeper", "former_run", "desk", "board", "app"),
 }
 HOST_LINE: Final = {
     "ground": ("__init__", "errors", "its90"),
     "link": ("link", "link.*"),
     "pull": ("session", "fetch", "pull"),
-    "archive": ("durable", "chain", "held", "differ", "archive", "merge", "keys"),
+    "archive": ("durable", "chain", "held", "differ", "archive", "merge", "keys", "output"),
     "parse": ("parse", "records", "columns", "contents", "open_journal"),
     "readings": ("readings", "uncertainty"),
     "checks": ("words", "checks", "checks.*"),
-    "report": ("verdict", "report", "report.*", "export"),
+    "report": ("verdict", "journey", "report", "report.*", "export"),
     "handoff": ("receipt", "handoff"),
     "outside": (
         "console",
