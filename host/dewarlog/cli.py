@@ -340,7 +340,8 @@ def pull(
         console.say_json(data)
     else:
         answers.say_pull(result, run, checked_next=journey is not None)
-        if journey is not None:
+        # A log of which there is another copy is not to be used, whatever it says.
+        if journey is not None and result.logs[-1].disagrees is None:
             answers.say_journey(journey)
     if journey is not None and not suspect:
         raise typer.Exit(journey.gravest.verdict.exit_code)

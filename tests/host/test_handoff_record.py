@@ -158,6 +158,18 @@ def test_a_receiving_site_ends_the_journey(tmp_path: Path) -> None:
     assert "before 'handoff'" in finding["message"]
 
 
+def test_a_handoff_alone_does_not_span_the_journey(tmp_path: Path) -> None:
+    """Neither pack-out nor departure is in the log: that is noted, and nothing else fails."""
+    writer = LogWriter(channels=2)
+    writer.start()
+    writer.samples(0, [[-24320] * 360, [-24320] * 360], events=[right(writer)])
+
+    _, data = run_json("check", str(written(tmp_path, writer)))
+
+    (note,) = [item for item in data["findings"] if item["code"] == "no-custody"]
+    assert note["message"].startswith("No pack-out or departure is in the log")
+
+
 def test_hostile_names_reach_no_terminal(tmp_path: Path) -> None:
     """Control characters of a receiver's name are escaped in the finding that quotes it."""
     hostile = "\x1b[2J\u202eK"

@@ -233,8 +233,7 @@ class CoverageCheck:
         for event in self._custody:
             moment = Moment(event.boot, event.uptime_ms)
             late_s = 0.0
-            starts = isinstance(event, CustodyEvent) and event.step in _STARTS
-            if starts and coverage.first is not None:
+            if _is_start(event) and coverage.first is not None:
                 late_s = _apart_s(moment, coverage.first, clock)
                 text = "began {} after"
             elif event.is_receipt and coverage.last is not None:
@@ -255,7 +254,7 @@ class CoverageCheck:
                         duration_s=late_s,
                     )
                 )
-        if not any(event.step in _STARTS for event in self._custody):
+        if not any(_is_start(event) for event in self._custody):
             findings.append(
                 Finding(
                     "coverage",
@@ -267,6 +266,11 @@ class CoverageCheck:
                 )
             )
         return findings
+
+
+def _is_start(event: CustodyRecord) -> bool:
+    """Say whether the journey begins with this step."""
+    return isinstance(event, CustodyEvent) and event.step in _STARTS
 
 
 def _gap_finding(gap: Gap, blind_limit_s: float | None) -> Finding:
