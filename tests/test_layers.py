@@ -64,7 +64,7 @@ HOST_LINE: Final = {
     "readings": ("readings", "uncertainty"),
     "checks": ("words", "checks", "checks.*"),
     "report": ("verdict", "report", "report.*", "export"),
-    "outside": ("console", "answers", "sim", "cli", "__main__"),
+    "outside": ("console", "answers", "scan", "sim", "cli", "__main__"),
 }
 LINES: Final = {"dewarlog_firmware": FIRMWARE_LINE, "dewarlog": HOST_LINE}
 
@@ -88,7 +88,8 @@ ONLY_IN: Final = {
     "pyarrow": {"dewarlog.export"},
     "platformdirs": {"dewarlog.archive"},
     "typer": {"dewarlog.cli"},
-    "rich": {"dewarlog.cli"},
+    "rich": {"dewarlog.cli", "dewarlog.scan"},
+    "bleak": {"dewarlog.link.radio", "dewarlog.link.ble"},
     "socket": set[str](),  # no account, no network
     "urllib": set[str](),
     "http": set[str](),
@@ -111,7 +112,7 @@ ON_BOARD: Final = {
     *("micropython", "os", "select", "struct", "sys", "time", "vfs"),
 }
 
-HEAVY: Final = ("jinja2", "numpy", "pyarrow", "pydantic", "scipy", "construct")
+HEAVY: Final = ("bleak", "jinja2", "numpy", "pyarrow", "pydantic", "scipy", "construct")
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from workshop import interpreters
-from workshop.debian import NoMicroPythonError, archive_sources
+from workshop.debian import PackageError, archive_sources
 from workshop.places import ROOT
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def test_entry_named_by_the_state_of_the_release_is_found() -> None:
 )
 def test_machine_without_an_archive_for_its_release_is_told_so(line: str) -> None:
     """Nothing to go by: an error that names the release, not an empty list for apt."""
-    with pytest.raises(NoMicroPythonError, match="serves bookworm"):
+    with pytest.raises(PackageError, match="serves bookworm"):
         archive_sources([("sources.list", line)], "bookworm", "trixie")
 
 

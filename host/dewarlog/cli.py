@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from dewarlog.checks.review import Review
     from dewarlog.link import Link
+    from dewarlog.link.advert import Heard
     from dewarlog.pull import Progress
     from dewarlog.verdict import Verdict
 
@@ -47,8 +48,9 @@ Device = Annotated[
     str,
     typer.Argument(
         metavar="DEVICE",
-        help="usb:PORT (usb:/dev/ttyACM0, usb:COM3), sim: for a simulated board that starts now, "
-        "or sim:bad for one that has the bad trip behind it.",
+        help="usb:PORT (usb:/dev/ttyACM0, usb:COM3), ble:NAME (ble:dewarlog-4b2f, ble:4b2f, or "
+        "its address) as `dewarlog scan` shows it, sim: for a simulated board that starts now, or "
+        "sim:bad for one that has the bad trip behind it.",
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the answer as JSON for a program.")]
@@ -61,6 +63,8 @@ ArchiveFolder = Annotated[
         help="Folder of the archive. Default: this user's data folder.",
     ),
 ]
+# How long `scan` listens when nobody watches: boards advertise a few times a second.
+SCAN_S = 5.0
 
 
 def _show_version(asked: bool) -> None:
@@ -262,7 +266,8 @@ def pull(
 ) -> None:
     """Bring a board's logs into the archive, byte for byte.
 
-    Fetches only what is not yet held; a pull that was cut goes on where it stopped.
+    Fetches only what is not yet held; a pull that was cut goes on where it stopped. By radio, a
+    dewar that goes out of range is waited for, a minute at most.
     """
     from dewarlog import answers
     from dewarlog.pull import PullOptions
@@ -279,7 +284,8 @@ def pull(
     with console.failures(as_json=as_json):
         from dewarlog.archive import Archive
 
-        with _device(device) as link, _progress(show=not as_json) as progress:
+        # The bar first: a radio link takes some seconds to open.
+        with _progress(show=not as_json) as progress, _device(device) as link:
             result = pull_logs(link, Archive(archive), options, progress=progress)
     newest = result.logs[-1].path if then_check and result.logs else None
     if as_json:
@@ -407,24 +413,73 @@ def mark(
         console.say(f"Recorded on {board.name}: {name}, {words.utc(time.time())}")
 
 
-@app.command()
-def scan(as_json: AsJson = False) -> None:
-    """List the serial ports of this computer, likely boards first."""
+@app.command(epilog=console.exit_code_table())
+def scan(
+    seconds: Annotated[
+        float | None,
+        typer.Option(
+            min=0.1,
+            max=3600,
+            metavar="SECONDS",
+            help="How long to listen. Default: 5; in a terminal, until Ctrl-C.",
+        ),
+    ] = None,
+    ble: Annotated[bool, typer.Option(help="Listen for dewars on the air.")] = True,
+    usb: Annotated[bool, typer.Option(help="List the serial ports, likely boards first.")] = True,
+    as_json: AsJson = False,
+) -> None:
+    """Show which dewars are here and how they are, before connecting to any.
+
+    A dewar's line says whether it is recording, whether it had an excursion or has a fault, its
+    warmest probe, how much is still to be pulled, and how near it is. In a terminal the table
+    follows what is heard. The serial ports of this computer stand below.
+    """
+    if not (ble or usb):
+        raise typer.BadParameter("--no-ble and --no-usb together leave nothing to look for")
+    from dewarlog import scan as view
     from dewarlog.link.ports import serial_ports
 
-    ports = serial_ports()
+    problem: DewarlogError | None = None
+    heard: list[Heard] = []
+    if ble:
+        live = sys.stdout.isatty() and not as_json
+        try:
+            from dewarlog.link.radio import listening
+
+            with listening("ble:") as ear:
+                if live:
+                    view.show_live(ear, serial_ports if usb else None, seconds)
+                    return
+                if sys.stderr.isatty():
+                    console.warn(f"listening for {seconds or SCAN_S:g} s ...")
+                time.sleep(seconds or SCAN_S)
+                heard = ear.heard()
+        except DewarlogError as error:
+            problem = error
+    ports = serial_ports() if usb else []
+    now_s = time.monotonic()
     if as_json:
-        listed = [
-            {"device": f"usb:{port.name}", "about": port.about, "likely": port.likely}
-            for port in ports
-        ]
-        console.say_json({"ports": listed})
-    elif ports:
-        console.say_table(
-            ("Device", "About"), [(f"usb:{port.name}", port.about) for port in ports]
+        console.say_json(
+            {
+                "dewars": view.as_data(heard, now_s),
+                "bluetooth": None
+                if problem is None
+                else {"error": type(problem).__name__, "message": str(problem)},
+                "ports": [
+                    {"device": f"usb:{port.name}", "about": port.about, "likely": port.likely}
+                    for port in ports
+                ],
+            }
         )
     else:
-        console.say("No serial port is here. Check the cable: some carry power only.")
+        if ble and problem is None:
+            view.say(heard, now_s)
+        if usb:
+            view.say_ports(ports)
+        if problem is not None:
+            console.warn(f"dewarlog: {problem}")
+    if problem is not None:
+        raise typer.Exit(problem.exit_code)
 
 
 @app.command()

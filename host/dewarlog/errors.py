@@ -10,7 +10,13 @@ The tree, with the exit code a command ends with:
     |  |- PortDenied              5   the operating system refuses: get the right
     |  |- NotOurs                 5   something answers, but it is not a dewarlog board
     |  |- NoAnswer                5   nothing answers at all
-    |  `- Unplugged               5   the port went away while in use
+    |  |- Unreachable             5   the other end is not there, or no more: get it back
+    |  |  |- Unplugged            5   the port went away while in use
+    |  |  |- NotHeard             5   no such dewar is on the air here
+    |  |  `- OutOfRange           5   the radio link was lost, or could not be made
+    |  |- TwoOfOneName            2   more than one dewar on the air answers to the name
+    |  |- Stranger                5   a radio that only looks like the dewar asked for
+    |  `- NoBluetooth             5   this computer's Bluetooth is off, refused or absent
     |- PullError                  5   the board answered, and the pull could not be finished
     |  |- Incomplete              5   cut short; what came is kept, run it again to go on
     |  |- Changed                 5   the board's file is not the one held a moment ago
@@ -27,7 +33,8 @@ The tree, with the exit code a command ends with:
     |  `- NotALog                 4   empty, or not a dewarlog log at all
     `- SetUpError                 2   this installation lacks something
        |- ExtraMissing            2   an optional library: the message names the extra
-       `- SimulatorMissing        2   the simulated board comes with the source tree only
+       |- SimulatorMissing        2   the simulated board comes with the source tree only
+       `- AirMissing              2   so does the virtual radio
 
 Every class carries its data as attributes, so that a caller never reads the sentence; the
 sentence says what happened, where, and what to do next.
@@ -152,7 +159,13 @@ class NoAnswer(LinkError):
         self.waited_s = waited_s
 
 
-class Unplugged(LinkError):
+class Unreachable(LinkError):
+    """The other end is not there, or not any more; a link that bears it can be opened again."""
+
+    reason: str = "it is not there"
+
+
+class Unplugged(Unreachable):
     """The port disappeared while it was in use."""
 
     def __init__(self, name: str, reason: str) -> None:
@@ -161,6 +174,103 @@ class Unplugged(LinkError):
             f"{name}: the port went away ({reason}). Plug the board in again and run the command "
             "again: what was received is kept.",
         )
+        self.reason = reason
+
+
+# --- the radio ----------------------------------------------------------------------------------
+
+
+class NotHeard(Unreachable):
+    """No dewar of that name was heard; `heard` names those that were."""
+
+    def __init__(self, name: str, waited_s: float, heard: tuple[str, ...]) -> None:
+        others = f"Heard: {', '.join(heard)}." if heard else "No other dewar was heard either."
+        super().__init__(
+            name,
+            f"{name}: not on the air here, listened for {waited_s:.0f} s. {others} Go nearer; "
+            "see that the logger has power, is not in flight mode, and that no other computer is "
+            "connected to it; `dewarlog scan` shows what is in range.",
+        )
+        self.waited_s = waited_s
+        self.heard = heard
+
+
+class OutOfRange(Unreachable):
+    """The radio link was lost, or could not be made."""
+
+    def __init__(self, name: str, reason: str, waited_s: float = 0.0) -> None:
+        waited = f" and did not come back in {waited_s:.0f} s" if waited_s else ""
+        super().__init__(
+            name,
+            f"{name}: the radio link is gone ({reason}){waited}. Go nearer and run the command "
+            "again: what was received is kept.",
+        )
+        self.reason = reason
+        self.waited_s = waited_s
+
+
+class TwoOfOneName(LinkError):
+    """More than one dewar answers to the name; `heard` says how to name each."""
+
+    exit_code = ExitCode.USAGE
+
+    def __init__(self, name: str, heard: tuple[str, ...]) -> None:
+        super().__init__(
+            name,
+            f"{name}: {len(heard)} dewars here answer to that name. Name one by its address: "
+            f"{', '.join(heard)}.",
+        )
+        self.heard = heard
+
+
+class Stranger(LinkError):
+    """A radio with our service, or of the name asked for, that is not the dewar meant."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(
+            name,
+            f"{name}: this is not the logger asked for ({reason}). Nothing was read from it. "
+            "Choose another: `dewarlog scan` shows what is in range.",
+        )
+        self.reason = reason
+
+
+# Why there is no Bluetooth: what is so, and what to do about it.
+_NO_BLUETOOTH = {
+    "absent": (
+        "This computer has no Bluetooth LE radio",
+        "Plug in an adapter, or use the USB cable.",
+    ),
+    "off": ("Bluetooth is switched off", "Switch it on and run the command again."),
+    "denied": (
+        "This program is not allowed to use Bluetooth",
+        "Allow it in the system's privacy settings, for the terminal too, or use the USB cable.",
+    ),
+    "no service": (
+        "The system's Bluetooth service does not answer",
+        "On Linux, install bluez and start it (systemctl start bluetooth), or use the USB cable.",
+    ),
+    "busy": (
+        "Another program keeps the Bluetooth radio busy",
+        "Close it, or wait a moment, and run the command again.",
+    ),
+    "failed": (
+        "The Bluetooth radio does not work just now",
+        "Switch Bluetooth off and on again, or use the USB cable.",
+    ),
+}
+
+
+class NoBluetooth(LinkError):
+    """This computer's Bluetooth cannot be used.
+
+    `cause` is absent, off, denied, no service, busy or failed.
+    """
+
+    def __init__(self, name: str, cause: str, reason: str) -> None:
+        what, then = _NO_BLUETOOTH[cause]
+        super().__init__(name, f"{what} ({reason}). {then}")
+        self.cause = cause
         self.reason = reason
 
 
@@ -357,5 +467,16 @@ class SimulatorMissing(SetUpError):
         super().__init__(
             f"The simulated board cannot be started: {reason}. It comes with the source tree: "
             "clone the project, run tools/setup, and start it from there."
+        )
+        self.reason = reason
+
+
+class AirMissing(SetUpError):
+    """DEWARLOG_AIR asks for the virtual radio, and it is not here."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"DEWARLOG_AIR names a virtual radio, which cannot be used: {reason}. It comes with "
+            "the source tree; unset DEWARLOG_AIR to use this computer's own Bluetooth."
         )
         self.reason = reason

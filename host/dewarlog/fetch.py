@@ -4,7 +4,8 @@ The part of pull that drives a transfer. Message bytes and rules: protocol/SPEC.
 
 A gap in the offsets is read anew at once, from the first missing byte. When no new byte comes,
 the steps of _STEPS follow: the last ack again, the rest read anew, the link opened anew; after
-RECONNECTS of those without one new byte between them, the file is Incomplete.
+RECONNECTS of those without one new byte between them, the file is Incomplete. A link that is lost
+is opened again as long as its patience lasts (a courier walks; a cable stays out).
 """
 
 from __future__ import annotations
@@ -14,15 +15,24 @@ import time
 import zlib
 from typing import TYPE_CHECKING, Protocol
 
-from dewarlog.errors import Changed, DeviceRefused, Incomplete, NoAnswer, PeerViolation
+from dewarlog.errors import (
+    Changed,
+    DeviceRefused,
+    Incomplete,
+    NoAnswer,
+    PeerViolation,
+    Unreachable,
+)
 from dewarlog.session import read_record
 from dewarlog_wire import layout
+from dewarlog_wire.errors import FrameError
+from dewarlog_wire.frame import parse_short_data
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from dewarlog.link import Frame
-    from dewarlog.session import Board, Session, StoredFile
+    from dewarlog.session import Session, StoredFile, Transfer
 
 STALL_S = 3.0
 READ_AGAIN_S = 5.0
@@ -118,14 +128,12 @@ class Fetch:
     def __init__(
         self,
         session: Session,
-        board: Board,
         on_bytes: Callable[[int], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Use `session`, which is open to `board`."""
+        """Use `session`, which has said HELLO."""
         self._session = session
         self._link = session.link
-        self._board = board
         self._on_bytes = on_bytes
         self._clock = clock
 
@@ -139,6 +147,7 @@ class Fetch:
     def fetch(self, part: Part, file: StoredFile) -> None:
         """Bring the missing bytes, through stalls and gaps, opening the link anew if need be."""
         silences = 0
+        lost_since_s: float | None = None
         ended = part.size == file.size
         while not ended:
             held_bytes = part.size
@@ -152,6 +161,12 @@ class Fetch:
                         file.name, part.size, file.size, "the board fell silent"
                     ) from error
                 self._reconnect(part, file)
+            except Unreachable as loss:
+                if part.size > held_bytes or lost_since_s is None:
+                    lost_since_s = self._clock()
+                elif self._clock() - lost_since_s >= self._link.patience_s:
+                    raise  # it comes back and brings nothing
+                self._session.come_back(loss)
 
     def _transfers(self, part: Part, file: StoredFile) -> None:
         """READ after READ until all is here and the board has said so."""
@@ -168,22 +183,18 @@ class Fetch:
                 )
 
     def _reconnect(self, part: Part, file: StoredFile) -> None:
-        self._link.close()
-        self._link.open()
         try:
-            now = self._session.hello()
+            self._session.reopen()
         except NoAnswer as error:
             raise Incomplete(file.name, part.size, file.size, "the board fell silent") from error
-        if now.device_id != self._board.device_id:
-            raise PeerViolation(
-                f"board {self._board.name} became board {now.name} during the pull"
-            )
+        except Unreachable as loss:
+            self._session.come_back(loss)
 
     def _transfer(self, part: Part, file: StoredFile, patience: _Patience) -> bool:
         """One READ; True with its END, False when the rest must be read anew."""
         credit_bytes = self._link.credit_bytes
         try:
-            xfer, _ = self._session.read(file, part.size, part.crc32, credit_bytes)
+            transfer = self._session.read(file, part.size, part.crc32, credit_bytes)
         except DeviceRefused as refusal:
             self._read_refused(part, file, refusal)
             return False
@@ -194,13 +205,13 @@ class Fetch:
             frame = self._link.receive(patience.left_s())
             step = patience.step()
             if step == _ACK_AGAIN:
-                self._session.ack(xfer, part.size, credit_bytes)
+                self._session.ack(transfer.xfer, part.size, credit_bytes)
             elif step == _READ_AGAIN:
                 return False
             if frame is None:
                 continue
-            if frame.kind == layout.MSG_DATA:
-                offset, payload = _data(frame, xfer, file)
+            if frame.kind in (layout.MSG_DATA, layout.MSG_DATA_SHORT):
+                offset, payload = _data(frame, transfer, file, part.size)
                 if offset > part.size:
                     return False  # frames were lost
                 if offset < part.size or not payload:
@@ -213,9 +224,9 @@ class Fetch:
                 useless_frames = 0
                 if part.size - acked >= credit_bytes // 2 and part.size < file.size:
                     acked = part.size
-                    self._session.ack(xfer, acked, credit_bytes)
+                    self._session.ack(transfer.xfer, acked, credit_bytes)
             elif frame.kind == layout.MSG_END and self._ended(
-                part, file, frame, (xfer, transfer_crc)
+                part, file, frame, (transfer.xfer, transfer_crc)
             ):
                 return True
         raise PeerViolation(f"it keeps sending parts of {file.name} that it has already sent")
@@ -244,15 +255,24 @@ class Fetch:
         part.set_aside()
 
 
-def _data(frame: Frame, xfer: int, file: StoredFile) -> tuple[int, memoryview]:
+def _data(
+    frame: Frame, transfer: Transfer, file: StoredFile, due_offset: int
+) -> tuple[int, memoryview]:
     """Return offset and bytes of a DATA frame; of another transfer's, nothing at offset 0."""
     body = memoryview(frame.body)
-    if len(body) < _DATA_HEAD_BYTES:
-        raise PeerViolation(f"a DATA frame of {len(body)} bytes has no head")
-    frame_xfer, _flags, offset = struct.unpack_from(layout.DATA_HEAD.format, body)
-    if frame_xfer != xfer:
-        return 0, body[:0]
-    payload = body[_DATA_HEAD_BYTES:]
+    if frame.kind == layout.MSG_DATA_SHORT:
+        try:
+            offset, data = parse_short_data(body, transfer.seq, transfer.xfer, due_offset)
+        except FrameError:  # damaged, or of a transfer before
+            return 0, body[:0]
+        payload = memoryview(data)
+    else:
+        if len(body) < _DATA_HEAD_BYTES:
+            raise PeerViolation(f"a DATA frame of {len(body)} bytes has no head")
+        xfer, _flags, offset = struct.unpack_from(layout.DATA_HEAD.format, body)
+        if xfer != transfer.xfer:
+            return 0, body[:0]
+        payload = body[_DATA_HEAD_BYTES:]
     if offset + len(payload) > file.size:
         raise PeerViolation(
             f"it sends {file.name} up to byte {offset + len(payload)} of {file.size}"

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 # A file may change under a pull when the board seals; listing again finds the new state.
 LISTINGS = 3
 PROGRESS_EVERY_S = 0.1
+# What Progress says while a lost link is looked for.
+OUT_OF_RANGE = "out of range: go nearer"
 
 
 # --- what a pull needs of the archive -----------------------------------------------------------
@@ -147,6 +149,7 @@ class _Meter:
         self._began_s = self._told_s = clock()
         self._told_bytes = 0
         self._rate_bytes_s = 0.0
+        self._waiting = False
         self.what = ""
         self.done_bytes = 0
         self.total_bytes = 0
@@ -158,6 +161,11 @@ class _Meter:
             now = self._clock()
             if now - self._told_s >= PROGRESS_EVERY_S:
                 self.tell(now)
+
+    def wait(self, waiting: bool) -> None:  # noqa: FBT001 - Session.on_waiting
+        """Say that the link was lost and is looked for; or that it is back."""
+        self._waiting = waiting
+        self.tell()
 
     def tell(self, now: float | None = None) -> None:
         if self._report is None:
@@ -178,7 +186,7 @@ class _Meter:
                 self.held_bytes,
                 self._rate_bytes_s,
                 left_s,
-                self.what,
+                OUT_OF_RANGE if self._waiting else self.what,
             )
         )
 
@@ -196,7 +204,7 @@ def pull(
     `link` is open and stays open. Whatever goes wrong, bytes received before are kept.
 
     Raises:
-        LinkError: the port; Unplugged when it went away.
+        LinkError: the link; Unreachable when it went away and did not come back.
         PullError: the board; Incomplete when it fell silent.
         ArchiveError: this computer's storage; DiskFull when there is no room.
     """
@@ -220,8 +228,9 @@ class _Pull:
         self._options = options
         self._meter = _Meter(clock, progress)
         self._session = Session(link, clock=clock)
+        self._session.on_waiting = self._meter.wait
         self._board = self._session.hello()
-        self._fetch = Fetch(self._session, self._board, self._meter.add, clock)
+        self._fetch = Fetch(self._session, self._meter.add, clock)
         self._not_sealed: str | None = None
         self._not_confirmed: str | None = None
 

@@ -14,9 +14,17 @@ import os
 import struct
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from dewarlog.errors import DeviceRefused, LinkError, NoAnswer, NotOurs, PeerViolation
+from dewarlog.errors import (
+    DeviceRefused,
+    LinkError,
+    NoAnswer,
+    NotOurs,
+    OutOfRange,
+    PeerViolation,
+    Unreachable,
+)
 from dewarlog_wire import PROTOCOL_VERSION, layout
 
 if TYPE_CHECKING:
@@ -29,6 +37,8 @@ REQUEST_AGAIN_S = 1.0
 REQUEST_GIVE_UP_S = 10.0
 HELLO_AGAIN_S = 0.5
 HELLO_GIVE_UP_S = 5.0
+# Between two tries to open a lost link, when the first fails at once.
+REOPEN_EVERY_S = 0.5
 
 LIST_MOST = 255
 # 64 KiB each: 256 MiB, a hundred times the largest board's file system.
@@ -134,8 +144,20 @@ class ClockBefore:
     state: int
 
 
+class Transfer(NamedTuple):
+    """What a READ began: its DATA and END carry `xfer` and `seq`, and `length` bytes will come."""
+
+    xfer: int
+    seq: int
+    length: int
+
+
 class Session:
-    """Requests over one open link. Every method raises what `request` raises."""
+    """Requests over one open link. Every method raises what `request` raises.
+
+    `on_waiting(True)` is called when the link was lost and is being opened again, with False when
+    it is back.
+    """
 
     def __init__(
         self,
@@ -143,15 +165,19 @@ class Session:
         *,
         clock: Callable[[], float] = time.monotonic,
         random_bytes: Callable[[int], bytes] = os.urandom,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         """Use `link`, which is open; `clock` counts seconds, for timeouts only."""
         self.link = link
         self.clock = clock
+        self.on_waiting: Callable[[bool], None] = lambda _waiting: None
+        self._sleep = sleep
         self._random_bytes = random_bytes
         # A random start, so that a board does not take this program's first request for a repeat
         # of the last program's.
-        self._seq = random_bytes(1)[0]
+        self._seq = self._answered_seq = random_bytes(1)[0]
         self._greeted = False
+        self._board: Board | None = None
 
     # --- the rule of asking -----------------------------------------------------------------
 
@@ -163,14 +189,31 @@ class Session:
         *,
         again_s: float = REQUEST_AGAIN_S,
         give_up_s: float = REQUEST_GIVE_UP_S,
+        once: bool = False,
     ) -> bytes:
         """Ask until answered; return the reply's body. `what` names the request in messages.
+
+        When the link is lost meanwhile and comes back, the board no longer knows what it has
+        answered: the request may then be carried out a second time. With `once` it is not asked
+        again, and nobody knows whether it was carried out.
 
         Raises:
             NoAnswer: nothing came in `give_up_s`.
             DeviceRefused: the board answered with an error.
-            Unplugged: the link went away.
+            Unreachable: the link went away, and did not come back in its patience.
         """
+        began_s = self.clock()
+        while True:
+            try:
+                return self._request(kind, body, what, again_s=again_s, give_up_s=give_up_s)
+            except Unreachable as loss:
+                if once or self.clock() - began_s >= self.link.patience_s:
+                    raise
+                self.come_back(loss)
+
+    def _request(
+        self, kind: int, body: bytes, what: str, *, again_s: float, give_up_s: float
+    ) -> bytes:
         seq = self._next_seq()
         now = self.clock()
         deadline = now + give_up_s
@@ -185,6 +228,7 @@ class Session:
                 if frame.seq != seq:
                     continue
                 if frame.kind == kind | layout.REPLY:
+                    self._answered_seq = seq
                     return bytes(frame.body)
                 if frame.kind == layout.MSG_ERROR:
                     raise _refusal(what, frame)
@@ -199,6 +243,43 @@ class Session:
         self._seq = (self._seq + 1) % 256
         return self._seq
 
+    # --- a link that comes and goes -----------------------------------------------------------
+
+    def reopen(self) -> None:
+        """Open the link anew and say HELLO.
+
+        Raises:
+            LinkError: it does not open, or nobody answers.
+            PeerViolation: another board answers than before.
+        """
+        self.link.close()
+        self.link.open()
+        before, now = self._board, self._hello()
+        if before is not None and before.device_id != now.device_id:
+            raise PeerViolation(f"board {before.name} became board {now.name} during the pull")
+
+    def come_back(self, loss: Unreachable) -> None:
+        """Reopen a lost link, again and again as long as its patience lasts.
+
+        Raises:
+            Unreachable: it did not come back; `loss` itself when the link has no patience.
+        """
+        began_s = self.clock()
+        waited_s = 0.0
+        while waited_s < self.link.patience_s:
+            self.on_waiting(True)  # noqa: FBT003 - a callback has no keywords
+            try:
+                self.reopen()
+            except (Unreachable, NoAnswer):
+                self._sleep(REOPEN_EVERY_S)
+            else:
+                self.on_waiting(False)  # noqa: FBT003
+                return
+            waited_s = self.clock() - began_s
+        if not waited_s:
+            raise loss
+        raise OutOfRange(self.link.name, loss.reason, waited_s) from loss
+
     # --- requests ---------------------------------------------------------------------------
 
     def hello(self) -> Board:
@@ -208,13 +289,21 @@ class Session:
             NotOurs: bytes came, but no frame.
             PeerViolation: the reply is not one.
         """
+        try:
+            self._board = self._hello()
+        except Unreachable as loss:
+            self.come_back(loss)
+            self._board = self._hello()
+        return self._board
+
+    def _hello(self) -> Board:
         self._greeted = False
         nonce = self._random_bytes(8)
         body = struct.pack(
             layout.HELLO.format, PROTOCOL_VERSION, 0, self.link.body_max_bytes, nonce
         )
         try:
-            reply = self.request(
+            reply = self._request(
                 layout.MSG_HELLO,
                 body,
                 "HELLO",
@@ -278,8 +367,8 @@ class Session:
 
     def read(
         self, file: StoredFile, offset: int, prefix_crc32: int, credit_bytes: int
-    ) -> tuple[int, int]:
-        """Ask for the rest of a file; return (transfer number, bytes that will come)."""
+    ) -> Transfer:
+        """Ask for the rest of a file."""
         length = file.size - offset
         body = struct.pack(
             layout.READ.format,
@@ -295,7 +384,7 @@ class Session:
         xfer, will_come = read_record(layout.READ_REPLY, reply)
         if will_come != length:
             raise PeerViolation(f"asked for {length} bytes of {file.name}, it offers {will_come}")
-        return xfer, will_come
+        return Transfer(xfer, self._answered_seq, will_come)
 
     def ack(self, xfer: int, next_offset: int, credit_bytes: int) -> None:
         """Say that everything before `next_offset` is held, and grant more bytes."""
@@ -320,11 +409,11 @@ class Session:
 
     def mark(self, custody: bytes) -> None:
         """Have the board record a custody event: EVENT_CUSTODY's fields and its three texts."""
-        self.request(layout.MSG_MARK, custody, "MARK")
+        self.request(layout.MSG_MARK, custody, "MARK", once=True)
 
     def stop(self) -> None:
         """End the run."""
-        self._ask(layout.MSG_STOP, "STOP")
+        self.request(layout.MSG_STOP, b"", "STOP", once=True)
 
     def _ask(self, kind: int, what: str) -> bytes:
         return self.request(kind, b"", what)

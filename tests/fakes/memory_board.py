@@ -291,6 +291,7 @@ class MemoryLink:
         self.name = "usb:memory"
         self.body_max_bytes = body_max
         self.credit_bytes = credit_bytes
+        self.patience_s = 0.0
         self.device = device or MemoryDevice()
         self.server = Server(store, self.device, DEVICE_ID, bytes)  # type: ignore[arg-type]
         self.console = Console()

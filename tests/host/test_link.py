@@ -81,7 +81,7 @@ def quick_hello(monkeypatch: pytest.MonkeyPatch) -> None:
         ("/dev/ttyACM0", "write usb:PORT"),
         ("usb:", "write usb:PORT"),
         ("", "write usb:PORT"),
-        ("ble:dewar-1", "no Bluetooth"),
+        ("ble:", "or ble:NAME"),
         ("tcp:host:1", "'tcp' is not a kind of link"),
     ],
 )

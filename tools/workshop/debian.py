@@ -49,8 +49,11 @@ Dir::Etc::preferencesparts "-";
 """
 
 
-class NoMicroPythonError(Exception):
-    """This way of getting MicroPython does not work here; the message says why."""
+_UNASKED: Final = ("env", "DEBIAN_FRONTEND=noninteractive")
+
+
+class PackageError(Exception):
+    """This way of getting a package does not work here; the message says why."""
 
 
 def is_here() -> bool:
@@ -71,6 +74,19 @@ def root_command() -> list[str] | None:
     return None
 
 
+def install_package(name: str) -> str:
+    """Install another package of the machine's own release if we may; return why not, in words."""
+    root = root_command()
+    if root is None:
+        return f"not allowed to install; sudo apt-get install {name}"
+    _run([*root, "apt-get", "-q", "update"], strict=False)
+    try:
+        _run([*root, *_UNASKED, "apt-get", "-q", "-y", "install", name])
+    except PackageError as error:
+        return str(error)
+    return ""
+
+
 def install() -> bool:
     """Install the machine's own package if it is new enough and we may; say whether it is so."""
     root = root_command()
@@ -80,8 +96,7 @@ def install() -> bool:
         _run([*root, "apt-get", "-q", "update"], strict=False)
         if not _new_enough(_candidate()):
             return False
-    environment = ["env", "DEBIAN_FRONTEND=noninteractive"]
-    _run([*root, *environment, "apt-get", "-q", "-y", "install", PACKAGE])
+    _run([*root, *_UNASKED, "apt-get", "-q", "-y", "install", PACKAGE])
     return True
 
 
@@ -89,12 +104,12 @@ def unpack() -> None:
     """Unpack MicroPython and what it needs below MICROPYTHON_HOME, and write its starter.
 
     Raises:
-        NoMicroPythonError: The archive is out of reach or has no such package.
+        PackageError: The archive is out of reach or has no such package.
     """
     release = platform.freedesktop_os_release()
     distribution = release.get("ID", "")
     if distribution not in RELEASE_WITH_PACKAGE:
-        raise NoMicroPythonError(f"which release of {distribution!r} has MicroPython is not known")
+        raise PackageError(f"which release of {distribution!r} has MicroPython is not known")
     wanted, components = RELEASE_WITH_PACKAGE[distribution]
     MICROPYTHON_HOME.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="unpack-", dir=MICROPYTHON_HOME) as name:
@@ -127,7 +142,7 @@ def archive_sources(texts: list[tuple[str, str]], release: str, wanted: str) -> 
         wanted: Code name to put in its place.
 
     Raises:
-        NoMicroPythonError: No entry serves that release.
+        PackageError: No entry serves that release.
     """
     found: list[str] = []
     for name, text in texts:
@@ -139,7 +154,7 @@ def archive_sources(texts: list[tuple[str, str]], release: str, wanted: str) -> 
                 changed.pop("Components", None)
                 found.append("".join(f"{key}: {value}\n" for key, value in changed.items()))
     if not found:
-        raise NoMicroPythonError(f"no apt source of this machine serves {release}")
+        raise PackageError(f"no apt source of this machine serves {release}")
     return list(dict.fromkeys(found))
 
 
@@ -196,7 +211,7 @@ def _closure(settings: list[str]) -> list[str]:
     architecture = _run(["dpkg", "--print-architecture"]).strip()
     closure = sorted({name.removesuffix(f":{architecture}") for name in names})
     if PACKAGE not in closure:
-        raise NoMicroPythonError(f"the archive has no package named {PACKAGE}")
+        raise PackageError(f"the archive has no package named {PACKAGE}")
     return [name for name in closure if ":" not in name]
 
 
@@ -206,7 +221,7 @@ def _write_starter() -> None:
     )
     loader = next(triplet.glob("ld-linux*.so.*"), None) if triplet else None
     if triplet is None or loader is None:
-        raise NoMicroPythonError("the unpacked packages have no loader where one was expected")
+        raise PackageError("the unpacked packages have no loader where one was expected")
     folder = triplet.relative_to(MICROPYTHON_HOME)
     PRIVATE.write_text(
         "#!/bin/sh\n"
@@ -217,7 +232,7 @@ def _write_starter() -> None:
     )
     PRIVATE.chmod(0o755)
     if not _new_enough(version_of(PRIVATE)):
-        raise NoMicroPythonError("the unpacked MicroPython does not start")
+        raise PackageError("the unpacked MicroPython does not start")
 
 
 def _candidate() -> tuple[int, ...] | None:
@@ -238,5 +253,5 @@ def _run(command: list[str], folder: Path | None = None, *, strict: bool = True)
     )
     if strict and done.returncode != 0:
         last = (done.stderr.strip() or done.stdout.strip()).splitlines()[-1:]
-        raise NoMicroPythonError(f"{' '.join(command[:2])} failed: {''.join(last)}")
+        raise PackageError(f"{' '.join(command[:2])} failed: {''.join(last)}")
     return done.stdout

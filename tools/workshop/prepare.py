@@ -27,6 +27,9 @@ STUBS: Final = {
 }
 # What compiles protocol/dewarlog.ksy: the compiler takes the file as data, js-yaml reads it.
 KAITAI: Final = {"kaitai-struct-compiler": "0.11", "js-yaml": "4"}
+# The test of bleak's BlueZ backend has a message bus of its own; Debian's package of it.
+MESSAGE_BUS: Final = "dbus-daemon"
+MESSAGE_BUS_PACKAGE: Final = "dbus"
 
 
 class SetupError(Exception):
@@ -41,6 +44,7 @@ def main() -> int:
         micropython32()
         kaitai()
         stubs()
+        message_bus()
     except (SetupError, FileNotFoundError) as error:
         print(f"tools/setup: {error}", file=sys.stderr)
         return 1
@@ -87,7 +91,7 @@ def _get_micropython() -> list[str]:
         for way in (debian.install, debian.unpack):
             try:
                 way()
-            except debian.NoMicroPythonError as error:
+            except debian.PackageError as error:
                 reasons.append(str(error))
             if interpreters.find_micropython() is not None:
                 break
@@ -163,6 +167,21 @@ def stubs() -> None:
             (folder / stamp.name).write_text(requirement)
             shutil.rmtree(TYPINGS / port, ignore_errors=True)
             folder.rename(TYPINGS / port)
+
+
+def message_bus() -> None:
+    """Get dbus-daemon, for the test of bleak on BlueZ; without it that is skipped, never in CI."""
+    if sys.platform != "linux" or shutil.which(MESSAGE_BUS):
+        return
+    _say(f"getting {MESSAGE_BUS}")
+    problem = "apt is not here"
+    if debian.is_here():
+        problem = debian.install_package(MESSAGE_BUS_PACKAGE)
+    if shutil.which(MESSAGE_BUS):
+        return
+    if os.environ.get("CI"):
+        raise SetupError(f"no {MESSAGE_BUS}: {problem}")
+    print(f"no {MESSAGE_BUS} ({problem}): its test will be skipped")
 
 
 def _pip(*arguments: str) -> None:

@@ -38,6 +38,11 @@ class Link(Protocol):
         ...
 
     @property
+    def patience_s(self) -> float:
+        """How long a link that became Unreachable is worth opening again; 0: not at all."""
+        ...
+
+    @property
     def stray(self) -> bytes:
         """The last bytes received that belonged to no sound frame; empty when there were none."""
         ...
@@ -54,7 +59,7 @@ class Link(Protocol):
         """Send one frame.
 
         Raises:
-            Unplugged: the link went away.
+            Unreachable: the link went away; the subclass says how.
         """
         ...
 
@@ -64,7 +69,7 @@ class Link(Protocol):
         Anything that is not a sound frame is skipped in silence (and counted).
 
         Raises:
-            Unplugged: the link went away.
+            Unreachable: the link went away; the subclass says how.
         """
         ...
 
@@ -74,14 +79,18 @@ class Link(Protocol):
 
 
 def open_link(name: str) -> Link:
-    """Open the link a device name stands for: `usb:PORT`.
+    """Open the link a device name stands for: `usb:PORT`, `ble:NAME` or `ble:ADDRESS`.
 
     Raises:
         LinkError: the name or the port is no good; the subclass says why.
     """
     scheme, separator, rest = name.partition(":")
     if not separator or not rest:
-        raise BadDeviceName(name, "write usb:PORT, for example usb:/dev/ttyACM0 or usb:COM3.")
+        raise BadDeviceName(
+            name,
+            "write usb:PORT, for example usb:/dev/ttyACM0 or usb:COM3, or ble:NAME, for example "
+            "ble:dewarlog-4b2f.",
+        )
     if scheme == "usb":
         # Imported here so that a program that opens no port needs no pyserial.
         from dewarlog.link.usb import UsbLink  # noqa: PLC0415
@@ -90,5 +99,9 @@ def open_link(name: str) -> Link:
         link.open()
         return link
     if scheme == "ble":
-        raise BadDeviceName(name, "this version has no Bluetooth; use the USB cable (usb:PORT).")
-    raise BadDeviceName(name, f"{scheme!r} is not a kind of link; use usb:PORT.")
+        from dewarlog.link.ble import BleLink  # noqa: PLC0415 - as above
+
+        link = BleLink(rest)
+        link.open()
+        return link
+    raise BadDeviceName(name, f"{scheme!r} is not a kind of link; use usb:PORT or ble:NAME.")

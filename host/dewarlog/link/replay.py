@@ -25,6 +25,7 @@ class ReplayLink:
         self.name = name
         self.body_max_bytes = layout.SERIAL_BODY_MAX_BYTES
         self.credit_bytes = 1 << 16
+        self.patience_s = 0.0
         self.sent: list[Frame] = []
         self._pieces = iter(recorded)
         self._reader = FrameReader(self.body_max_bytes)

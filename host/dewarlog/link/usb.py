@@ -54,6 +54,7 @@ class UsbLink:
         self.name = f"usb:{port}"
         self.body_max_bytes = _BODY_MAX_BYTES
         self.credit_bytes = _CREDIT_BYTES
+        self.patience_s = 0.0  # a cable does not come back by itself
         self.received_bytes = 0
         """Bytes that came through the port since it was first opened."""
         self._serial: serial.Serial | None = None
