@@ -533,6 +533,10 @@ def sim(
         Path | None,
         typer.Option(metavar="FILE", help="Keep the flash content here, and go on from it."),
     ] = None,
+    air: Annotated[
+        Path | None,
+        typer.Option(metavar="PATH", help="Be on the virtual radio whose socket this is."),
+    ] = None,
 ) -> None:
     """Start a simulated board: the real firmware on modelled chips, behind a serial port.
 
@@ -546,6 +550,8 @@ def sim(
         arguments += ["--pty-link", str(pty_link)]
     if flash_image is not None:
         arguments += ["--flash-image", str(flash_image)]
+    if air is not None:
+        arguments += ["--air", str(air)]
     with console.failures(as_json=False):
         status = run(arguments)
     raise typer.Exit(ExitCode.FAULT if status == 1 else ExitCode(status))

@@ -15,7 +15,9 @@ import contextlib
 import json
 import os
 import pty
+import secrets
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -33,6 +35,7 @@ if __name__ == "__main__":
 
 from simboard import host_actions  # noqa: E402 - after the path
 from simboard.errors import (  # noqa: E402
+    AirMissing,
     BoardGone,
     InterpreterMissing,
     ScenarioError,
@@ -200,6 +203,7 @@ def start(  # noqa: PLR0913 - one argument per option of the command
     profile: Path | None = None,
     recording: Path | None = None,
     main: str = "",
+    air: str | Path | None = None,
     tell: Callable[[str], None] | None = None,
 ) -> SimBoard:
     """Start a board on a scenario and return at once.
@@ -215,11 +219,14 @@ def start(  # noqa: PLR0913 - one argument per option of the command
         profile: /profile.json of a new flash image, instead of the scenario's.
         recording: Replaces the file of every [[recording]].
         main: Source text to run instead of the firmware's main.py.
+        air: Socket of the virtual radio (air.start, or air/hub.py) that the board is on while it
+            runs in real time; without one its radio reaches nobody.
         tell: Called with every line the board prints.
 
     Raises:
         ScenarioError: The scenario cannot be right.
         InterpreterMissing: There is no MicroPython.
+        AirMissing: No virtual radio is there.
     """
     now = datetime.now(UTC)
     if isinstance(scenario, Scenario):
@@ -235,6 +242,7 @@ def start(  # noqa: PLR0913 - one argument per option of the command
     interpreter = find_micropython()
     if interpreter is None:
         raise InterpreterMissing
+    attached = _attach(air) if air is not None else None
     folder = tempfile.TemporaryDirectory(prefix="simboard-")
     image = flash_image or Path(folder.name) / "flash.bin"
     master, slave = pty.openpty()
@@ -258,6 +266,8 @@ def start(  # noqa: PLR0913 - one argument per option of the command
         speed=speed,
         pty_fd=master,
         order_fd=orders_out,
+        air_fd=attached.fileno() if attached is not None else -1,
+        radio_address=secrets.token_hex(6),  # two boards on the air must differ in theirs
         repository=str(ROOT),
         main=main,
     )
@@ -271,16 +281,30 @@ def start(  # noqa: PLR0913 - one argument per option of the command
         text=True,
         errors="replace",
         env={**os.environ, "MICROPYPATH": str(_TOOLS)},
-        pass_fds=(master, orders_out),
+        pass_fds=(master, orders_out, *((attached.fileno(),) if attached is not None else ())),
         start_new_session=True,  # a Ctrl-C at our terminal is ours, not the board's
     )
     os.close(master)
     os.close(orders_out)
+    if attached is not None:
+        attached.close()
     board = SimBoard(
         port, process, checked, image, _orders=orders_in, _folder=folder, _by_seq=by_seq
     )
     board.listen(tell)
     return board
+
+
+def _attach(path: str | Path) -> socket.socket:
+    """Connect to the virtual radio: what comes from there is a controller of our own."""
+    attached = socket.socket(socket.AF_UNIX)
+    try:
+        attached.connect(str(path))
+    except OSError as error:
+        attached.close()
+        raise AirMissing(str(path), error.strerror or str(error)) from error
+    os.set_blocking(attached.fileno(), False)
+    return attached
 
 
 def _with_recording(scenario: Scenario, file: Path) -> Scenario:
@@ -315,6 +339,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             profile=options.profile,
             recording=options.recording,
             main=options.main.read_text() if options.main else "",
+            air=options.air,
             tell=_say,
         )
     except (SimboardError, OSError) as error:
@@ -376,6 +401,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--pty-link", type=Path, help="make a symbolic link to the pty")
     parser.add_argument("--profile", type=Path, help="profile.json of a new flash image")
     parser.add_argument("--recording", type=Path, help="CSV to replay in the replay scenario")
+    parser.add_argument(
+        "--air", type=Path, metavar="PATH", help="be on the virtual radio at this socket"
+    )
     parser.add_argument("--main", type=Path, help="run this file instead of the firmware")
     return parser
 

@@ -26,6 +26,8 @@ SCENARIOS: Final = Path(__file__).parent / "scenarios"
 PROFILES: Final = Path(__file__).parent / "profiles"
 PLACEMENTS: Final = ("payload top", "payload bottom", "neck", "other")
 BOARDS: Final = ("RPI_PICO_W", "RPI_PICO2_W", "RPI_PICO")
+RADIOS: Final = ("btstack", "nimble", "none")
+_WITHOUT_RADIO: Final = "RPI_PICO"
 _CUSTODY_STEPS: Final = (
     "pack-out",
     "depart",
@@ -242,8 +244,12 @@ class _Reader:
             bytes.fromhex(unique_id)
         except ValueError:
             raise table.fail("unique_id", f"{unique_id!r} is not hexadecimal") from None
+        name = table.choice("name", BOARDS, "RPI_PICO_W")
         board: dict[str, object] = {
-            "name": table.choice("name", BOARDS, "RPI_PICO_W"),
+            "name": name,
+            "radio": table.choice(
+                "radio", RADIOS, "none" if name == _WITHOUT_RADIO else "btstack"
+            ),
             "micropython": version,
             "unique_id": unique_id,
             "crystal_ppm": table.number("crystal_ppm", -1000, 1000, 0),

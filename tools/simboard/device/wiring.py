@@ -24,6 +24,7 @@ from simboard.device.noise import Noise
 from simboard.device.nor_flash import NorFlash
 from simboard.device.probe import OPEN, SHORTED, Probe
 from simboard.device.processor import Processor
+from simboard.device.radio.radio import Radio
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -116,6 +117,11 @@ class Board:
             binascii.unhexlify(board["unique_id"]),
             tuple(board["micropython"]) >= _HARD_TIMERS_SINCE,
         )
+
+        self.radio = None
+        if board["radio"] != "none":
+            address = binascii.unhexlify(scenario["radio_address"])
+            self.radio = Radio(self.clock, board["radio"], address)
 
     def _wire_probes(self, scenario: "dict[str, Any]") -> None:
         self.probe_spi = SpiBus(_PROBE_SPI)
