@@ -59,12 +59,22 @@ HOST_LINE: Final = {
     "ground": ("__init__", "errors", "its90"),
     "link": ("link", "link.*"),
     "pull": ("session", "fetch", "pull"),
-    "archive": ("durable", "chain", "held", "archive"),
+    "archive": ("durable", "chain", "held", "differ", "archive", "merge", "keys"),
     "parse": ("parse", "records", "columns", "contents", "open_journal"),
     "readings": ("readings", "uncertainty"),
     "checks": ("words", "checks", "checks.*"),
     "report": ("verdict", "report", "report.*", "export"),
-    "outside": ("console", "answers", "scan", "sim", "cli", "__main__"),
+    "handoff": ("receipt", "handoff"),
+    "outside": (
+        "console",
+        "answers",
+        "answers_door",
+        "scan",
+        "sim",
+        "cli",
+        "cli_door",
+        "__main__",
+    ),
 }
 LINES: Final = {"dewarlog_firmware": FIRMWARE_LINE, "dewarlog": HOST_LINE}
 
@@ -86,8 +96,8 @@ ONLY_IN: Final = {
     "serial": {"dewarlog.link.usb", "dewarlog.link.ports"},
     "jinja2": {"dewarlog.report.as_html"},
     "pyarrow": {"dewarlog.export"},
-    "platformdirs": {"dewarlog.archive"},
-    "typer": {"dewarlog.cli"},
+    "platformdirs": {"dewarlog.archive", "dewarlog.keys"},
+    "typer": {"dewarlog.cli", "dewarlog.cli_door"},
     "rich": {"dewarlog.cli", "dewarlog.scan"},
     "bleak": {"dewarlog.link.radio", "dewarlog.link.ble"},
     "socket": set[str](),  # no account, no network

@@ -14,8 +14,11 @@ from dewarlog.records import named, unix_s_of
 from dewarlog_wire import layout
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from dewarlog.checks.review import Review
-    from dewarlog.pull import FiledLog, PullResult
+    from dewarlog.merge import MergedLog
+    from dewarlog.pull import Disagreement, FiledLog, PullResult
     from dewarlog.session import Board, Status
     from dewarlog.verdict import Reason, Verdict
 
@@ -34,6 +37,7 @@ def say_verdict(review: Review, verdict: Verdict) -> None:
         console.say(console.wrapped(f"{verdict.call_label}: {verdict.contact}", "     "))
     _say_reasons("Why", verdict.reasons)
     _say_reasons("Also noted", verdict.notes)
+    _say_handoffs(review)
     console.say()
     coverage = review.coverage
     console.say(
@@ -53,6 +57,19 @@ def _say_reasons(title: str, reasons: tuple[Reason, ...]) -> None:
         console.say(console.wrapped(reason.finding.message, "    ", "  - "))
         if reason.when:
             console.say(console.styled(console.wrapped(reason.when, "    "), "soft"))
+
+
+def _say_handoffs(review: Review) -> None:
+    """Print who had the dewar from when on, and whether what was checked then is this log."""
+    from dewarlog.report.custody import custody_steps  # noqa: PLC0415 - a pull needs no report
+
+    steps = [step for step in custody_steps(review) if step.step == "handoff"]
+    if steps:
+        console.say()
+        console.say(f"  {console.styled('Handed over', 'strong')}")
+    for step in steps:
+        console.say(console.wrapped(f"{step.actor}, {step.place}", "    ", "  - "))
+        console.say(console.styled(console.wrapped(f"{step.when}; {step.note}", "    "), "soft"))
 
 
 def byte_count(count: float) -> str:
@@ -75,6 +92,8 @@ def say_pull(result: PullResult) -> None:
         console.say(f"  run {log.run}: {log.size_bytes:,} bytes, {log.blocks:,} blocks, {new}")
         if log.problem is not None:
             console.warn(f"  its chain does not hold: {log.problem}")
+        if log.disagrees is not None:
+            console.warn(f"  {tampering(log, log.disagrees)}")
     for note in (result.not_sealed, result.not_confirmed):
         if note is not None:
             console.warn(f"  note: {note}")
@@ -83,6 +102,55 @@ def say_pull(result: PullResult) -> None:
         console.say(f"Next: dewarlog check {path}")
     else:
         console.say("The board holds no log.")
+
+
+def tampering(log: FiledLog, disagrees: Disagreement) -> str:
+    """Say that two copies of one log cannot both be what the logger recorded."""
+    return (
+        f"TAMPERING: logger {log.device_id.hex()}, run {log.run}: block {disagrees.block} is not "
+        f"the one held before. One of the two copies was changed. Both are kept: {log.path} and "
+        f"{disagrees.path}. Do not use the product until somebody has looked into it."
+    )
+
+
+def tampering_data(disagrees: Disagreement | None) -> dict[str, Any] | None:
+    """Give the same as data; None where there is none."""
+    if disagrees is None:
+        return None
+    return {"other_path": str(disagrees.path), "block": disagrees.block}
+
+
+def say_merge(merged: list[MergedLog]) -> None:
+    """Print what another archive brought."""
+    for log in merged:
+        if log.filed is None:
+            console.warn(f"left where it is: {log.damage}")
+            continue
+        new = f"{byte_count(log.filed.new_bytes)} new" if log.filed.new_bytes else "nothing new"
+        receipts = f", {words.plural(log.receipts, 'new receipt')}" if log.receipts else ""
+        console.say(
+            f"logger {log.filed.device_id.hex()}, run {log.filed.run}: "
+            f"{log.filed.blocks:,} blocks, {new}{receipts}"
+        )
+        if log.disagrees is not None:
+            console.warn(f"  {tampering(log.filed, log.disagrees)}")
+
+
+def merge_data(root: Path, merged: list[MergedLog]) -> dict[str, Any]:
+    """Give what another archive brought as data."""
+    return {
+        "root": str(root),
+        "merged": [
+            {
+                "source": str(log.source),
+                "log": None if log.filed is None else log_data(log.filed),
+                "receipts": log.receipts,
+                "damage": log.damage,
+                "tampering": tampering_data(log.disagrees),
+            }
+            for log in merged
+        ],
+    }
 
 
 def log_data(log: FiledLog) -> dict[str, Any]:
@@ -99,6 +167,7 @@ def log_data(log: FiledLog) -> dict[str, Any]:
         "chain": log.chain.hex(),
         "problem": log.problem,
         "superseded": [str(path) for path in log.superseded],
+        "tampering": tampering_data(log.disagrees),
     }
 
 

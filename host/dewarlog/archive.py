@@ -4,6 +4,8 @@ In the line: pull -> archive -> parse. One folder a board, one a run:
 
     <root>/<device id>/<run>-<log id>/
         <run>-<log id>.dwl      the log: its segments in order, then the journal if it was pulled
+        <run>-<log id>.handoff-12.json
+                                a receipt: what the logger answered to a handoff (receipt.py)
         manifest.json           size, SHA-256 and chain of the log, and what it superseded
         segments/0000.seg       one file of the board, sealed and verified: read-only
         segments/0001.seg.part  one that may still grow, or is not all here yet
@@ -12,7 +14,8 @@ In the line: pull -> archive -> parse. One folder a board, one a run:
 
 A log that grew replaces the one filed before only when it begins with the same bytes; otherwise
 both are kept, the older one under the first digits of its hash. A board that gives other bytes
-for a segment it had sealed is filed in a second folder, `<run>-<log id>-2`.
+for a segment it had sealed is filed in a second folder, `<run>-<log id>-2`, and filing it names
+the first block in which the two disagree.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, cast
@@ -27,10 +31,11 @@ from typing import TYPE_CHECKING, Final, NamedTuple, cast
 import platformdirs
 
 from dewarlog.chain import ChainWalk
+from dewarlog.differ import first_difference, pieces_of, whole
 from dewarlog.durable import locked, put_in_place, storage, sync_folder, write_whole
 from dewarlog.errors import ArchiveDamaged
 from dewarlog.held import Held, HeldFile, chunks, held_files
-from dewarlog.pull import FiledLog
+from dewarlog.pull import Disagreement, FiledLog
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -77,18 +82,32 @@ class Archive:
         Raises:
             ArchiveDamaged: a manifest is not one.
         """
-        for path in sorted(self.root.glob(f"*/*/{MANIFEST_NAME}")):
-            yield _read_manifest(path)
+        for path in self.manifests():
+            yield read_manifest(path)
+
+    def manifests(self) -> list[Path]:
+        """Return the manifest of every log filed, board by board and run by run."""
+        return sorted(self.root.glob(f"*/*/{MANIFEST_NAME}"))
+
+    def versions(self, device_id: bytes, run: int, log_id: bytes) -> list[ArchivedLog]:
+        """Return every version there is of one run's log, the first one filed first."""
+        found: list[ArchivedLog] = []
+        while (log := self._nth(device_id, run, log_id, len(found) + 1)).folder.exists():
+            found.append(log)
+        return found
 
     def _version(self, device_id: bytes, run: int, log_id: bytes, *, apart: bool) -> ArchivedLog:
+        held = self.versions(device_id, run, log_id)
+        if held and not apart:
+            return held[-1]
+        return self._nth(device_id, run, log_id, len(held) + 1)
+
+    def _nth(self, device_id: bytes, run: int, log_id: bytes, number: int) -> ArchivedLog:
         stem = f"{run:08x}-{log_id.hex()}"
+        folders = [stem, *(f"{stem}-{later}" for later in range(2, number + 1))]
         parent = self.root / device_id.hex()
-        number, folder = 1, parent / stem
-        while (following := parent / f"{stem}-{number + 1}").exists():
-            number, folder = number + 1, following
-        if apart:
-            folder = following
-        return ArchivedLog(folder, (device_id, run, log_id), self._now)
+        rivals = [parent / name for name in folders[:-1]]
+        return ArchivedLog(parent / folders[-1], (device_id, run, log_id), self._now, rivals)
 
 
 class _Survey(NamedTuple):
@@ -107,9 +126,17 @@ class ArchivedLog:
     """One run's log in its folder. A `pull.LogSink`."""
 
     def __init__(
-        self, folder: Path, identity: tuple[bytes, int, bytes], now: Callable[[], datetime]
+        self,
+        folder: Path,
+        identity: tuple[bytes, int, bytes],
+        now: Callable[[], datetime] = _now,
+        rivals: Sequence[Path] = (),
     ) -> None:
-        """Use `folder` for the log of `identity`: device id, run and log id."""
+        """Use `folder` for the log of `identity`: device id, run and log id.
+
+        `rivals` are the folders in which other versions of it were filed before.
+        """
+        self._rivals = rivals
         self.folder = folder
         self._device_id, self._run, self._log_id = identity
         self._stem = f"{self._run:08x}-{self._log_id.hex()}"
@@ -142,7 +169,7 @@ class ArchivedLog:
             DiskFull: no room for the log; its parts are kept.
         """
         with storage(self.folder):
-            old = self._filed_before()
+            old = self.filed_before()
             with_journal = any(file.is_journal for file in files)
             parts = [
                 part
@@ -154,7 +181,7 @@ class ArchivedLog:
                 old.size_bytes,
                 old.sha256,
             ):
-                return old
+                return replace(old, disagrees=self._disagreement(parts, old.superseded))
             superseded = old.superseded if old else ()
             new_bytes = survey.size_bytes
             if old is not None:
@@ -162,6 +189,7 @@ class ArchivedLog:
                     new_bytes -= old.size_bytes
                 else:
                     superseded = (*superseded, self._keep(old))
+            disagrees = self._disagreement(parts, superseded)
             self._write(parts, survey.sha256)
             sync_folder(self.folder / "segments")
             filed = FiledLog(
@@ -176,17 +204,45 @@ class ArchivedLog:
                 chain=survey.chain,
                 problem=survey.problem,
                 superseded=superseded,
+                disagrees=disagrees,
             )
             _write_manifest(self.folder / MANIFEST_NAME, filed, self._now())
             sync_folder(self.folder)
             return filed
 
-    def _filed_before(self) -> FiledLog | None:
+    def held(self) -> list[Held]:
+        """Return every file of the log that is proven to be the board's, in order.
+
+        Raises:
+            ArchiveDamaged: one is not what it was when it was filed.
+        """
+        parts = held_files(self.folder / "segments", verified_only=True)
+        for part in parts:
+            if hashlib.sha256(part.read()).hexdigest() != part.sha256:
+                raise ArchiveDamaged(part.path, f"its SHA-256 is no longer {part.sha256[:16]}...")
+        return parts
+
+    def _disagreement(
+        self, parts: Sequence[Held], superseded: Sequence[Path]
+    ) -> Disagreement | None:
+        """Hold what is to be filed against every other version there is of it."""
+        for folder in self._rivals:
+            rival = held_files(folder / "segments", verified_only=True)
+            block = first_difference(pieces_of(rival), pieces_of(parts))
+            if block is not None:
+                return Disagreement(folder / f"{self._stem}.dwl", block)
+        for path in superseded:
+            block = first_difference(whole(path), pieces_of(parts))
+            if block is not None:
+                return Disagreement(path, block)
+        return None
+
+    def filed_before(self) -> FiledLog | None:
         """Return the log filed before, once sure that it is still what was filed."""
         manifest = self.folder / MANIFEST_NAME
         if not manifest.exists():
             return None
-        old = _read_manifest(manifest)
+        old = read_manifest(manifest)
         if not old.path.exists():
             raise ArchiveDamaged(old.path, "the manifest names it, but it is gone")
         # A pull cut between filing a log and its manifest leaves one that only begins so, or one
@@ -273,7 +329,7 @@ def _write_manifest(path: Path, log: FiledLog, now: datetime) -> None:
     write_whole(path, json.dumps(fields, indent=2).encode() + b"\n")
 
 
-def _read_manifest(path: Path) -> FiledLog:
+def read_manifest(path: Path) -> FiledLog:
     """Read what is filed in a folder; its new_bytes are 0.
 
     Raises:

@@ -219,7 +219,7 @@ def export(
 
 
 @contextlib.contextmanager
-def _device(name: str) -> Generator[Link]:
+def opened(name: str) -> Generator[Link]:
     """Open a device by name; `sim:` starts a simulated board for as long as it is open."""
     from dewarlog.link import open_link
 
@@ -236,7 +236,7 @@ def _device(name: str) -> Generator[Link]:
         yield link
 
 
-def _host_time(error_ms: int) -> tuple[int, int, int]:
+def host_time(error_ms: int) -> tuple[int, int, int]:
     """Give this computer's time as a board wants it."""
     from dewarlog_wire import layout
 
@@ -277,7 +277,7 @@ def pull(
         seal=seal,
         only_run=run,
         # A simulated board lives in its own time.
-        set_time=(lambda: _host_time(time_error_ms))
+        set_time=(lambda: host_time(time_error_ms))
         if tell_time and not device.startswith("sim:")
         else None,
     )
@@ -285,8 +285,9 @@ def pull(
         from dewarlog.archive import Archive
 
         # The bar first: a radio link takes some seconds to open.
-        with _progress(show=not as_json) as progress, _device(device) as link:
+        with progress_bar(show=not as_json) as progress, opened(device) as link:
             result = pull_logs(link, Archive(archive), options, progress=progress)
+    suspect = any(log.problem is not None or log.disagrees is not None for log in result.logs)
     newest = result.logs[-1].path if then_check and result.logs else None
     if as_json:
         data = answers.pull_data(result)
@@ -297,20 +298,24 @@ def pull(
 
             data["check"] = data_of(review, verdict)
         console.say_json(data)
-        if verdict is not None:
+        if verdict is not None and not suspect:
             raise typer.Exit(verdict.exit_code)
     else:
         answers.say_pull(result)
-        if newest is not None:
-            check(newest)
-    if any(log.problem is not None for log in result.logs):
+        # A log of which there is another copy is not to be used, whatever it says.
+        if newest is not None and result.logs[-1].disagrees is None:
+            review, verdict = _judge(newest)
+            answers.say_verdict(review, verdict)
+            if not suspect:
+                raise typer.Exit(verdict.exit_code)
+    if suspect:
         raise typer.Exit(ExitCode.NOT_INTACT)
     if not result.logs:
         raise typer.Exit(ExitCode.NO_DATA)
 
 
 @contextlib.contextmanager
-def _progress(*, show: bool) -> Generator[Callable[[Progress], None] | None]:
+def progress_bar(*, show: bool) -> Generator[Callable[[Progress], None] | None]:
     """Show a bar with bytes, rate and time left on standard error; none where nobody looks."""
     if not show or not sys.stderr.isatty():
         yield None
@@ -350,7 +355,7 @@ def status(device: Device, as_json: AsJson = False) -> None:
     from dewarlog import answers
     from dewarlog.session import Session
 
-    with console.failures(as_json=as_json), _device(device) as link:
+    with console.failures(as_json=as_json), opened(device) as link:
         session = Session(link)
         board = session.hello()
         now = session.status()
@@ -388,12 +393,12 @@ def mark(
         known = ", ".join(layout.CUSTODY_STEP_NAMES)
         raise typer.BadParameter(f"{step!r} is not a custody step; one of: {known}")
     number = steps.index(wanted)
-    utc_s = _host_time(0)[0]
+    utc_s = host_time(0)[0]
     try:
         body = custody_body(number, utc_s, (actor, place, note))
     except BlockError as error:
         raise typer.BadParameter(str(error)) from None
-    with console.failures(as_json=as_json), _device(device) as link:
+    with console.failures(as_json=as_json), opened(device) as link:
         session = Session(link)
         board = session.hello()
         session.mark(body)
@@ -482,14 +487,42 @@ def scan(
         raise typer.Exit(problem.exit_code)
 
 
-@app.command()
-def archive(folder: ArchiveFolder = None, as_json: AsJson = False) -> None:
-    """List the logs this computer holds."""
+@app.command(epilog=console.exit_code_table())
+def archive(
+    folder: ArchiveFolder = None,
+    merge_from: Annotated[
+        Path | None,
+        typer.Option(
+            "--merge",
+            metavar="DIR",
+            exists=True,
+            file_okay=False,
+            help="Take over the logs and receipts of another archive (another courier's, or a "
+            "copy of it); it is only read.",
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the logs this computer holds, or join another archive into them.
+
+    Of two copies of one log the longer is kept. Two that disagree on any block are both kept and
+    reported as tampering, with the block; the exit code then says that a log is not intact.
+    """
     with console.failures(as_json=as_json):
         from dewarlog import answers
         from dewarlog.archive import Archive
 
         held = Archive(folder)
+        if merge_from is not None:
+            from dewarlog.merge import merge
+
+            merged = merge(held, Archive(merge_from))
+            if as_json:
+                console.say_json(answers.merge_data(held.root, merged))
+            else:
+                answers.say_merge(merged)
+            suspect = any(log.disagrees is not None or log.damage is not None for log in merged)
+            raise typer.Exit(ExitCode.NOT_INTACT if suspect else ExitCode.USE)
         logs = list(held.filed())
     if as_json:
         console.say_json({"root": str(held.root), "logs": [answers.log_data(log) for log in logs]})
@@ -555,6 +588,11 @@ def sim(
     with console.failures(as_json=False):
         status = run(arguments)
     raise typer.Exit(ExitCode.FAULT if status == 1 else ExitCode(status))
+
+
+from dewarlog import cli_door  # noqa: E402 - it is made with what stands above
+
+cli_door.add_commands(app)
 
 
 def main() -> None:

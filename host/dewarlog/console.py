@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _STYLES: Final = {
     "USE": "\x1b[1;97;42m",
     "HOLD": "\x1b[1;97;41m",
+    "NOT INTACT": "\x1b[1;97;41m",
     "NO DATA": "\x1b[1;97;100m",
     "strong": "\x1b[1m",
     "soft": "\x1b[2m",

@@ -84,6 +84,16 @@ def write_whole(path: Path, data: bytes, *, sync: bool = True) -> None:
     temporary.replace(path)
 
 
+def write_for_good(path: Path, data: bytes) -> None:
+    """Write a file that is never changed again: whole, read-only, and on the disk."""
+    temporary = path.with_name(path.name + ".new")
+    with temporary.open("wb", buffering=0) as file:
+        write_all(file, data)
+        os.fsync(file.fileno())
+    put_in_place(temporary, path)
+    sync_folder(path.parent)
+
+
 @contextlib.contextmanager
 def locked(path: Path) -> Generator[None]:
     """Hold `path` as a lock file; it is freed when the program ends, however it ends.

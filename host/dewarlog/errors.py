@@ -14,6 +14,8 @@ The tree, with the exit code a command ends with:
     |  |  |- Unplugged            5   the port went away while in use
     |  |  |- NotHeard             5   no such dewar is on the air here
     |  |  `- OutOfRange           5   the radio link was lost, or could not be made
+    |  |- NoDewar                 5   no logger is on the air
+    |  |- SeveralDewars           2   more than one is: name it
     |  |- TwoOfOneName            2   more than one dewar on the air answers to the name
     |  |- Stranger                5   a radio that only looks like the dewar asked for
     |  `- NoBluetooth             5   this computer's Bluetooth is off, refused or absent
@@ -22,15 +24,25 @@ The tree, with the exit code a command ends with:
     |  |- Changed                 5   the board's file is not the one held a moment ago
     |  |- DeviceRefused           5   the board answered with an error
     |  |- PeerViolation           5   the board broke the protocol
+    |  |- Impostor                5   the board cannot prove that it is the one it says it is
+    |  |- KeyRefused              5   the board does not take this computer's key
+    |  |- NoHandoff               5   the board cannot record a handoff, or not now
+    |  |- NoLog                   4   the board has no log of its open run
+    |  |- NotRecorded             5   the handoff is not, or perhaps not, in the board's log
     |  `- HashMismatch            3   received bytes are not the bytes the board stores
     |- ArchiveError               6   the host's own storage
     |  |- DiskFull                6   nothing lost; make room and run it again
     |  |- ArchiveLocked           6   another pull of the same board is writing there
+    |  |- KeyExposed              6   others on this computer can read a key
+    |  |- KeyDamaged              6   a key file is none
+    |  |- ReceiptNotWritten       6   the handoff is recorded, its receipt is not on the disk
+    |  |- NothingToMerge          6   the other folder is no archive
     |  `- ArchiveDamaged          3   an archived file is not what it was when it was filed
     |- LogError                   3   a log file
     |  |- LogDamaged              3   bytes changed, missing or torn
     |  |- UnknownVersion          3   written by a newer board than this program knows
     |  `- NotALog                 4   empty, or not a dewarlog log at all
+    |- ReceiptDamaged             3   a receipt cannot be read, or not all of it
     `- SetUpError                 2   this installation lacks something
        |- ExtraMissing            2   an optional library: the message names the extra
        |- SimulatorMissing        2   the simulated board comes with the source tree only
@@ -46,6 +58,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 
@@ -157,6 +170,31 @@ class NoAnswer(LinkError):
         )
         self.asked = asked
         self.waited_s = waited_s
+
+
+class NoDewar(LinkError):
+    """No logger advertises itself here."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "ble:",
+            "No logger is on the air here. Go nearer to the dewar; its radio may be in flight "
+            "mode (`dewarlog radio usb:PORT on`). By cable: `dewarlog handoff usb:PORT`.",
+        )
+
+
+class SeveralDewars(LinkError):
+    """More than one logger is on the air, and nobody named one."""
+
+    exit_code = ExitCode.USAGE
+
+    def __init__(self, found: Sequence[str]) -> None:
+        super().__init__(
+            "ble:",
+            f"{len(found)} loggers are on the air: {', '.join(found)}. Name the one at hand, for "
+            f"example: `dewarlog handoff {found[0]}`.",
+        )
+        self.found = tuple(found)
 
 
 class Unreachable(LinkError):
@@ -330,6 +368,76 @@ class PeerViolation(PullError):
         self.what = what
 
 
+class Impostor(PullError):
+    """What answers is not the logger it says it is: it does not hold that logger's key."""
+
+    def __init__(self, device_name: str, what: str) -> None:
+        super().__init__(
+            f"This is not the logger it says it is: it calls itself {device_name}, but {what}. "
+            "Nothing it says can be trusted. Look at the number on the dewar, and call the "
+            "sender if it is the right one."
+        )
+        self.device_name = device_name
+        self.what = what
+
+
+class KeyRefused(PullError):
+    """The logger does not take this computer's key for it."""
+
+    def __init__(self, device_name: str, text: str) -> None:
+        super().__init__(
+            f"Logger {device_name} does not take the key this computer holds for it ({text}): "
+            "either it is not the logger it says it is, or it was given a new key since. If you "
+            "hold it in your hands, pair again over USB: `dewarlog pair usb:PORT`."
+        )
+        self.device_name = device_name
+        self.text = text
+
+
+class NoHandoff(PullError):
+    """This logger can record no handoff, or none now; nothing was recorded."""
+
+    def __init__(self, device_name: str, why: str) -> None:
+        super().__init__(
+            f"Logger {device_name} cannot record a handoff: {why} Nothing was recorded. "
+            "`dewarlog pull --check` still brings its log and judges it."
+        )
+        self.device_name = device_name
+        self.why = why
+
+
+class NoLog(PullError):
+    """The logger offers no log of the run it says it records."""
+
+    exit_code = ExitCode.NO_DATA
+
+    def __init__(self, device_name: str) -> None:
+        super().__init__(
+            f"Logger {device_name} gives no log of the run it records: there is nothing to judge "
+            "and nothing to hand over. Nothing was recorded."
+        )
+        self.device_name = device_name
+
+
+class NotRecorded(PullError):
+    """The log was pulled and checked, but the handoff is not, or perhaps not, recorded.
+
+    `verdict` is what the check said; `perhaps` tells whether the record may stand all the same.
+    """
+
+    def __init__(self, verdict: str, cause: DewarlogError, *, perhaps: bool) -> None:
+        state = (
+            "It is not known whether the handoff stands in its log; there is no receipt. Run the "
+            "command again: a second record does no harm."
+            if perhaps
+            else "The handoff is not recorded; there is no receipt."
+        )
+        super().__init__(f"The log was pulled and checked ({verdict}), but: {cause} {state}")
+        self.verdict = verdict
+        self.cause = cause
+        self.perhaps = perhaps
+
+
 class HashMismatch(PullError):
     """What was received is not what the board stores, although every frame was sound."""
 
@@ -394,6 +502,60 @@ class ArchiveDamaged(ArchiveError):
         self.reason = reason
 
 
+class KeyExposed(ArchiveError):
+    """Others on this computer can read or change a key, or the folder it stands in."""
+
+    def __init__(self, path: Path, mode: int, *, mine: bool) -> None:
+        whose = f"its permissions are {mode:04o}" if mine else "it belongs to another user"
+        what = "the keys in this folder" if path.is_dir() else "this key"
+        right = "0700 and those of the files in it to 0600" if path.is_dir() else "0600"
+        super().__init__(
+            path,
+            f"{path}: others on this computer may know {what} ({whose}); what others know proves "
+            f"nothing. Set the permissions to {right}. If somebody may have read it, tell whoever "
+            "keeps the logger.",
+        )
+        self.mode = mode
+
+
+class KeyDamaged(ArchiveError):
+    """A file with a logger's keys cannot be read as one."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(
+            path,
+            f"{path}: this key file cannot be used ({reason}). Remove it, and pair again over "
+            "USB: `dewarlog pair usb:PORT`.",
+        )
+        self.reason = reason
+
+
+class ReceiptNotWritten(ArchiveError):
+    """The logger has recorded the handoff, and its receipt found no place on this computer."""
+
+    def __init__(self, path: Path, event: int, cause: ArchiveError) -> None:
+        super().__init__(
+            path,
+            f"The handoff is recorded by the logger as event {event}, but its receipt could not "
+            f"be written: {cause} The record stands in the log all the same; for a receipt, hand "
+            "over once more.",
+        )
+        self.event = event
+        self.cause = cause
+
+
+class NothingToMerge(ArchiveError):
+    """The folder to merge from holds no log, or is the archive itself."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(
+            path,
+            f"{path}: nothing to merge ({reason}). Name the folder that `dewarlog archive` shows "
+            "on the other computer, or a copy of it.",
+        )
+        self.reason = reason
+
+
 # --- a log file ---------------------------------------------------------------------------------
 
 
@@ -436,6 +598,22 @@ class NotALog(LogError):
 
     def __init__(self, path: Path | None, reason: str) -> None:
         super().__init__(path, 0, f"not a dewarlog log: {reason}.")
+        self.reason = reason
+
+
+# --- a receipt ----------------------------------------------------------------------------------
+
+
+class ReceiptDamaged(DewarlogError):
+    """A receipt cannot be read; `field` names the one that is wrong, empty for the whole file."""
+
+    exit_code = ExitCode.NOT_INTACT
+
+    def __init__(self, path: Path, field: str, reason: str) -> None:
+        what = f"its field {field!r} is wrong" if field else "it is no receipt"
+        super().__init__(f"{path}: this receipt proves nothing: {what} ({reason}).")
+        self.path = path
+        self.field = field
         self.reason = reason
 
 

@@ -66,6 +66,11 @@ class Part(Protocol):
         ...
 
     @property
+    def verified_bytes(self) -> int:
+        """Bytes that are proven to be the board's."""
+        ...
+
+    @property
     def complete(self) -> bool:
         """True when it is filed for good: sealed on the board and verified here."""
         ...

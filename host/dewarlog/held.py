@@ -83,6 +83,11 @@ class Held:
     sha256: str
 
     @property
+    def sealed(self) -> bool:
+        """True when the board said that the file will never grow."""
+        return self.path.name.endswith(_FILED)
+
+    @property
     def segment(self) -> int | None:
         """The segment's number on the board; None for the journal."""
         return None if self.name == JOURNAL_NAME else int(self.name, 16)
@@ -144,6 +149,11 @@ class HeldFile:
     def size(self) -> int:
         """Bytes held."""
         return self._size
+
+    @property
+    def verified_bytes(self) -> int:
+        """Bytes that are proven to be the board's."""
+        return self._note.verified_bytes
 
     @property
     def etag(self) -> int:

@@ -77,6 +77,16 @@ class Sink(Protocol):
 
 # --- what a pull says ---------------------------------------------------------------------------
 @dataclass(frozen=True, slots=True)
+class Disagreement:
+    """Another copy of the same log says something else: one of the two was tampered with."""
+
+    path: Path
+    """The other copy."""
+    block: int
+    """The first block in which they differ."""
+
+
+@dataclass(frozen=True, slots=True)
 class FiledLog:
     """One log as it stands in the archive after a pull."""
 
@@ -95,6 +105,8 @@ class FiledLog:
     """Why the chain is not whole, in words; None when it is."""
     superseded: tuple[Path, ...]
     """Logs filed before and kept, because what followed did not begin with them; newest last."""
+    disagrees: Disagreement | None = None
+    """The copy filed before that has another block in the place of one of these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +132,8 @@ class PullOptions:
     only_run: int | None = None
     set_time: Callable[[], tuple[int, int, int]] | None = None
     """Returns (utc_s, utc_ms, error_ms) when the board's clock is to be set."""
+    courier_key: Callable[[bytes], bytes | None] | None = None
+    """Gives this computer's courier key for a device id; with one, the board must prove itself."""
     utc_s: Callable[[], int] = lambda: int(time.time()) - layout.UTC_EPOCH_UNIX_S
 
 
@@ -227,7 +241,7 @@ class _Pull:
         self._sink = sink
         self._options = options
         self._meter = _Meter(clock, progress)
-        self._session = Session(link, clock=clock)
+        self._session = Session(link, clock=clock, courier_key=options.courier_key)
         self._session.on_waiting = self._meter.wait
         self._board = self._session.hello()
         self._fetch = Fetch(self._session, self._meter.add, clock)
@@ -312,6 +326,7 @@ class _Pull:
         log = self._sink.log(self._board.device_id, run, log_id)
         if any(self._contradicts(log, file) for file in files):
             # Evidence is never replaced: the board's version is filed beside the archive's.
+            # Filing it names the first block in which the two disagree.
             log = self._sink.log_apart(self._board.device_id, run, log_id)
         with contextlib.ExitStack() as stack:
             fetched: list[tuple[Part, StoredFile]] = []
@@ -336,9 +351,14 @@ class _Pull:
     def _contradicts(self, log: LogSink, file: StoredFile) -> bool:
         """Tell whether the board's file is another than the one filed here for good."""
         with contextlib.closing(log.part(file)) as part:
-            if not part.complete or (file.size, file.etag) == (part.size, part.etag):
+            if not part.complete and (file.is_journal or not part.verified_bytes):
                 return False
-            return file.size != part.size or self._fetch.sha256(file, part.size) != part.sha256()
+            if part.etag == file.etag and (not part.complete or part.size == file.size):
+                return False
+            # Bytes that another archive brought carry no etag of the board's: it is asked.
+            if file.size < part.size or (part.complete and file.size != part.size):
+                return True
+            return self._fetch.sha256(file, part.size) != part.sha256()
 
     # --- one file ---------------------------------------------------------------------------
 

@@ -475,6 +475,16 @@ class CustodyEvent(Event):
     place: str
     note: str
 
+    @property
+    def step_name(self) -> str:
+        """Say which step this is."""
+        return named(layout.CUSTODY_STEP_NAMES, self.step)
+
+    @property
+    def is_receipt(self) -> bool:
+        """True where the journey ends with this step."""
+        return self.step_name == "receive"
+
 
 @dataclass(frozen=True, slots=True)
 class PullEvent(Event):
@@ -498,6 +508,58 @@ class SensorEvent(Event):
     state: int
 
 
+@dataclass(frozen=True, slots=True)
+class RadioEvent(Event):
+    """The radio went on, or off: flight mode."""
+
+    KIND: ClassVar[int] = layout.KIND_RADIO
+    NAME: ClassVar[str] = "radio"
+
+    state: int
+    cause: int
+    minutes: int  # 0: until something else says so
+
+
+@dataclass(frozen=True, slots=True)
+class HandoffEvent(Event):
+    """One person gave the dewar to another, and what a host had checked of the log by then."""
+
+    KIND: ClassVar[int] = layout.KIND_HANDOFF
+    NAME: ClassVar[str] = "handoff"
+
+    utc_s: int
+    verdict: int
+    role: int
+    blocks: int
+    chain: bytes
+    giver: str
+    receiver: str
+    place: str
+
+    @property
+    def step_name(self) -> str:
+        """Say which step this is."""
+        return "handoff"
+
+    @property
+    def is_receipt(self) -> bool:
+        """True where the journey ends with this step."""
+        return self.role_name == "receiving site"
+
+    @property
+    def verdict_word(self) -> str:
+        """Give the word the host's check said."""
+        return named(layout.VERDICT_NAMES, self.verdict)
+
+    @property
+    def role_name(self) -> str:
+        """Say what the receiver is."""
+        return named(layout.ROLE_NAMES, self.role)
+
+
+# Whatever says who has the dewar from now on.
+CustodyRecord = CustodyEvent | HandoffEvent
+
 EVENT_CLASSES: dict[int, type[Event]] = {
     kind.KIND: kind
     for kind in (
@@ -516,6 +578,8 @@ EVENT_CLASSES: dict[int, type[Event]] = {
         CustodyEvent,
         PullEvent,
         SensorEvent,
+        RadioEvent,
+        HandoffEvent,
     )
 }
 

@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dewarlog.errors import (
     DeviceRefused,
+    Impostor,
+    KeyRefused,
     LinkError,
     NoAnswer,
     NotOurs,
@@ -25,7 +27,7 @@ from dewarlog.errors import (
     PeerViolation,
     Unreachable,
 )
-from dewarlog_wire import PROTOCOL_VERSION, layout
+from dewarlog_wire import PROTOCOL_VERSION, layout, proof
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -152,11 +154,31 @@ class Transfer(NamedTuple):
     length: int
 
 
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What HANDOFF answers: where in the log the event stands, and the board's proof over it."""
+
+    run: int
+    number: int
+    uptime_s: int
+    uptime_ms: int
+    tag: bytes
+
+    def head(self) -> bytes:
+        """Return the bytes of the reply before the tag, which the tag covers."""
+        values = (self.run, self.number, self.uptime_s, self.uptime_ms, b"")
+        packed = struct.pack(layout.HANDOFF_REPLY.format, *values)
+        return packed[: layout.HANDOFF_REPLY.offset_of("tag")]
+
+
 class Session:
     """Requests over one open link. Every method raises what `request` raises.
 
     `on_waiting(True)` is called when the link was lost and is being opened again, with False when
     it is back.
+
+    With `courier_key`, every HELLO is followed by the mutual proof, also where a pull opens the
+    link anew: `proven` says whether the board of this conversation has given it.
     """
 
     def __init__(
@@ -166,8 +188,12 @@ class Session:
         clock: Callable[[], float] = time.monotonic,
         random_bytes: Callable[[int], bytes] = os.urandom,
         sleep: Callable[[float], None] = time.sleep,
+        courier_key: Callable[[bytes], bytes | None] | None = None,
     ) -> None:
-        """Use `link`, which is open; `clock` counts seconds, for timeouts only."""
+        """Use `link`, which is open; `clock` counts seconds, for timeouts only.
+
+        `courier_key` gives this computer's courier key for a device id; None where it has none.
+        """
         self.link = link
         self.clock = clock
         self.on_waiting: Callable[[bool], None] = lambda _waiting: None
@@ -178,6 +204,8 @@ class Session:
         self._seq = self._answered_seq = random_bytes(1)[0]
         self._greeted = False
         self._board: Board | None = None
+        self._courier_key = courier_key
+        self.proven = False
 
     # --- the rule of asking -----------------------------------------------------------------
 
@@ -288,6 +316,7 @@ class Session:
         Raises:
             NotOurs: bytes came, but no frame.
             PeerViolation: the reply is not one.
+            Impostor, KeyRefused: this computer has a key for the board, and it fails the proof.
         """
         try:
             self._board = self._hello()
@@ -297,7 +326,7 @@ class Session:
         return self._board
 
     def _hello(self) -> Board:
-        self._greeted = False
+        self._greeted = self.proven = False
         nonce = self._random_bytes(8)
         body = struct.pack(
             layout.HELLO.format, PROTOCOL_VERSION, 0, self.link.body_max_bytes, nonce
@@ -315,11 +344,39 @@ class Session:
                 raise NotOurs(self.link.name, self.link.stray) from None
             raise
         fields = read_record(layout.HELLO_REPLY, reply)
-        protocol, format_version, body_max_bytes, features, device_id, _nonce = fields
+        protocol, format_version, body_max_bytes, features, device_id, board_nonce = fields
         if protocol != PROTOCOL_VERSION:
             raise PeerViolation(f"it answered HELLO in protocol version {protocol}")
         self._greeted = True
-        return Board(device_id, format_version, body_max_bytes, features)
+        board = Board(device_id, format_version, body_max_bytes, features)
+        secret = None if self._courier_key is None else self._courier_key(device_id)
+        if secret is not None:
+            self._prove(board, secret, nonce, board_nonce)
+        return board
+
+    def _prove(self, board: Board, secret: bytes, host_nonce: bytes, board_nonce: bytes) -> None:
+        """Prove both sides to each other.
+
+        A board that says it cannot is refused as well: the one this computer was paired with can.
+        """
+        ours = proof.host_proof(secret, host_nonce, board_nonce)
+        body = struct.pack(layout.AUTH.format, layout.KEY_COURIER, ours)
+        try:
+            reply = self._request(
+                layout.MSG_AUTH,
+                body,
+                "AUTH",
+                again_s=REQUEST_AGAIN_S,
+                give_up_s=REQUEST_GIVE_UP_S,
+            )
+        except DeviceRefused as refusal:
+            if refusal.code == layout.ERROR_NOT_ALLOWED:
+                raise KeyRefused(board.name, refusal.text or refusal.code_name) from refusal
+            raise Impostor(board.name, f"it will not prove it ({refusal.code_name})") from refusal
+        theirs: bytes = read_record(layout.AUTH_REPLY, reply)[0]
+        if not proof.same(theirs, proof.board_proof(secret, host_nonce, board_nonce)):
+            raise Impostor(board.name, "it does not hold that logger's key")
+        self.proven = True
 
     def status(self) -> Status:
         """Ask how the board is."""
@@ -410,6 +467,23 @@ class Session:
     def mark(self, custody: bytes) -> None:
         """Have the board record a custody event: EVENT_CUSTODY's fields and its three texts."""
         self.request(layout.MSG_MARK, custody, "MARK", once=True)
+
+    def handoff(self, body: bytes) -> Recorded:
+        """Have the board record a handoff: EVENT_HANDOFF's fields and its three texts."""
+        reply = self.request(layout.MSG_HANDOFF, body, "HANDOFF", once=True)
+        return Recorded(*read_record(layout.HANDOFF_REPLY, reply))
+
+    def radio(self, *, on: bool, minutes: int) -> None:
+        """Switch the radio on or off for so many minutes; 0: until something else says so."""
+        body = struct.pack(layout.RADIO.format, on, minutes)
+        self.request(layout.MSG_RADIO, body, "RADIO", once=True)
+
+    def key(self, key: int) -> bytes:
+        """Ask for a derived key (layout.KEY_*); a board gives it over its USB port only."""
+        body = struct.pack(layout.KEY.format, key)
+        reply = self.request(layout.MSG_KEY, body, "KEY")
+        secret: bytes = read_record(layout.KEY_REPLY, reply)[0]
+        return secret
 
     def stop(self) -> None:
         """End the run."""

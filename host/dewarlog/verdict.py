@@ -96,7 +96,7 @@ def judge(review: Review) -> Verdict:
     return Verdict(
         word=word,
         sentence=_sentence(review, word, reasons),
-        steps=_steps(word),
+        steps=steps_for(word),
         contact=contact,
         intact=review.integrity.intact,
         reasons=reasons,
@@ -134,7 +134,8 @@ def _sentence(review: Review, word: Word, reasons: tuple[Reason, ...]) -> str:
     )
 
 
-def _steps(word: Word) -> tuple[str, ...]:
+def steps_for(word: Word) -> tuple[str, ...]:
+    """Say what to do with the product now."""
     if word is Word.USE:
         return ("Go on with the receiving steps of this shipment.",)
     keep = (

@@ -287,13 +287,14 @@ class MemoryLink:
         device: MemoryDevice | None = None,
         body_max: int = layout.SERIAL_BODY_MAX_BYTES,
         credit_bytes: int = 1 << 16,
+        server: Server | None = None,
     ) -> None:
         self.name = "usb:memory"
         self.body_max_bytes = body_max
         self.credit_bytes = credit_bytes
         self.patience_s = 0.0
         self.device = device or MemoryDevice()
-        self.server = Server(store, self.device, DEVICE_ID, bytes)  # type: ignore[arg-type]
+        self.server = server or Server(store, self.device, DEVICE_ID, bytes)  # type: ignore[arg-type]
         self.console = Console()
         self.board_link = usb_link_on(self.console)
         self.clock = clock

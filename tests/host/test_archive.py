@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import resource
 import stat
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from crashes import Killed, Killer
 from dewarlog.archive import Archive, default_root
 from dewarlog.errors import ArchiveDamaged, ArchiveError, ArchiveLocked, DiskFull, ExitCode
 from dewarlog.pull import FiledLog, PullOptions, pull
@@ -20,6 +19,7 @@ from memory_board import DEVICE_ID, LOG_ID, Clock, MemoryLink, MemoryStore, Stor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 FOLDER = f"{DEVICE_ID.hex()}/00000007-{LOG_ID.hex()}"
 NAME = f"00000007-{LOG_ID.hex()}.dwl"
@@ -243,36 +243,6 @@ def test_a_folder_that_cannot_be_written_is_an_error_of_the_archive(tmp_path: Pa
 
 
 # --- a crash of this program ---------------------------------------------------------------------
-FSYNC = os.fsync
-
-
-class Killed(BaseException):
-    """The program ends here and now; nothing of it may catch this."""
-
-
-class Killer:
-    """Ends the program at the n-th change to the file system."""
-
-    CALLS = ((os, "fsync"), (Path, "replace"), (Path, "open"), (Path, "mkdir"), (Path, "chmod"))
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.left = -1
-        self.count = 0
-        for owner, name in self.CALLS:
-            monkeypatch.setattr(owner, name, self._watch(getattr(owner, name)))
-
-    def _watch(self, call: Callable[..., object]) -> Callable[..., object]:
-        def watched(*args: object, **kwargs: object) -> object:
-            self.count += 1
-            if self.left == 0:
-                raise Killed
-            self.left -= 1
-            # What the disk would survive is not tested here: spare it.
-            return None if call is FSYNC else call(*args, **kwargs)
-
-        return watched
-
-
 @pytest.mark.parametrize("grown_from", [0, 7, -7])
 def test_a_crash_at_any_step_of_filing_is_healed_by_the_next_pull(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, grown_from: int

@@ -179,14 +179,14 @@ def test_the_progress_bar_says_bytes_rate_and_time_left(
     from dewarlog.pull import Progress
 
     told: list[str] = []
-    with cli._progress(show=True) as progress:  # noqa: SLF001 - not a terminal: no bar
+    with cli.progress_bar(show=True) as progress:
         assert progress is None
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
     monkeypatch.setattr(
         "rich.progress.Progress.update",
         lambda *_, **fields: told.append(f"{fields['description']} {fields['figures']}"),
     )
-    with cli._progress(show=True) as progress:  # noqa: SLF001
+    with cli.progress_bar(show=True) as progress:
         assert progress is not None
         progress(Progress(1500, 3000, 0, 1000.0, 1.5, "run 7 segment 0"))
 

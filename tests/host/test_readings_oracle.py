@@ -19,7 +19,7 @@ from dewarlog.records import Block, JournalTail, UnknownEvent
 from dewarlog_wire import layout
 from dewarlog_wire.column import decode_column
 from log_writer import UTC_2026_03_01, LogWriter
-from trips import custody
+from trips import custody, handoff
 
 if TYPE_CHECKING:
     from log_writer import EventSpec
@@ -34,6 +34,9 @@ def _every_event() -> list[EventSpec]:
     for kind, record in layout.EVENTS.items():
         if kind == layout.KIND_CUSTODY:
             events.append(custody(kind * 1000, 2))
+            continue
+        if kind == layout.KIND_HANDOFF:
+            events.append(handoff(kind * 1000, 3, bytes(range(32)), verdict=1, role=2))
             continue
         values = tuple(3 + index for index in range(len(record.fields)))
         events.append((kind, kind * 1000, values))
@@ -213,4 +216,6 @@ def test_the_journal_agrees(log: bytes) -> None:
     assert tail.span.channels[1].counts.tolist() == [row[4] for row in rows]
     events = [parse.parse_event(body) for kind, body in parsed.records if kind == 3]
     assert [event.KIND for event in tail.events] == [event["head"]["kind"] for event in events]
-    assert [event.number for event in tail.events] == list(range(16, 19))
+    assert [event.number for event in tail.events] == [
+        len(layout.EVENTS) + 1 + index for index in range(3)
+    ]

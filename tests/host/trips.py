@@ -45,6 +45,21 @@ def custody(uptime_ms: int, step: int, place: str = "Leiden") -> EventSpec:
     return (layout.KIND_CUSTODY, uptime_ms, (step, utc_s, "A. Jansen", place, ""))
 
 
+def handoff(
+    uptime_ms: int,
+    blocks: int,
+    chain: bytes,
+    *,
+    verdict: int = 0,
+    role: int = 0,
+    receiver: str = "K. Mori",
+) -> EventSpec:
+    """Give a handoff told by a host whose clock is right."""
+    utc_s = UTC_2026_03_01 + uptime_ms // 1000
+    values = (utc_s, verdict, role, blocks, chain, "A. Jansen", receiver, "Gate 4")
+    return (layout.KIND_HANDOFF, uptime_ms, values)
+
+
 def trip(
     hours: int = 4,
     *,

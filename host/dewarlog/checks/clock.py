@@ -21,9 +21,8 @@ from dewarlog.records import (
     BootEvent,
     ClockRead,
     ClockSync,
-    CustodyEvent,
+    CustodyRecord,
     Event,
-    named,
     unix_s_of,
 )
 from dewarlog_wire import layout
@@ -45,7 +44,7 @@ class ClockCheck:
     _host_fits: dict[int, OpenFit] = field(default_factory=dict[int, OpenFit])
     _syncs: list[Sync] = field(default_factory=list[Sync])
     _findings: list[Finding] = field(default_factory=list[Finding])
-    _custody: list[CustodyEvent] = field(default_factory=list[CustodyEvent])
+    _custody: list[CustodyRecord] = field(default_factory=list[CustodyRecord])
     _faults: dict[int, Event] = field(default_factory=dict[int, Event])
     _began_ms: float | None = None
 
@@ -55,7 +54,7 @@ class ClockCheck:
             self._read(event, event.utc_s, event.clock_state)
         elif isinstance(event, ClockSync):
             self._sync(event)
-        elif isinstance(event, CustodyEvent):
+        elif isinstance(event, CustodyRecord):
             self._custody.append(event)
 
     def _read(self, event: Event, utc_s: int, clock_state: int) -> None:
@@ -225,13 +224,12 @@ class ClockCheck:
                 continue
             difference_s = told - ours.unix_s
             if abs(difference_s) > ours.error_s + CUSTODY_DIFFERENCE_WARN_S:
-                name = named(layout.CUSTODY_STEP_NAMES, event.step)
                 findings.append(
                     Finding(
                         "clock",
                         Severity.WARN,
                         "custody-clock",
-                        f"The device that recorded '{name}' had a clock "
+                        f"The device that recorded '{event.step_name}' had a clock "
                         f"{words.duration(abs(difference_s))} "
                         f"{'ahead of' if difference_s > 0 else 'behind'} the log's.",
                         {"difference_s": round(difference_s, 1)},

@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING
 
 from dewarlog import words
 from dewarlog.checks.finding import Finding, Moment, Severity
-from dewarlog.records import BootEvent, CustodyEvent, GapEvent, SampleSpan, named
+from dewarlog.records import (
+    BootEvent,
+    CustodyEvent,
+    CustodyRecord,
+    GapEvent,
+    SampleSpan,
+    named,
+)
 from dewarlog_wire import layout
 
 if TYPE_CHECKING:
@@ -26,7 +33,6 @@ _CUSTODY_SLACK_S = 600
 # The event is stamped when the hole is noticed, at the sample that follows it.
 _STAMP_SLACK_MS = 2000
 _STARTS = frozenset({0, 1})  # pack-out, depart (layout.CUSTODY_STEP_NAMES)
-_RECEIVE = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +87,7 @@ class CoverageCheck:
     _holes: list[_Hole] = field(default_factory=list[_Hole])
     _told: list[GapEvent] = field(default_factory=list[GapEvent])
     _boots: dict[int, BootEvent] = field(default_factory=dict[int, BootEvent])
-    _custody: list[CustodyEvent] = field(default_factory=list[CustodyEvent])
+    _custody: list[CustodyRecord] = field(default_factory=list[CustodyRecord])
     _damaged: bool = False
     _told_since: bool = False  # the board recorded a gap since the last samples
     _samples: int = 0
@@ -132,7 +138,7 @@ class CoverageCheck:
                 self._told_since = True
         elif isinstance(event, BootEvent):
             self._boots[event.boot] = event
-        elif isinstance(event, CustodyEvent):
+        elif isinstance(event, CustodyRecord):
             self._custody.append(event)
 
     # --- the end ------------------------------------------------------------------------------
@@ -227,23 +233,23 @@ class CoverageCheck:
         for event in self._custody:
             moment = Moment(event.boot, event.uptime_ms)
             late_s = 0.0
-            if event.step in _STARTS and coverage.first is not None:
+            starts = isinstance(event, CustodyEvent) and event.step in _STARTS
+            if starts and coverage.first is not None:
                 late_s = _apart_s(moment, coverage.first, clock)
                 text = "began {} after"
-            elif event.step == _RECEIVE and coverage.last is not None:
+            elif event.is_receipt and coverage.last is not None:
                 late_s = _apart_s(coverage.last, moment, clock)
                 text = "ended {} before"
             else:
                 continue
             if late_s > _CUSTODY_SLACK_S:
-                name = layout.CUSTODY_STEP_NAMES[event.step]
                 findings.append(
                     Finding(
                         "coverage",
                         Severity.HOLD,
                         "journey-not-covered",
                         f"The temperature record {text.format(words.duration(late_s))} "
-                        f"'{name}': that part of the journey has no readings.",
+                        f"'{event.step_name}': that part of the journey has no readings.",
                         {"missing_s": round(late_s, 1)},
                         start=moment,
                         duration_s=late_s,

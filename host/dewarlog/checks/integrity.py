@@ -13,11 +13,21 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from dewarlog import words
-from dewarlog.checks.finding import Finding, Severity
-from dewarlog.records import Block, GapEvent, JournalTail, Lost, StopEvent, UnknownEvent
+from dewarlog.checks.finding import Finding, Moment, Severity
+from dewarlog.records import (
+    Block,
+    GapEvent,
+    HandoffEvent,
+    JournalTail,
+    Lost,
+    StopEvent,
+    UnknownEvent,
+)
 from dewarlog_wire import layout
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from dewarlog.records import Event
 
 # Kinds of block that take over what a journal held. A shock block does not: the journal goes on.
@@ -71,6 +81,13 @@ class IntegrityCheck:
     _stopped: bool = False
     _unsealed: bool = False
     _unknown: dict[str, int] = field(default_factory=dict[str, int])
+    _chains: dict[int, bytes] = field(default_factory=lambda: {0: layout.CHAIN_START})
+    _heads: dict[int, bool | None] = field(default_factory=dict[int, "bool | None"])
+
+    @property
+    def handoff_heads(self) -> Mapping[int, bool | None]:
+        """By the number of a handoff: does the head it names match this log? None: unknown."""
+        return self._heads
 
     # --- feeding ------------------------------------------------------------------------------
 
@@ -120,7 +137,8 @@ class IntegrityCheck:
             self._note_unknown(f"section kind {section}")
         if block.key_index == 0:
             self._unsealed = True
-        self._events(block.events)
+        self._events(block.events, block.block_seq)
+        self._chains[block.block_seq + 1] = block.chain
         self._next_seq = block.block_seq + 1
         if block.kind in _FROM_JOURNAL:
             self._next_seq_from_journal = self._next_seq
@@ -260,13 +278,37 @@ class IntegrityCheck:
     def _lost_any(self) -> bool:
         return bool(self._jumps) or self._lost_bytes > 0
 
-    def _events(self, events: tuple[Event, ...]) -> None:
+    def _events(self, events: tuple[Event, ...], blocks: int) -> None:
+        """Take events that stand behind the first `blocks` blocks of the log."""
         for event in events:
             if isinstance(event, GapEvent) and event.cause == layout.GAP_OVERWRITTEN:
                 self._overwritten += event.missed
             elif isinstance(event, UnknownEvent):
                 self._note_unknown(f"event kind {event.kind}")
+            elif isinstance(event, HandoffEvent):
+                self._handoff(event, blocks)
             self._stopped = isinstance(event, StopEvent)
+
+    def _handoff(self, event: HandoffEvent, blocks: int) -> None:
+        """Hold the head of the log that a handoff names against the log's own chain."""
+        chain = self._chains.get(event.blocks)
+        holds = None if chain is None and event.blocks <= blocks else chain == event.chain
+        self._heads[event.number] = holds
+        if holds is not False:
+            return
+        self._findings.append(
+            Finding(
+                "integrity",
+                Severity.BROKEN,
+                "handoff-head",
+                f"The handoff to {words.plain(event.receiver) or 'nobody'} (event {event.number}) "
+                f"names another log than this one: after {words.plural(event.blocks, 'block')} "
+                "the chain is not what was checked then.",
+                {"event": event.number, "blocks": event.blocks},
+                block_seq=blocks,
+                start=Moment(event.boot, event.uptime_ms),
+            )
+        )
 
     def _note_unknown(self, what: str) -> None:
         self._unknown[what] = self._unknown.get(what, 0) + 1
@@ -324,7 +366,7 @@ class IntegrityCheck:
                 )
             )
         self._journal = tail
-        self._events(tail.events)
+        self._events(tail.events, tail.block_seq)
         return True
 
     def _add(self, severity: Severity, code: str, message: str, block: Block) -> None:

@@ -29,10 +29,10 @@ from dewarlog.checks.shock import Shock, ShockCheck
 from dewarlog.checks.supply import Supply, SupplyCheck
 from dewarlog.checks.tilt import Tilt, TiltCheck
 from dewarlog.readings import LogReader
-from dewarlog.records import Block, CustodyEvent, JournalTail, Lost, Run
+from dewarlog.records import Block, CustodyRecord, JournalTail, Lost, Run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from dewarlog.checks.excursion_machine import Excursion
@@ -69,7 +69,9 @@ class Review:
     shocks: tuple[Shock, ...]
     tilt: Tilt | None
     supply: Supply
-    custody: tuple[CustodyEvent, ...]
+    custody: tuple[CustodyRecord, ...]
+    handoff_heads: Mapping[int, bool | None]
+    """By the number of a handoff: does the head it names match this log? None: it cannot say."""
     events: int
     boots: tuple[BootSpan, ...]
     guard: UncertaintyGuard | None
@@ -139,7 +141,7 @@ class _Pass:
     near: ExcursionCheck = field(default_factory=lambda: ExcursionCheck(()))
     run: Run | None = None
     guard: UncertaintyGuard | None = None
-    custody: list[CustodyEvent] = field(default_factory=list[CustodyEvent])
+    custody: list[CustodyRecord] = field(default_factory=list[CustodyRecord])
     events: int = 0
     boots: dict[int, BootSpan] = field(default_factory=dict[int, BootSpan])
     _next_seq: int = 0
@@ -203,7 +205,7 @@ class _Pass:
         self.shock.feed_event(event)
         self.tilt.feed(event)
         self.supply.feed(event)
-        if isinstance(event, CustodyEvent):
+        if isinstance(event, CustodyRecord):
             self.custody.append(event)
 
     def _span(self, span: SampleSpan) -> None:
@@ -274,6 +276,7 @@ class _Pass:
             tilt=tilt,
             supply=supply,
             custody=tuple(self.custody),
+            handoff_heads=self.integrity.handoff_heads,
             events=self.events,
             boots=boots,
             guard=self.guard,

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dewarlog.records import named
+from dewarlog.records import HandoffEvent, unix_s_of
 from dewarlog_wire import layout
 
 if TYPE_CHECKING:
     from dewarlog.checks.finding import Moment
     from dewarlog.checks.review import Review
+    from dewarlog.records import CustodyRecord
     from dewarlog.verdict import Reason, Verdict
 
 
@@ -146,16 +147,7 @@ def as_json(review: Review, verdict: Verdict) -> dict[str, Any]:
             ],
         },
         "supply": {"lowest_mv": review.supply.lowest_mv, "last_mv": review.supply.last_mv},
-        "custody": [
-            {
-                "step": named(layout.CUSTODY_STEP_NAMES, item.step),
-                "actor": item.actor,
-                "place": item.place,
-                "note": item.note,
-                "uptime": {"boot": item.boot, "uptime_ms": item.uptime_ms},
-            }
-            for item in review.custody
-        ],
+        "custody": [_custody(review, item) for item in review.custody],
         "clock": {
             "knows_time": review.clock.knows_time,
             "compared_with_host": review.clock.compared_with_host,
@@ -170,6 +162,30 @@ def as_json(review: Review, verdict: Verdict) -> dict[str, Any]:
             ],
         },
     }
+
+
+def _custody(review: Review, item: CustodyRecord) -> dict[str, Any]:
+    handoff = isinstance(item, HandoffEvent)
+    data: dict[str, Any] = {
+        "step": item.step_name,
+        "actor": item.giver if handoff else item.actor,
+        "place": item.place,
+        "note": "" if handoff else item.note,
+        "uptime": {"boot": item.boot, "uptime_ms": item.uptime_ms},
+        "told_unix_s": unix_s_of(item.utc_s),
+    }
+    if handoff:
+        data |= {
+            "event": item.number,
+            "giver": item.giver,
+            "receiver": item.receiver,
+            "role": item.role_name,
+            "verdict": item.verdict_word,
+            "blocks": item.blocks,
+            "chain": item.chain.hex(),
+            "head_matches": review.handoff_heads.get(item.number),
+        }
+    return data
 
 
 def _finding(reason: Reason) -> dict[str, Any]:

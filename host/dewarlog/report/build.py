@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from dewarlog.checks.finding import Severity
 from dewarlog.report import facts, tables
+from dewarlog.report.custody import custody_steps
 from dewarlog.report.journey import closer_axes, picture_of
 from dewarlog.report.model import Contact, Legend, Point, Report
 from dewarlog.report.moments import time_note
@@ -29,6 +30,7 @@ _DISAGREE: Final = frozenset(
 _PHONE: Final = re.compile(r"\+?\d[\d\s().\u2011-]{5,}\d")
 _TITLES: Final = {
     "integrity": "Log damaged",
+    "handoff-head": "Another log",
     "excursion": "Temperature",
     "near-limit": "Too near the limit",
     "no-limit": "No limit set",
@@ -86,7 +88,7 @@ def build_report(path: Path, review: Review, verdict: Verdict) -> Report:
         shocks=tables.shocks(review),
         tilt=tables.tilt(review),
         tilt_stays=tables.tilt_stays(review),
-        custody=tables.custody(review),
+        custody=custody_steps(review),
         gaps=tables.gaps(review),
         coverage=facts.coverage(review),
         probes=tables.probes(review),

@@ -14,8 +14,10 @@ from dewarlog.records import (
     ExcursionEnd,
     ExcursionExtreme,
     GapEvent,
+    HandoffEvent,
     ProbeStateEvent,
     PullEvent,
+    RadioEvent,
     SensorEvent,
     ShockEvent,
     StopEvent,
@@ -85,6 +87,16 @@ def describe(event: Event) -> str:  # noqa: C901, PLR0911, PLR0912 - one line fo
         return (
             f"{named(layout.PART_NAMES, event.part)}: "
             f"{named(layout.SENSOR_STATE_NAMES, event.state)}"
+        )
+    if isinstance(event, RadioEvent):
+        lasting = f" for {words.duration(60 * event.minutes)}" if event.minutes else ""
+        state = "on" if event.state else "off (flight mode)"
+        return f"{state}{lasting}, by {named(layout.RADIO_CAUSE_NAMES, event.cause)}"
+    if isinstance(event, HandoffEvent):
+        return (
+            f"{event.giver} \u2192 {event.receiver} ({event.role_name}), {event.place}; "
+            f"checked: {event.verdict_word}, {words.plural(event.blocks, 'block')}, "
+            f"{_utc(event.utc_s)}"
         )
     if isinstance(event, UnknownEvent):
         return f"kind {event.kind}, {len(event.body)} bytes, not read"

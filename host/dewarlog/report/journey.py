@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Final
 from dewarlog import words
 from dewarlog.checks.finding import Moment, Severity
 from dewarlog.checks.limits import probe_name, rule_words
-from dewarlog.records import named
 from dewarlog.report.model import Picture
 from dewarlog.report.plot import NARROW, WIDE, Band, Journey, Limit, Mark, Spike, journey_svg
 from dewarlog_wire import layout
@@ -71,7 +70,7 @@ def _journey(review: Review, timeline: Timeline, traces: tuple[Trace, ...]) -> J
 
     settings = None if run is None else run.shock_settings
     marks = [
-        Mark(at_s, str(number), named(layout.CUSTODY_STEP_NAMES, event.step))
+        Mark(at_s, str(number), event.step_name)
         for number, event in enumerate(review.custody, start=1)
         if inside(at_s := timeline.at(Moment(event.boot, event.uptime_ms)))
     ]

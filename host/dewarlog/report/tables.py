@@ -1,4 +1,4 @@
-"""The tables of a report: excursions, shocks, tilt, custody, gaps, probes, events."""
+"""The tables of a report: excursions, shocks, tilt, gaps, probes, events."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from dewarlog import its90, words
 from dewarlog.checks.calibration import counts_until
 from dewarlog.checks.finding import Moment
 from dewarlog.checks.limits import probe_name, rule_words, value_words
-from dewarlog.records import named, unix_s_of
 from dewarlog.report.event_words import describe
-from dewarlog.report.model import CustodyStep, ShockCard, Table, TiltShare
+from dewarlog.report.model import ShockCard, Table, TiltShare
 from dewarlog.report.moments import when
 from dewarlog.report.plot import shock_svg
 from dewarlog_wire import layout
@@ -135,28 +134,6 @@ def tilt_stays(review: Review) -> Table:
         )
     )
     return Table(("From upright", "From", "To", "Time", "Most"), rows)
-
-
-def custody(review: Review) -> tuple[CustodyStep, ...]:
-    """List every custody step, numbered as in the picture."""
-    steps: list[CustodyStep] = []
-    for number, event in enumerate(review.custody, start=1):
-        moment = Moment(event.boot, event.uptime_ms)
-        at = when(review, moment, bound=True)
-        told = unix_s_of(event.utc_s)
-        if review.clock.at(moment) is None and told is not None:
-            at = f"{words.utc(told)} by the recording device's own clock"
-        steps.append(
-            CustodyStep(
-                str(number),
-                named(layout.CUSTODY_STEP_NAMES, event.step),
-                at,
-                event.actor,
-                event.place,
-                event.note,
-            )
-        )
-    return tuple(steps)
 
 
 def gaps(review: Review) -> Table:

@@ -1,0 +1,113 @@
+"""What the commands of the door answer: a handoff, a receipt, in words and as data."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from dewarlog import answers, console, words
+from dewarlog.handoff import NOT_INTACT
+from dewarlog.report.as_json import as_json
+from dewarlog.verdict import Word, steps_for
+from dewarlog_wire import layout
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from dewarlog.handoff import Handoff
+    from dewarlog.receipt import Judgement, Receipt
+
+
+def say_handoff(done: Handoff) -> None:
+    """Print one word, one sentence, what to do, and who has the dewar now."""
+    console.say()
+    console.say(f"  {console.styled(f' {done.word} ', done.word)}")
+    console.say()
+    console.say(console.wrapped(_sentence(done), "  "))
+    console.say()
+    for number, step in enumerate(_steps(done), start=1):
+        console.say(console.wrapped(step, "     ", f"  {number}. "))
+    verdict = done.verdict
+    if verdict.contact:
+        label = verdict.call_label if done.word == verdict.word else "Call now: they decide"
+        console.say(console.wrapped(f"{label}: {verdict.contact}", "     "))
+    console.say()
+    console.say(console.wrapped(holder(done), "  "))
+    console.say(console.wrapped(_proof(done), "  "))
+    console.say(f"  Receipt: {words.plain(str(done.receipt_path))}")
+    console.say(f"  Every reason: dewarlog check {words.plain(str(done.log.path))}")
+    for note in (done.not_held, done.contradicted):
+        if note is not None:
+            console.warn(f"  note: {note}")
+
+
+def holder(done: Handoff) -> str:
+    """Say who has the dewar now."""
+    parties = done.parties
+    role = layout.ROLE_NAMES[parties.role]
+    return (
+        f"{parties.receiver} ({role}) has the dewar now, from {parties.giver}, at {parties.place}."
+    )
+
+
+def _sentence(done: Handoff) -> str:
+    if done.log.disagrees is not None:
+        return answers.tampering(done.log, done.log.disagrees)
+    return done.verdict.sentence
+
+
+def _steps(done: Handoff) -> tuple[str, ...]:
+    return steps_for(Word.HOLD) if done.word == NOT_INTACT else done.verdict.steps
+
+
+def _proof(done: Handoff) -> str:
+    if not done.receipt.proven:
+        return "Not proven: this computer has no key for this logger (`dewarlog pair` takes it)."
+    more = ", and its proof over the receipt holds" if done.receipt_checked else ""
+    return f"The logger has proven itself by its courier key{more}."
+
+
+def handoff_data(done: Handoff, steps: list[str]) -> dict[str, Any]:
+    """Give a handoff as data."""
+    return {
+        "verdict": done.word,
+        "exit_code": int(done.exit_code),
+        "sentence": _sentence(done),
+        "steps": list(_steps(done)),
+        "holder": holder(done),
+        "proven": done.receipt.proven,
+        "receipt_checked": done.receipt_checked,
+        "receipt_file": str(done.receipt_path),
+        "receipt": done.receipt.fields(),
+        "archive_holds_record": done.not_held is None and done.contradicted is None,
+        "note": done.not_held or done.contradicted,
+        "log": answers.log_data(done.log),
+        "course": steps,
+        "check": as_json(done.review, done.verdict),
+    }
+
+
+def say_receipt(receipt: Receipt, found: Judgement) -> None:
+    """Print what a receipt says, then what of it is proved and what is not."""
+    for line in receipt.lines():
+        console.say(console.wrapped(line, "  "))
+    for title, texts in (
+        ("Wrong", [f"{name}: {reason}" for name, reason in found.wrong.items()]),
+        ("Proved", found.proved),
+        ("Not proved", found.open),
+    ):
+        if texts:
+            console.say()
+            console.say(f"  {console.styled(title, 'strong')}")
+        for text in texts:
+            console.say(console.wrapped(text, "    ", "  - "))
+
+
+def receipt_data(receipt: Receipt, found: Judgement, log: Path | None) -> dict[str, Any]:
+    """Give the same as data."""
+    return {
+        "receipt": receipt.fields(),
+        "log": None if log is None else str(log),
+        "wrong": found.wrong,
+        "proved": found.proved,
+        "not_proved": found.open,
+    }

@@ -1,0 +1,312 @@
+"""One dewar from hand to hand: prove, sync, check, record, and a receipt for both sides.
+
+The right end of the line: it drives pull, checks and receipt over one open link. In order:
+
+  1. HELLO, and where this computer has the courier key: the mutual proof
+  2. pull what the archive lacks of the open run, sealed up to now
+  3. check the whole log, here and now
+  4. HANDOFF: the logger compares the log's head with its own, records who gave what to whom, and
+     answers with its proof
+  5. the receipt, beside the log
+  6. pull once more, so that the archive holds the record too
+
+What goes wrong before 4 leaves no record; what goes wrong after it leaves the receipt.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from dewarlog import words
+from dewarlog.checks.review import review_log
+from dewarlog.errors import (
+    ArchiveError,
+    DeviceRefused,
+    DewarlogError,
+    ExitCode,
+    Impostor,
+    LinkError,
+    NoDewar,
+    NoHandoff,
+    NoLog,
+    NotRecorded,
+    PeerViolation,
+    PullError,
+    ReceiptNotWritten,
+    SeveralDewars,
+)
+from dewarlog.pull import PullOptions, pull
+from dewarlog.receipt import HeldLog, Receipt, write_receipt
+from dewarlog.session import Session
+from dewarlog.verdict import Word, judge
+from dewarlog_wire import layout
+from dewarlog_wire.events import handoff_body
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    from dewarlog.archive import Archive
+    from dewarlog.checks.review import Review
+    from dewarlog.keys import BoardKeys, KeyStore
+    from dewarlog.link import Link
+    from dewarlog.pull import FiledLog, Progress
+    from dewarlog.session import Board, Recorded
+    from dewarlog.verdict import Verdict
+
+    Bar = AbstractContextManager[Callable[[Progress], None] | None]
+
+NOT_INTACT: Final = "NOT INTACT"
+TEXT_MAX_BYTES: Final = layout.EVENT_TEXT_MAX_BYTES[layout.KIND_HANDOFF]
+
+
+# --- who -----------------------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True)
+class Parties:
+    """Who gives the dewar to whom, and where; texts as they were typed."""
+
+    giver: str
+    receiver: str
+    role: int
+    """Of the receiver: its place in layout.ROLE_NAMES."""
+    place: str
+
+
+def text_problem(text: str) -> str | None:
+    """Say why a name or a place cannot be recorded; None when it can."""
+    if not text.strip():
+        return "it is empty"
+    if words.plain(text) != text:
+        return f"it holds a control character: {words.plain(text)}"
+    length = len(text.encode(errors="replace"))
+    if length > TEXT_MAX_BYTES:
+        return f"it takes {length} bytes of UTF-8, and {TEXT_MAX_BYTES} fit: shorten it"
+    return None
+
+
+def role_number(name: str) -> int | None:
+    """Find a role by its name, hyphens or not; None when there is none."""
+    wanted = name.strip().lower().replace("-", " ")
+    return layout.ROLE_NAMES.index(wanted) if wanted in layout.ROLE_NAMES else None
+
+
+def only_one(on_the_air: Sequence[str]) -> str:
+    """Choose the logger when nobody named it.
+
+    Raises:
+        NoDewar, SeveralDewars: there is not exactly one.
+    """
+    if not on_the_air:
+        raise NoDewar
+    if len(on_the_air) > 1:
+        raise SeveralDewars(on_the_air)
+    return on_the_air[0]
+
+
+# --- what came of it -----------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True)
+class Handoff:
+    """A handoff that the logger has recorded."""
+
+    board: Board
+    parties: Parties
+    log: FiledLog
+    review: Review
+    verdict: Verdict
+    receipt: Receipt
+    receipt_path: Path
+    receipt_checked: bool
+    """True where the receipt key is here and the logger's proof over the receipt holds."""
+    not_held: str | None
+    """Why the archive does not hold the record yet; None when it does."""
+    contradicted: str | None
+    """What the log says otherwise than the logger's own answer; None when they agree."""
+
+    @property
+    def word(self) -> str:
+        """The verdict in one word, and NOT INTACT where the log is not."""
+        return _word(self.verdict, self.log)
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """As that of a check."""
+        if self.log.disagrees is not None or self.contradicted is not None:
+            return ExitCode.NOT_INTACT
+        return self.verdict.exit_code
+
+
+def _word(verdict: Verdict, log: FiledLog) -> str:
+    if verdict.word is not Word.NO_DATA and (not verdict.intact or log.disagrees is not None):
+        return NOT_INTACT
+    return verdict.word
+
+
+# --- the way there -------------------------------------------------------------------------------
+class HandoffCourse:
+    """Takes one handoff from the first HELLO to the receipt."""
+
+    def __init__(
+        self,
+        link: Link,
+        archive: Archive,
+        keys: KeyStore,
+        *,
+        say: Callable[[str], None],
+        bar: Callable[[], Bar],
+        set_time: Callable[[], tuple[int, int, int]] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        utc_s: Callable[[], int] = lambda: int(time.time()) - layout.UTC_EPOCH_UNIX_S,
+    ) -> None:
+        """Use `link`, which is open; `say` tells each step, `bar` shows how far a pull is."""
+        self._link = link
+        self._archive = archive
+        self._keys = keys
+        self._say = say
+        self._bar = bar
+        self._set_time = set_time
+        self._clock = clock
+        self._utc_s = utc_s
+        self._board_keys: BoardKeys | None = None
+
+    def run(self, parties: Parties) -> Handoff:
+        """Hand over.
+
+        Raises:
+            Impostor, KeyRefused: the logger is not the one it says it is.
+            NoHandoff: it cannot record one; nothing was done.
+            NotRecorded: the log was pulled and checked, but not all went well after that.
+            PullError, LinkError, ArchiveError, LogError: as they say; no record was made.
+        """
+        session = self._session()
+        board = session.hello()
+        proven = session.proven
+        self._say(f"logger {board.name}: {_proof_words(proven=proven)}")
+        run = _open_run(session, board)
+        log, held_bytes = self._pull(board, run, first=True)
+        held = f", {held_bytes:,} held before" if held_bytes else ""
+        self._say(f"log in the archive: {log.new_bytes:,} new bytes{held}")
+        review = review_log(log.path)
+        verdict = judge(review)
+        word = _word(verdict, log)
+        self._say(f"checked: {word}")
+        body = handoff_body(
+            self._utc_s(),
+            layout.VERDICT_NAMES.index(word),
+            parties.role,
+            log.blocks,
+            log.chain,
+            (parties.giver, parties.receiver, parties.place),
+        )
+        recorded, proven = self._record(board, run, body, word)
+        receipt = Receipt(board.device_id, log.log_id, recorded, body, proven, log.path.name)
+        receipt_key = self._keys_of(board.device_id).receipt
+        if receipt_key is not None and not receipt.tag_holds(receipt_key):
+            raise Impostor(board.name, "its receipt does not carry that logger's proof")
+        self._say(f"recorded by the logger: event {recorded.number}")
+        try:
+            path = write_receipt(receipt, log.path)
+        except ArchiveError as error:
+            raise ReceiptNotWritten(error.path, recorded.number, error) from error
+        self._say(f"receipt: {path.name}")
+        log, not_held, contradicted = self._fetch_record(board, log, receipt)
+        self._say(not_held or contradicted or "the archive holds the record")
+        return Handoff(
+            board=board,
+            parties=parties,
+            log=log,
+            review=review,
+            verdict=verdict,
+            receipt=receipt,
+            receipt_path=path,
+            receipt_checked=receipt_key is not None,
+            not_held=not_held,
+            contradicted=contradicted,
+        )
+
+    # --- steps ------------------------------------------------------------------------------
+
+    def _session(self) -> Session:
+        return Session(self._link, clock=self._clock, courier_key=self._courier_key)
+
+    def _courier_key(self, device_id: bytes) -> bytes | None:
+        return self._keys_of(device_id).courier
+
+    def _keys_of(self, device_id: bytes) -> BoardKeys:
+        if self._board_keys is None or self._board_keys.device_id != device_id:
+            self._board_keys = self._keys.of(device_id)
+        return self._board_keys
+
+    def _pull(self, board: Board, run: int, *, first: bool) -> tuple[FiledLog, int]:
+        """Pull the open run; return what is filed and how much of it was held before."""
+        options = PullOptions(
+            only_run=run,
+            set_time=self._set_time if first else None,
+            courier_key=self._courier_key,
+            utc_s=self._utc_s,
+        )
+        with self._bar() as progress:
+            result = pull(self._link, self._archive, options, progress=progress, clock=self._clock)
+        if result.board.device_id != board.device_id:
+            raise PeerViolation(f"board {board.name} became board {result.board.name}")
+        if not result.logs:
+            raise NoLog(board.name)
+        return result.logs[-1], result.held_bytes
+
+    def _record(self, board: Board, run: int, body: bytes, word: str) -> tuple[Recorded, bool]:
+        """Have the logger record the handoff; return its answer and whether it is proven."""
+        session = self._session()
+        asked = False
+        try:
+            now = session.hello()  # a conversation of its own: the pull's has been proven itself
+            if now.device_id != board.device_id:
+                raise PeerViolation(f"board {board.name} became board {now.name}")
+            asked = True
+            recorded = session.handoff(body)
+            if recorded.run != run:
+                raise PeerViolation(
+                    f"it recorded the handoff in run {recorded.run}, not in the open run {run}"
+                )
+        except Impostor:
+            raise
+        except (LinkError, PullError) as error:
+            # Only the logger's own refusal is sure to have left nothing in its log.
+            perhaps = asked and not isinstance(error, DeviceRefused)
+            raise NotRecorded(word, error, perhaps=perhaps) from error
+        return recorded, session.proven
+
+    def _fetch_record(
+        self, board: Board, log: FiledLog, receipt: Receipt
+    ) -> tuple[FiledLog, str | None, str | None]:
+        """Pull the record itself; say why it is not here, or what the log says otherwise."""
+        try:
+            log, _ = self._pull(board, log.run, first=False)
+            standing = HeldLog.read(log.path).standing_of(receipt)
+        except DewarlogError as error:
+            return log, f"the archive does not hold the record yet: {error}", None
+        if standing.wrong:
+            name, reason = next(iter(standing.wrong.items()))
+            return log, None, f"the log contradicts the logger's answer in {name}: {reason}"
+        if not standing.held:
+            return log, "the archive does not hold the record yet: the log ends before it", None
+        return log, None, None
+
+
+def _open_run(session: Session, board: Board) -> int:
+    """Return the number of the run that records; a handoff has no place without one."""
+    if not board.features & layout.FEATURE_HANDOFF:
+        raise NoHandoff(board.name, "its firmware knows none; update it.")
+    now = session.status()
+    if now.recording:
+        return now.run
+    full = bool(now.state & layout.STATUS_MEMORY_FULL)
+    why = "its memory is full, and it has stopped recording." if full else "it is not recording."
+    raise NoHandoff(board.name, why)
+
+
+def _proof_words(*, proven: bool) -> str:
+    if proven:
+        return "proven, by its courier key"
+    return "not proven: no key for this logger here"

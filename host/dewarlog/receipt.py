@@ -1,0 +1,364 @@
+"""The receipt of a handoff: what was recorded, the logger's proof over it, and what that proves.
+
+Between report and handoff. A receipt is a JSON file beside the log. `body`, the reply's fields and
+the ids are what the logger's tag covers (protocol/SPEC.md 7.7); every other field says the same
+again for people and programs, and a receipt in which one does not is refused. `proven` and `log`
+are this computer's word alone.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from dewarlog import words
+from dewarlog.checks.integrity import IntegrityCheck
+from dewarlog.durable import storage, write_for_good
+from dewarlog.errors import ReceiptDamaged
+from dewarlog.readings import LogReader
+from dewarlog.records import Block, HandoffEvent, JournalTail, named, unix_s_of
+from dewarlog.session import Recorded
+from dewarlog_wire import layout, proof
+from dewarlog_wire.errors import BlockError
+from dewarlog_wire.events import read_handoff
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from dewarlog.checks.integrity import Integrity
+    from dewarlog.records import Event, Run
+
+RECEIPT_FORMAT: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """One handoff as the logger recorded and answered it."""
+
+    device_id: bytes
+    log_id: bytes
+    recorded: Recorded
+    body: bytes
+    """The handoff as it was sent: EVENT_HANDOFF and its three texts."""
+    proven: bool
+    """Whether the logger had proven itself to the computer that wrote this, by its courier key."""
+    log: str
+    """Name of the log the receipt was written beside."""
+
+    @property
+    def handoff(self) -> HandoffEvent:
+        """Give the handoff as the log holds it; its boot is not known here, and 0."""
+        uptime_ms = self.recorded.uptime_s * 1000 + self.recorded.uptime_ms
+        return HandoffEvent(self.recorded.number, 0, uptime_ms, *read_handoff(self.body))
+
+    def tag_holds(self, secret: bytes) -> bool:
+        """Say whether the logger with this receipt key made the tag."""
+        made = proof.receipt_tag(
+            secret, self.device_id, self.log_id, self.recorded.head(), self.body
+        )
+        return proof.same(made, self.recorded.tag)
+
+    def lines(self) -> tuple[str, ...]:
+        """Say it to a person."""
+        handed = self.handoff
+        told = unix_s_of(handed.utc_s)
+        when = "at a time nobody told" if told is None else words.utc(told)
+        proven = (
+            "The logger had proven itself by its courier key."
+            if self.proven
+            else "Not proven: no key for this logger was on the computer that wrote this."
+        )
+        return (
+            (
+                f"Handoff of the dewar with logger {self.device_id.hex()}: "
+                f"run {self.recorded.run}, event {self.recorded.number}"
+            ),
+            f"From {handed.giver} to {handed.receiver} ({handed.role_name}), {handed.place}",
+            f"{when}, by the clock of the computer that wrote this",
+            (
+                f"Log checked then: {handed.verdict_word}, "
+                f"{words.plural(handed.blocks, 'block')}, chain {handed.chain.hex()}"
+            ),
+            proven,
+        )
+
+    def fields(self) -> dict[str, Any]:
+        """Give everything as the file holds it."""
+        handed, recorded = self.handoff, self.recorded
+        return {
+            "format": RECEIPT_FORMAT,
+            "text": list(self.lines()),
+            "device_id": self.device_id.hex(),
+            "log_id": self.log_id.hex(),
+            "run": recorded.run,
+            "number": recorded.number,
+            "uptime_s": recorded.uptime_s,
+            "uptime_ms": recorded.uptime_ms,
+            "unix_s": unix_s_of(handed.utc_s),
+            "verdict": handed.verdict_word,
+            "giver": handed.giver,
+            "receiver": handed.receiver,
+            "role": handed.role_name,
+            "place": handed.place,
+            "blocks": handed.blocks,
+            "chain": handed.chain.hex(),
+            "body": self.body.hex(),
+            "tag": recorded.tag.hex(),
+            "proven": self.proven,
+            "log": self.log,
+        }
+
+
+# --- the file -----------------------------------------------------------------------------------
+def write_receipt(receipt: Receipt, log: Path) -> Path:
+    """Write a receipt beside its log, durably and for good; return where it stands."""
+    path = log.with_name(f"{log.stem}.handoff-{receipt.recorded.number}.json")
+    data = json.dumps(receipt.fields(), indent=2).encode() + b"\n"
+    with storage(path):
+        number = 2
+        while path.exists() and path.read_bytes() != data:
+            path = log.with_name(f"{log.stem}.handoff-{receipt.recorded.number}-{number}.json")
+            number += 1
+        write_for_good(path, data)
+    return path
+
+
+def read_receipt(path: Path) -> Receipt:
+    """Read a receipt, and refuse one that contradicts itself.
+
+    Raises:
+        ReceiptDamaged: it is none, or the field it names is not what the others say.
+    """
+    with storage(path):
+        data = path.read_bytes()
+    try:
+        fields = cast("dict[str, Any]", json.loads(data, object_pairs_hook=_only_once))
+    except _Twice as twice:
+        raise ReceiptDamaged(path, str(twice), "it stands there twice") from twice
+    except (ValueError, RecursionError) as error:
+        raise ReceiptDamaged(path, "", "it is not JSON") from error
+    receipt = _receipt_of(path, fields)
+    expected = receipt.fields()
+    for name, value in expected.items():
+        if name not in fields:
+            raise ReceiptDamaged(path, name, "it is missing")
+        if type(fields[name]) is not type(value) or fields[name] != value:
+            reason = f"it says {fields[name]!r}, the rest of the receipt {value!r}"
+            raise ReceiptDamaged(path, name, reason)
+    for name in fields:
+        if name not in expected:
+            raise ReceiptDamaged(path, name, "no receipt has it")
+    return receipt
+
+
+class _Twice(ValueError):
+    """A name stands twice in one object: readers would take either."""
+
+
+def _only_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in made:
+            raise _Twice(name)
+        made[name] = value
+    return made
+
+
+_HEX_BYTES: Final = {"device_id": 8, "log_id": 8, "tag": proof.SECRET_BYTES, "body": None}
+_NUMBERS: Final = ("run", "number", "uptime_s", "uptime_ms")
+
+
+def _receipt_of(path: Path, fields: dict[str, Any]) -> Receipt:
+    """Take from a file what the others follow from."""
+    if type(fields) is not dict or fields.get("format") != RECEIPT_FORMAT:
+        raise ReceiptDamaged(path, "format", "not one this program knows")
+    held: dict[str, bytes] = {}
+    for name, length in _HEX_BYTES.items():
+        try:
+            held[name] = bytes.fromhex(fields[name])
+        except (KeyError, TypeError, ValueError) as error:
+            raise ReceiptDamaged(path, name, "it is not hex digits") from error
+        if length is not None and len(held[name]) != length:
+            raise ReceiptDamaged(path, name, f"it has not {length} bytes")
+    numbers = [fields.get(name) for name in _NUMBERS]
+    for name, number in zip(_NUMBERS, numbers, strict=True):
+        most = 999 if name == "uptime_ms" else 0xFFFFFFFF
+        if type(number) is not int or not 0 <= number <= most:
+            raise ReceiptDamaged(path, name, "it is no number of its kind")
+    try:
+        read_handoff(held["body"])
+    except BlockError as error:
+        raise ReceiptDamaged(path, "body", str(error)) from error
+    run, number, uptime_s, uptime_ms = cast("list[int]", numbers)
+    return Receipt(
+        device_id=held["device_id"],
+        log_id=held["log_id"],
+        recorded=Recorded(run, number, uptime_s, uptime_ms, held["tag"]),
+        body=held["body"],
+        proven=fields.get("proven") is True,
+        log=fields["log"] if isinstance(fields.get("log"), str) else "",
+    )
+
+
+# --- what it proves -----------------------------------------------------------------------------
+@dataclass(slots=True)
+class Judgement:
+    """What a receipt proves and what it does not; `wrong` names the fields that are not true."""
+
+    proved: list[str] = field(default_factory=list[str])
+    open: list[str] = field(default_factory=list[str])
+    wrong: dict[str, str] = field(default_factory=dict[str, str])
+
+
+def judge_receipt(receipt: Receipt, secret: bytes | None, log: Path | None) -> Judgement:
+    """Hold a receipt against the logger's receipt key and against a log, where they are here.
+
+    Raises:
+        LogError: the log cannot be read.
+    """
+    found = Judgement()
+    name = receipt.device_id.hex()
+    if log is None:
+        found.open.append("Whether the log holds this handoff: no log is here; name it by --log.")
+    else:
+        _judge_log(found, receipt, log)
+    if secret is None:
+        found.open.append(
+            f"That logger {name} made this receipt: its receipt key is not here "
+            "(`dewarlog pair usb:PORT --receipts` takes it)."
+        )
+    elif receipt.tag_holds(secret):
+        found.proved.append(
+            f"Logger {name} made this receipt: the tag holds by its receipt key, which the logger "
+            "and computers paired with --receipts hold, and nobody else."
+        )
+    elif not found.wrong:
+        found.wrong["tag"] = (
+            f"it was not made with the receipt key of logger {name} over these words: the tag, "
+            "or something it covers, was changed"
+        )
+    found.open.append(
+        "That the logger proved itself at the door: of that there is only the word of the "
+        "computer that wrote this."
+        if receipt.proven
+        else "That the right logger was at the door: the computer there had no key for it."
+    )
+    found.open.append("Who typed the names: a receipt holds them as they were typed.")
+    return found
+
+
+def _judge_log(found: Judgement, receipt: Receipt, log: Path) -> None:
+    held = HeldLog.read(log)
+    run = held.run
+    if run is None:
+        found.open.append(
+            f"Whether this is the log: {log.name} does not say which logger's it is."
+        )
+        return
+    for name, ours, theirs in (
+        ("device_id", receipt.device_id.hex(), run.device_id.hex()),
+        ("log_id", receipt.log_id.hex(), run.log_id.hex()),
+        ("run", receipt.recorded.run, run.run),
+    ):
+        if ours != theirs:
+            found.wrong[name] = f"the receipt says {ours}, the log {theirs}"
+    if found.wrong:
+        return
+    if not held.integrity.intact:
+        bad = held.integrity.first_bad
+        reason = "" if bad is None else f" {bad.message}"
+        found.wrong["log"] = f"{log.name} is not intact.{reason}"
+    state = held.standing_of(receipt)
+    if state.wrong:
+        found.wrong |= state.wrong
+    elif not state.held:
+        found.open.append(
+            f"Whether the log holds this handoff: {log.name} ends before it. Pull it again."
+        )
+    elif not found.wrong:
+        event = receipt.recorded.number
+        found.proved.append(f"The log holds this handoff, word for word, as event {event}.")
+        if held.heads.get(event):
+            found.proved.append(
+                f"The log that was checked at the door is this one: its first "
+                f"{words.plural(receipt.handoff.blocks, 'block')} are the ones checked."
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Whether a log holds a handoff: `wrong` names what the log says otherwise, by field."""
+
+    held: bool
+    wrong: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class HeldLog:
+    """What a log says of its handoffs."""
+
+    run: Run | None
+    handoffs: dict[int, HandoffEvent]
+    heads: dict[int, bool | None]
+    other_events: frozenset[int]
+    """Numbers of the events that are no handoffs."""
+    integrity: Integrity
+
+    @classmethod
+    def read(cls, path: Path) -> HeldLog:
+        """Read a log.
+
+        Raises:
+            LogError: it is none, or of a newer format.
+        """
+        integrity = IntegrityCheck()
+        run: Run | None = None
+        events: list[Event] = []
+        with storage(path), path.open("rb") as file:
+            for item in LogReader(file, path).items():
+                if not integrity.feed(item):
+                    continue
+                if isinstance(item, Block) and item.run_settings is not None:
+                    run = item.run_settings
+                if isinstance(item, Block | JournalTail):
+                    events += item.events
+        handoffs = {event.number: event for event in events if isinstance(event, HandoffEvent)}
+        others = frozenset(event.number for event in events) - handoffs.keys()
+        heads = dict(integrity.handoff_heads)
+        return cls(run, handoffs, heads, others, integrity.finish()[0])
+
+    def standing_of(self, receipt: Receipt) -> Standing:
+        """Find a receipt's handoff, and every field in which the log says otherwise."""
+        number = receipt.recorded.number
+        if number in self.other_events:
+            return Standing(held=False, wrong={"number": f"event {number} is no handoff"})
+        event = self.handoffs.get(number)
+        if event is None:
+            return Standing(held=False, wrong={})
+        told = receipt.handoff
+        wrong: dict[str, str] = {}
+        for name, ours in _said(told).items():
+            theirs = _said(event)[name]
+            if ours != theirs:
+                wrong[name] = (
+                    f"the receipt says {_shown(name, ours)}, the log {_shown(name, theirs)}"
+                )
+        return Standing(held=not wrong, wrong=wrong)
+
+
+def _said(event: HandoffEvent) -> dict[str, int | str | bytes]:
+    """Give what a handoff says, under the names a receipt has for it."""
+    names = [name for name, *_ in layout.EVENT_HANDOFF.fields]
+    said = {name: getattr(event, name) for name in (*names, *layout.EVENT_TEXTS[event.KIND])}
+    said["uptime_s"], said["uptime_ms"] = divmod(event.uptime_ms, 1000)
+    return said
+
+
+def _shown(name: str, value: int | str | bytes) -> str:
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, str):
+        return repr(value)
+    tables = {"verdict": layout.VERDICT_NAMES, "role": layout.ROLE_NAMES}
+    return named(tables[name], value) if name in tables else str(value)

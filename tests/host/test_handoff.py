@@ -1,0 +1,681 @@
+"""A handoff at the door: synced, checked, recorded and receipted, or a clear reason why not."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from typer.testing import CliRunner
+
+from crashes import Killed, Killer
+from dewarlog import cli, handoff
+from dewarlog.archive import Archive
+from dewarlog.errors import (
+    DewarlogError,
+    ExitCode,
+    NoDewar,
+    NotRecorded,
+    SeveralDewars,
+    Unplugged,
+)
+from dewarlog.keys import BoardKeys, KeyStore
+from dewarlog.pull import PullOptions, pull
+from dewarlog.receipt import HeldLog, read_receipt
+from dewarlog_wire import layout, proof
+from dewarlog_wire.events import read_handoff
+from door_board import DEVICE_ID, DEVICE_KEY, DoorLink, GrowingStore
+from log_writer import DEGC, LogWriter
+from trips import quiet, trip
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+COURIER = proof.derived_key(DEVICE_KEY, layout.KEY_COURIER)
+RECEIPT = proof.derived_key(DEVICE_KEY, layout.KEY_RECEIPT)
+WHO = ("--giver", "A. Jansen", "--receiver", "S. Haddad", "--role", "receiving-site")
+NAMES: tuple[str, ...] = (*WHO, "--place", "Ward 4")
+
+
+@pytest.fixture(autouse=True)
+def quick_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Spare the test machine's disk."""
+    monkeypatch.setattr("os.fsync", lambda handle: None)
+
+
+class Door:
+    """A courier's computer, and the board that its port leads to."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.archive = folder / "archive"
+        self.keys = KeyStore(folder / "keys")
+        self.link = DoorLink()
+        monkeypatch.setattr("dewarlog.link.open_link", self._opened)
+
+    def _opened(self, _: str) -> DoorLink:
+        self.link.open()
+        return self.link
+
+    def pair(self, *, receipts: bool = False) -> None:
+        """Keep the board's keys here."""
+        self.keys.keep(BoardKeys(DEVICE_ID, COURIER, RECEIPT if receipts else None))
+
+    def run(self, *more: str, names: tuple[str, ...] = NAMES) -> tuple[int, str]:
+        """Run the command; return its exit code and all it said."""
+        places = ("--archive", str(self.archive), "--keys", str(self.keys.root))
+        result = CliRunner().invoke(cli.app, ["handoff", "usb:x", *names, *places, *more])
+        return result.exit_code, " ".join(result.output.split())
+
+    def json(self) -> tuple[int, Any]:
+        """Run the command with --json."""
+        places = ("--archive", str(self.archive), "--keys", str(self.keys.root))
+        result = CliRunner().invoke(cli.app, ["handoff", "usb:x", *NAMES, *places, "--json"])
+        return result.exit_code, json.loads(result.stdout)
+
+    @property
+    def receipts(self) -> list[Path]:
+        """Every receipt in the archive."""
+        return sorted(self.archive.rglob("*.handoff-*.json"))
+
+    @property
+    def log(self) -> Path:
+        """The one log in the archive."""
+        (found,) = self.archive.rglob("*.dwl")
+        return found
+
+
+@pytest.fixture
+def door(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Door:
+    """Stand at a door with a board that records."""
+    return Door(tmp_path, monkeypatch)
+
+
+# --- all well ------------------------------------------------------------------------------------
+def test_a_handoff_says_one_word_one_sentence_what_to_do_and_who_has_it(door: Door) -> None:
+    """And each step before that in a line with its time."""
+    door.pair(receipts=True)
+
+    code, output = door.run()
+
+    assert code == ExitCode.USE
+    for part in (
+        "0.0 s connecting to usb:x",
+        f"s logger {DEVICE_ID.hex()}: proven, by its courier key",
+        "s checked: USE",
+        "s recorded by the logger: event",
+        "s the archive holds the record",
+        "USE No reading came near a limit that means HOLD",
+        "1. Go on with the receiving steps of this shipment.",
+        "S. Haddad (receiving site) has the dewar now, from A. Jansen, at Ward 4.",
+        "its proof over the receipt holds",
+    ):
+        assert part in output
+    order = ["connecting", "proven", "checked", "recorded", "receipt:", "archive holds", "USE No"]
+    places = [output.index(part) for part in order]
+    assert places == sorted(places)
+
+
+def test_the_record_stands_in_the_log_the_archive_holds_and_names_its_head(door: Door) -> None:
+    """Who, whom, where, what was checked; the log's own chain agrees."""
+    _, data = door.json()
+
+    held = HeldLog.read(door.log)
+    ((number, event),) = held.handoffs.items()
+    assert (event.giver, event.receiver, event.place) == ("A. Jansen", "S. Haddad", "Ward 4")
+    assert (event.role_name, event.verdict_word) == ("receiving site", "USE")
+    assert held.heads == {number: True}
+    assert data["archive_holds_record"] is True
+    assert data["receipt"]["number"] == number
+
+
+def test_the_receipt_holds_every_field_beside_the_log(door: Door) -> None:
+    """Body, tag and ids as the logger proved them, and the same again for people."""
+    door.pair()
+    _, data = door.json()
+
+    (path,) = door.receipts
+    receipt = read_receipt(path)
+    assert path.parent == door.log.parent
+    assert path.name == f"{door.log.stem}.handoff-{receipt.recorded.number}.json"
+    assert (receipt.proven, receipt.tag_holds(RECEIPT)) == (True, True)
+    assert read_handoff(receipt.body)[-3:] == ("A. Jansen", "S. Haddad", "Ward 4")
+    assert json.loads(path.read_text()) == data["receipt"]
+    assert any("From A. Jansen to S. Haddad" in line for line in data["receipt"]["text"])
+
+
+def test_without_a_key_it_goes_on_and_says_so_in_the_receipt_too(door: Door) -> None:
+    """Not proven is no reason to leave a dewar at the door, but nobody is told otherwise."""
+    code, output = door.run()
+
+    assert code == ExitCode.USE
+    assert "not proven: no key for this logger here" in output
+    assert "Not proven: this computer has no key" in output
+    receipt = read_receipt(door.receipts[0])
+    assert receipt.proven is False
+    assert any(line.startswith("Not proven: no key") for line in receipt.lines())
+    assert layout.MSG_AUTH not in door.link.kinds_sent
+
+
+def test_only_what_the_archive_lacks_is_fetched(door: Door) -> None:
+    """Another pull has been here before: its bytes are not sent again."""
+    link = DoorLink(door.link.store)
+    pull(link, Archive(door.archive), PullOptions(utc_s=lambda: 0), clock=link.clock)
+    before = len(door.link.store.log_bytes(7))
+
+    door.run()
+
+    sent = sum(length for _, length in door.link.data)
+    assert sent == len(door.link.store.log_bytes(7)) - before
+
+
+def test_every_conversation_is_proven(door: Door) -> None:
+    """The first, the pull's, the record's and the last pull's: another board cannot slip in."""
+    door.pair()
+
+    door.run()
+
+    kinds = door.link.kinds_sent
+    assert kinds.count(layout.MSG_HELLO) == kinds.count(layout.MSG_AUTH) == 4
+
+
+def test_the_board_is_told_the_time_once_unless_told_not_to(door: Door) -> None:
+    """As a pull does."""
+    door.run("--no-tell-time")
+    assert door.link.device.time_set is None
+    door.run("--time-error-ms", "40")
+    assert door.link.device.time_set is not None
+    assert door.link.device.time_set[2] == 40
+    assert door.link.kinds_sent.count(layout.MSG_TIME) == 1
+
+
+def test_a_second_handoff_has_a_receipt_of_its_own(door: Door) -> None:
+    """The first one stays as it is, and the log holds both."""
+    door.run()
+    first = door.receipts[0].read_bytes()
+
+    door.run()
+
+    assert len(door.receipts) == 2
+    assert first in [path.read_bytes() for path in door.receipts]
+    assert len(HeldLog.read(door.log).handoffs) == 2
+
+
+# --- verdicts ------------------------------------------------------------------------------------
+def warm(hour: int, readings: list[list[int]]) -> list[Any]:
+    """Leave the dewar warm for an hour."""
+    if hour == 1:
+        readings[0][:] = [round(-120 * DEGC)] * len(readings[0])
+    return []
+
+
+def test_a_dewar_on_hold_changes_hands_with_its_hold(door: Door) -> None:
+    """The record, the receipt, the screen and the exit code all say HOLD."""
+    writer = trip(2, change=warm, writer=LogWriter(channels=2), stop=False)
+    door.link = DoorLink(GrowingStore(writer))
+
+    code, output = door.run()
+
+    assert code == ExitCode.HOLD
+    assert "checked: HOLD" in output
+    assert "Do not use the product, and do not discard it." in output
+    assert "S. Haddad (receiving site) has the dewar now" in output
+    assert read_receipt(door.receipts[0]).handoff.verdict_word == "HOLD"
+
+
+def test_a_log_that_is_not_intact_is_handed_over_as_such(door: Door) -> None:
+    """Damaged on the board itself: the bytes are its own, and the word is NOT INTACT."""
+    store = door.link.store
+    data = bytearray(store.writer.data)
+    data[store.writer.offsets[1] + 60] ^= 1
+    store.writer.data = data
+    store.runs[7].segments = [bytes(data)]
+
+    code, output = door.run()
+
+    assert code == ExitCode.NOT_INTACT
+    assert "checked: NOT INTACT" in output
+    assert read_receipt(door.receipts[0]).handoff.verdict_word == "NOT INTACT"
+
+
+def test_a_log_without_a_reading_is_no_data(door: Door) -> None:
+    """There is nothing to judge, and the record says so."""
+    writer = LogWriter(channels=2)
+    writer.start()
+    door.link = DoorLink(GrowingStore(writer))
+
+    code, output = door.run()
+
+    assert code == ExitCode.NO_DATA
+    assert "checked: NO DATA" in output
+    assert read_receipt(door.receipts[0]).handoff.verdict_word == "NO DATA"
+
+
+def test_a_log_other_than_the_one_held_is_tampering(door: Door) -> None:
+    """The archive holds another block: NOT INTACT, and the block is named."""
+    door.run()
+    door.link.store.runs[7].closed = True  # filed for good by this pull
+    door.run()
+    other = trip(
+        2,
+        change=lambda hour, readings: readings.__setitem__(0, quiet(99 + hour)) or [],
+        writer=LogWriter(channels=2),
+        stop=False,
+    )
+    store = GrowingStore(other)
+    store.runs[7].closed = True
+    door.link = DoorLink(store)
+
+    code, output = door.run()
+
+    assert code == ExitCode.NOT_INTACT
+    assert "NOT INTACT TAMPERING: logger 0102030405060708, run 7: block 1 is not" in output
+    assert "Do not use the product, and do not discard it." in output
+
+
+# --- a board that is not what it says ------------------------------------------------------------
+@pytest.mark.parametrize("key", [bytes(32), b"\xff" * 32])
+def test_a_logger_that_does_not_take_the_key_stops_before_anything_is_done(
+    door: Door, key: bytes
+) -> None:
+    """Nothing is pulled, recorded or written."""
+    door.keys.keep(BoardKeys(DEVICE_ID, key))
+
+    code, output = door.run()
+
+    assert code == ExitCode.DEVICE
+    assert "does not take the key this computer holds" in output
+    assert (door.link.server.handoffs, door.link.data, door.receipts) == (0, [], [])
+    assert not door.archive.exists()
+
+
+def lie_in(kind: int, lie: Callable[[bytes], bytes]) -> Callable[[int, bytes], bytes]:
+    """Change one kind of reply."""
+    return lambda request, reply: lie(reply) if request == kind else reply
+
+
+def test_a_wrong_proof_stops_before_anything_is_done(door: Door) -> None:
+    """This is not the logger it says it is."""
+    door.pair()
+    door.link.lie = lie_in(layout.MSG_AUTH, lambda reply: bytes(16))
+
+    code, output = door.run()
+
+    assert code == ExitCode.DEVICE
+    assert "This is not the logger it says it is" in output
+    assert (door.link.server.handoffs, door.receipts, door.archive.exists()) == (0, [], False)
+
+
+def test_a_wrong_tag_leaves_no_receipt(door: Door) -> None:
+    """Where the receipt key is here; what carries no proof is no receipt."""
+    door.pair(receipts=True)
+    door.link.lie = lie_in(layout.MSG_HANDOFF, lambda reply: reply[:-1] + b"\0")
+
+    code, output = door.run()
+
+    assert code == ExitCode.DEVICE
+    assert "its receipt does not carry that logger's proof" in output
+    assert door.receipts == []
+
+
+@pytest.mark.parametrize(
+    ("lie", "words"),
+    [
+        (lambda reply: (9).to_bytes(4, "little") + reply[4:], "in run 9, not in the open run 7"),
+        (lambda reply: reply[:-1], "handoff_reply has 45 bytes"),
+        (lambda reply: b"", "handoff_reply has 0 bytes"),
+    ],
+)
+def test_an_answer_that_breaks_the_protocol_leaves_no_receipt(
+    door: Door, lie: Callable[[bytes], bytes], words: str
+) -> None:
+    """Whether the record stands nobody can say, and that is what is said."""
+    door.link.lie = lie_in(layout.MSG_HANDOFF, lie)
+
+    code, output = door.run()
+
+    assert code == ExitCode.DEVICE
+    assert words in output
+    assert "It is not known whether the handoff stands in its log" in output
+    assert door.receipts == []
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [(2, "contradicts the logger's answer in number"), (900, "the log ends before it")],
+)
+def test_a_wrong_number_is_found_out_when_the_record_is_pulled(
+    door: Door, number: int, words: str
+) -> None:
+    """Another event stands there, or none; without the receipt key only the log tells."""
+    packed = number.to_bytes(4, "little")
+    door.link.lie = lie_in(layout.MSG_HANDOFF, lambda reply: reply[:4] + packed + reply[8:])
+
+    code, output = door.run()
+
+    assert words in output
+    assert code == (ExitCode.NOT_INTACT if number == 2 else ExitCode.USE)
+
+
+def test_another_board_in_the_middle_is_noticed(door: Door) -> None:
+    """The device id of every conversation must be the first one's."""
+    hellos: list[bytes] = []
+
+    def lie(reply: bytes) -> bytes:
+        hellos.append(reply)
+        return reply.replace(DEVICE_ID, b"another!") if len(hellos) == 3 else reply
+
+    door.link.lie = lie_in(layout.MSG_HELLO, lie)
+
+    code, output = door.run()
+
+    assert code == ExitCode.DEVICE
+    assert "became board" in output
+    assert "The handoff is not recorded; there is no receipt." in output
+    assert (door.link.server.handoffs, door.receipts) == (0, [])
+
+
+# --- a board that cannot -------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [(0, "it is not recording"), (layout.STATUS_MEMORY_FULL, "its memory is full")],
+)
+def test_without_an_open_run_there_is_nothing_to_record_in(
+    door: Door, state: int, words: str
+) -> None:
+    """Said before anything is done, with what can be done."""
+    door.link.server.device.state = state
+
+    code, output = door.run()
+
+    assert code == ExitCode.DEVICE
+    assert words in output
+    assert "`dewarlog pull --check` still brings its log" in output
+    assert (door.link.data, door.receipts) == ([], [])
+
+
+def test_firmware_that_knows_no_handoff_is_named(door: Door) -> None:
+    """By its feature bits."""
+    door.link.server.features = 0
+
+    code, output = door.run()
+
+    assert (code, "its firmware knows none" in output) == (ExitCode.DEVICE, True)
+
+
+def test_a_full_memory_refuses_the_record_and_leaves_no_receipt(door: Door) -> None:
+    """The log was pulled and checked all the same, and the verdict is said."""
+    door.link.store.full = True
+
+    code, output = door.run()
+
+    assert code == ExitCode.DEVICE
+    assert "The log was pulled and checked (USE), but: The board refused HANDOFF: memory full" in (
+        output
+    )
+    assert "The handoff is not recorded; there is no receipt." in output
+    assert (door.receipts, door.log.exists()) == ([], True)
+
+
+def test_a_board_that_cannot_seal_gives_the_record_in_its_journal(door: Door) -> None:
+    """The archive holds it all the same."""
+    door.link.store.seals_refused = True
+
+    code, output = door.run()
+
+    assert code == ExitCode.USE
+    assert "the archive holds the record" in output
+    assert len(HeldLog.read(door.log).handoffs) == 1
+
+
+def test_a_board_that_offers_no_log_is_no_data(door: Door) -> None:
+    """It says that it records, and lists nothing."""
+    door.link.store.runs.clear()
+
+    code, output = door.run()
+
+    assert (code, "gives no log of the run" in output) == (ExitCode.NO_DATA, True)
+    assert door.receipts == []
+
+
+# --- cuts ----------------------------------------------------------------------------------------
+def cut(frame: int, direction: str) -> Callable[[str, int, bytes], bytes]:
+    """Pull the line out before a frame of that number and direction arrives."""
+
+    def fault(where: str, index: int, wire: bytes) -> bytes:
+        if where == direction and index >= frame:
+            raise Unplugged("usb:x", "cut by the test")
+        return wire
+
+    return fault
+
+
+@pytest.mark.parametrize("direction", ["out", "in"])
+def test_a_cut_at_every_frame_leaves_no_receipt_without_its_record(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, direction: str
+) -> None:
+    """The archive is never half-written, and running the command again ends well."""
+    plain = Door(tmp_path / "plain", monkeypatch)
+    plain.pair()
+    plain.run()
+    frames = plain.link.sent_out if direction == "out" else plain.link.sent_in
+    wrong: list[tuple[int, str]] = []
+
+    for frame in range(frames):
+        door = Door(tmp_path / str(frame), monkeypatch)
+        door.pair()
+        store = door.link.store
+        door.link = DoorLink(store, fault=cut(frame, direction))
+        code, output = door.run()
+        recorded = door.link.server.handoffs
+        if len(door.receipts) > recorded:
+            wrong.append((frame, "a receipt without a record"))
+        if code != ExitCode.DEVICE and len(door.receipts) != 1:
+            wrong.append((frame, f"ended with {code}: {output}"))
+        if code == ExitCode.DEVICE and recorded and "not known whether" not in output:
+            wrong.append((frame, f"a record nobody tells of: {output}"))
+        logs = list(Archive(door.archive).filed())
+        if any(not store.log_bytes(7).startswith(log.path.read_bytes()) for log in logs):
+            wrong.append((frame, "other bytes"))
+        door.link = DoorLink(store)
+        code, output = door.run()
+        if (code, "the archive holds the record" in output) != (ExitCode.USE, True):
+            wrong.append((frame, f"the second run: {output}"))
+
+    assert frames > 15
+    assert wrong == []
+
+
+def test_a_crash_at_any_step_leaves_no_receipt_without_its_record(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """This program ends at any change to the file system: files are whole or not there."""
+    killer = Killer(monkeypatch)
+    plain = Door(tmp_path / "plain", monkeypatch)
+    plain.run()
+    steps = killer.count
+    wrong: list[tuple[int, str]] = []
+
+    for step in range(steps):
+        door = Door(tmp_path / str(step), monkeypatch)
+        killer.left = step
+        with pytest.raises(Killed):
+            door.run()
+        killer.left = -1
+        if len(door.receipts) > door.link.server.handoffs:
+            wrong.append((step, "a receipt without a record"))
+        for path in door.receipts:
+            read_receipt(path)
+        code, output = door.run()
+        if (code, "the archive holds the record" in output) != (ExitCode.USE, True):
+            wrong.append((step, output))
+
+    assert steps > 15
+    assert wrong == []
+
+
+def test_a_line_cut_behind_the_record_leaves_receipt_and_reason(door: Door) -> None:
+    """The dewar has changed hands; only the archive does not hold the record yet."""
+
+    def after_the_record(direction: str, index: int, wire: bytes) -> bytes:
+        if door.link.server.handoffs and door.link.kinds_sent[-1] == layout.MSG_HELLO:
+            raise Unplugged("usb:x", "cut by the test")
+        return wire
+
+    door.link.fault = after_the_record
+
+    code, output = door.run()
+
+    assert code == ExitCode.USE
+    assert "note: the archive does not hold the record yet: usb:x: the port went away" in output
+    assert len(door.receipts) == 1
+
+
+def test_a_board_that_falls_silent_at_the_record_is_told_apart_from_a_refusal(
+    door: Door,
+) -> None:
+    """NotRecorded, perhaps: the record may stand."""
+    course = handoff.HandoffCourse(
+        door.link,
+        Archive(door.archive),
+        door.keys,
+        say=lambda _: None,
+        bar=lambda: cli.progress_bar(show=False),
+        clock=door.link.clock,
+    )
+
+    def silent(direction: str, index: int, wire: bytes) -> bytes:
+        return b"" if door.link.kinds_sent[-1] == layout.MSG_HANDOFF else wire
+
+    door.link.fault = silent
+
+    with pytest.raises(NotRecorded) as caught:
+        course.run(handoff.Parties("A", "B", 0, "C"))
+
+    assert (caught.value.perhaps, caught.value.verdict) == (True, "USE")
+    assert "no answer to HANDOFF" in str(caught.value)
+
+
+def test_no_room_for_the_receipt_is_told_with_the_event(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The record stands in the log: nobody hands the dewar over twice for want of a file."""
+
+    def full(path: Path, data: bytes) -> None:
+        raise OSError(28, "no space left on device", str(path))
+
+    monkeypatch.setattr("dewarlog.receipt.write_for_good", full)
+
+    code, output = door.run()
+
+    assert code == ExitCode.STORAGE
+    assert "recorded by the logger as event" in output
+    assert door.receipts == []
+
+
+# --- what is typed -------------------------------------------------------------------------------
+@pytest.mark.parametrize("missing", ["--giver", "--receiver", "--role", "--place"])
+def test_a_missing_name_is_asked_for_by_its_option(door: Door, missing: str) -> None:
+    """Where no person can be asked, the command line is wrong, and the port stays closed."""
+    at = NAMES.index(missing)
+
+    code, output = door.run(names=NAMES[:at] + NAMES[at + 2 :])
+
+    assert (code, f"Invalid value for {missing}: it is missing" in output) == (
+        ExitCode.USAGE,
+        True,
+    )
+    assert door.link.opens == 0
+
+
+def test_a_person_is_asked_for_what_is_missing(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a terminal; a wrong answer is asked again."""
+    monkeypatch.setattr("dewarlog.cli_door._is_terminal", lambda: True)
+    places = ("--archive", str(door.archive), "--keys", str(door.keys.root))
+    answers = "\x1b[2J\nA. Jansen\nS. Haddad\npilot\ndepot\nDock 2\n"
+
+    result = CliRunner().invoke(cli.app, ["handoff", "usb:x", *places], input=answers)
+
+    assert result.exit_code == ExitCode.USE
+    assert "it holds a control character" in result.output
+    assert "is no role" in result.output
+    assert read_receipt(door.receipts[0]).handoff.role_name == "depot"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "it is empty"),
+        ("   ", "it is empty"),
+        ("x" * 64, "it takes 64 bytes of UTF-8, and 63 fit"),
+        ("\u00e9" * 32, "it takes 64 bytes"),
+        ("A\nB", "it holds a control character: A\\x0aB"),
+        ("A\x1b[31m", "control character"),
+        ("A\u202eB", "control character: A\\u202eB"),
+    ],
+)
+@pytest.mark.parametrize("option", ["--giver", "--receiver", "--place"])
+def test_a_text_that_cannot_be_recorded_is_wrong_use(
+    door: Door, option: str, text: str, words: str
+) -> None:
+    """Too long, empty, or written to deceive a terminal: refused before the port is opened."""
+    names = list(NAMES)
+    names[names.index(option) + 1] = text
+
+    code, output = door.run(names=tuple(names))
+
+    assert (code, door.link.opens) == (ExitCode.USAGE, 0)
+    assert words in output
+
+
+def test_the_longest_names_fit(door: Door) -> None:
+    """63 bytes each, in one request."""
+    longest = "\u00e9" * 31 + "x"
+    names = ("--giver", longest, "--receiver", longest, "--role", "other", "--place", longest)
+
+    assert door.run(names=names)[0] == ExitCode.USE
+    assert read_receipt(door.receipts[0]).handoff.giver == longest
+
+
+def test_an_unknown_role_is_wrong_use(door: Door) -> None:
+    """With the ones there are."""
+    names = tuple("pilot" if name == "receiving-site" else name for name in NAMES)
+
+    code, output = door.run(names=names)
+
+    assert (code, "courier, depot, receiving-site" in output) == (ExitCode.USAGE, True)
+
+
+# --- which dewar ---------------------------------------------------------------------------------
+def test_the_only_dewar_on_the_air_is_chosen() -> None:
+    """None, or more than one, is said with what to do."""
+    assert handoff.only_one(["ble:dewarlog-0708"]) == "ble:dewarlog-0708"
+    with pytest.raises(NoDewar, match="flight mode"):
+        handoff.only_one([])
+    with pytest.raises(SeveralDewars) as caught:
+        handoff.only_one(["ble:dewarlog-0708", "ble:dewarlog-0910"])
+    assert "2 loggers are on the air" in str(caught.value)
+    assert caught.value.exit_code == ExitCode.USAGE
+
+
+def test_keys_that_others_can_read_stop_the_handoff(door: Door) -> None:
+    """They prove nothing; the sentence says what to do."""
+    door.pair()
+    os.chmod(door.keys.path(DEVICE_ID), 0o644)  # noqa: PTH101 - as a slip of the hand does it
+
+    code, output = door.run()
+
+    assert (code, "others on this computer may know this key" in output) == (
+        ExitCode.STORAGE,
+        True,
+    )
+    assert (door.link.server.handoffs, door.receipts) == (0, [])
+
+
+def test_every_error_of_a_handoff_is_of_the_package() -> None:
+    """So that each ends with a sentence and a code of its own."""
+    assert issubclass(NotRecorded, DewarlogError)
+    assert NotRecorded("USE", NoDewar(), perhaps=False).exit_code == ExitCode.DEVICE

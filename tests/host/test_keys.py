@@ -1,0 +1,278 @@
+"""Keys on this computer: kept for one user's eyes, taken over USB, and what they prove."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from typing import TYPE_CHECKING
+
+import pytest
+from typer.testing import CliRunner
+
+from dewarlog import cli
+from dewarlog.errors import ExitCode, Impostor, KeyDamaged, KeyExposed, KeyRefused, PeerViolation
+from dewarlog.keys import BoardKeys, KeyStore, default_keys_root
+from dewarlog.session import Session
+from dewarlog_wire import layout, proof
+from door_board import DEVICE_ID, DEVICE_KEY, DoorLink
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+COURIER = proof.derived_key(DEVICE_KEY, layout.KEY_COURIER)
+RECEIPT = proof.derived_key(DEVICE_KEY, layout.KEY_RECEIPT)
+
+
+@pytest.fixture
+def board(monkeypatch: pytest.MonkeyPatch) -> DoorLink:
+    """Put a board that records on every port."""
+    link = DoorLink()
+
+    def opened(_: str) -> DoorLink:
+        link.open()
+        return link
+
+    monkeypatch.setattr("dewarlog.link.open_link", opened)
+    return link
+
+
+def run(*arguments: str) -> tuple[int, str]:
+    """Run a command; return its exit code and all it said."""
+    result = CliRunner().invoke(cli.app, list(arguments))
+    return result.exit_code, result.output
+
+
+# --- the store -----------------------------------------------------------------------------------
+def test_keys_are_kept_for_one_user_and_found_again(tmp_path: Path) -> None:
+    """A folder of mode 0700 and a file of mode 0600, whatever the umask."""
+    store = KeyStore(tmp_path / "keys")
+    before = os.umask(0)
+    try:
+        store.keep(BoardKeys(DEVICE_ID, COURIER, RECEIPT))
+    finally:
+        os.umask(before)
+
+    assert KeyStore(tmp_path / "keys").of(DEVICE_ID) == BoardKeys(DEVICE_ID, COURIER, RECEIPT)
+    assert stat.S_IMODE(store.root.stat().st_mode) == 0o700
+    assert [stat.S_IMODE(path.stat().st_mode) for path in store.root.iterdir()] == [0o600]
+
+
+def test_a_board_without_a_key_here_has_none(tmp_path: Path) -> None:
+    """Nothing is made for asking."""
+    store = KeyStore(tmp_path / "keys")
+
+    assert store.of(DEVICE_ID) == BoardKeys(DEVICE_ID)
+    assert not store.root.exists()
+
+
+def test_keys_never_show_when_printed() -> None:
+    """A traceback or a log line tells which there are, not what they are."""
+    shown = repr(BoardKeys(DEVICE_ID, COURIER))
+
+    assert shown == f"BoardKeys({DEVICE_ID.hex()}: courier)"
+    assert COURIER.hex() not in shown
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o620])
+def test_a_key_that_others_can_read_or_change_is_refused(tmp_path: Path, mode: int) -> None:
+    """The sentence names file and permissions, and what to do; nothing is repaired in silence."""
+    store = KeyStore(tmp_path / "keys")
+    store.keep(BoardKeys(DEVICE_ID, COURIER))
+    store.path(DEVICE_ID).chmod(mode)
+
+    with pytest.raises(KeyExposed, match=f"permissions are 0{mode:o}.*to 0600"):
+        store.of(DEVICE_ID)
+
+    assert stat.S_IMODE(store.path(DEVICE_ID).stat().st_mode) == mode
+
+
+def test_a_folder_that_others_can_enter_is_refused(tmp_path: Path) -> None:
+    """Who can enter it can put another key in its place."""
+    store = KeyStore(tmp_path / "keys")
+    store.keep(BoardKeys(DEVICE_ID, COURIER))
+    store.root.chmod(0o755)
+
+    with pytest.raises(KeyExposed, match=r"keys in this folder \(its permissions are 0755"):
+        store.of(DEVICE_ID)
+    with pytest.raises(KeyExposed):
+        store.keep(BoardKeys(DEVICE_ID, COURIER, RECEIPT))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda data: b"",
+        lambda data: b"[]",
+        lambda data: data[:40],
+        lambda data: data.replace(COURIER.hex().encode(), b"00ff"),
+        lambda data: data.replace(COURIER.hex().encode(), b"zz" * 32),
+        lambda data: data.replace(DEVICE_ID.hex().encode(), b"00" * 8),
+    ],
+    ids=["empty", "a list", "cut", "short key", "no hex", "another logger's"],
+)
+def test_a_damaged_key_file_is_named(tmp_path: Path, change: Callable[[bytes], bytes]) -> None:
+    """KeyDamaged, with what to do."""
+    store = KeyStore(tmp_path / "keys")
+    store.keep(BoardKeys(DEVICE_ID, COURIER))
+    path = store.path(DEVICE_ID)
+    path.write_bytes(change(path.read_bytes()))
+
+    with pytest.raises(KeyDamaged, match="pair again"):
+        store.of(DEVICE_ID)
+
+
+def test_keys_have_a_place_of_their_own() -> None:
+    """Unless a folder is named."""
+    assert default_keys_root().parts[-2:] == ("dewarlog", "keys")
+
+
+# --- pair ----------------------------------------------------------------------------------------
+@pytest.mark.parametrize("receipts", [False, True])
+def test_pair_takes_the_keys_it_was_asked_to_take(
+    board: DoorLink, tmp_path: Path, *, receipts: bool
+) -> None:
+    """The courier key, and the receipt key for those who check receipts; neither is printed."""
+    options = ["--receipts"] if receipts else []
+    code, output = run("pair", "usb:x", "--keys", str(tmp_path / "k"), *options)
+
+    assert code == 0
+    assert f"Paired with logger {DEVICE_ID.hex()}" in output
+    assert COURIER.hex() not in output
+    expected = BoardKeys(DEVICE_ID, COURIER, RECEIPT if receipts else None)
+    assert KeyStore(tmp_path / "k").of(DEVICE_ID) == expected
+
+
+def test_pairing_again_tells_that_the_key_is_another(board: DoorLink, tmp_path: Path) -> None:
+    """And that the receipt key held is of the one before."""
+    keys = ("--keys", str(tmp_path / "k"))
+    run("pair", "usb:x", *keys, "--receipts")
+    board.server.device_key = bytes(32)
+
+    _, output = run("pair", "usb:x", *keys)
+
+    assert "it had another key before" in output
+    assert "the receipt key held is older" in output
+    _, data = run("pair", "usb:x", *keys, "--json")
+    assert json.loads(data)["changed"] is False
+
+
+def test_a_logger_gives_no_key_over_the_air(board: DoorLink, tmp_path: Path) -> None:
+    """Its own refusal, in words; nothing is kept."""
+    board.server.over_usb = False
+
+    code, output = run("pair", "usb:x", "--keys", str(tmp_path / "k"))
+
+    assert (code, "keys are given over USB only" in output) == (ExitCode.DEVICE, True)
+    assert not (tmp_path / "k").exists()
+
+
+def test_a_key_that_does_not_prove_what_it_is_for_is_not_kept(
+    board: DoorLink, tmp_path: Path
+) -> None:
+    """A logger that gives something else than its key is found out at once."""
+    board.lie = lambda kind, reply: bytes(32) if kind == layout.MSG_KEY else reply
+
+    code, _ = run("pair", "usb:x", "--keys", str(tmp_path / "k"))
+
+    assert code == ExitCode.DEVICE
+    assert not (tmp_path / "k").exists()
+
+
+# --- the mutual proof ----------------------------------------------------------------------------
+def greeted(link: DoorLink, secret: bytes | None) -> Session:
+    """Say HELLO with this key in hand."""
+    session = Session(link, clock=link.clock, courier_key=lambda _: secret)
+    session.hello()
+    return session
+
+
+def test_the_right_key_proves_both_sides() -> None:
+    """Again at every HELLO; without a key nothing is asked."""
+    assert greeted(DoorLink(), COURIER).proven
+    link = DoorLink()
+    assert not greeted(link, None).proven
+    assert link.kinds_sent == [layout.MSG_HELLO]
+
+
+def test_a_logger_that_does_not_take_our_key_ends_the_conversation() -> None:
+    """KeyRefused says what both sides may be, and what to do."""
+    with pytest.raises(KeyRefused, match="pair again over USB"):
+        greeted(DoorLink(), bytes(32))
+
+
+def test_an_old_proof_proves_nothing() -> None:
+    """One that was heard in another conversation: the nonces are others."""
+    heard: list[bytes] = []
+
+    def listen(kind: int, reply: bytes) -> bytes:
+        heard.extend([reply] if kind == layout.MSG_AUTH else [])
+        return reply
+
+    honest = DoorLink()
+    honest.lie = listen
+    greeted(honest, COURIER)
+    link = DoorLink()
+    link.lie = lambda kind, reply: heard[0] if kind == layout.MSG_AUTH else reply
+
+    with pytest.raises(Impostor, match="not the logger it says it is"):
+        greeted(link, COURIER)
+
+
+def test_a_proof_that_repeats_ours_proves_nothing() -> None:
+    """Host and board prove with other words, so that an echo is no proof."""
+    link = DoorLink()
+
+    def echo(kind: int, reply: bytes) -> bytes:
+        ours = proof.host_proof(COURIER, *link.server.nonces)
+        return ours if kind == layout.MSG_AUTH else reply
+
+    link.lie = echo
+
+    with pytest.raises(Impostor):
+        greeted(link, COURIER)
+
+
+def test_a_logger_that_says_it_cannot_prove_itself_is_refused() -> None:
+    """This computer was paired with one that can: the question is not dropped."""
+    link = DoorLink()
+    del link.server._handlers[layout.MSG_AUTH]  # noqa: SLF001 - older firmware, or a stranger
+
+    with pytest.raises(Impostor, match="will not prove it"):
+        greeted(link, COURIER)
+
+
+def test_a_proof_of_another_length_is_a_violation() -> None:
+    """PeerViolation, as for every reply."""
+    link = DoorLink()
+    link.lie = lambda kind, reply: reply[:5] if kind == layout.MSG_AUTH else reply
+
+    with pytest.raises(PeerViolation, match="auth_reply has 5 bytes"):
+        greeted(link, COURIER)
+
+
+# --- radio ---------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("arguments", "sent", "said"),
+    [
+        (["off"], (0, 0), "off (flight mode)"),
+        (["off", "--minutes", "90"], (0, 90), "off for 1 h 30 min (flight mode)"),
+        (["on"], (1, 0), "on"),
+    ],
+)
+def test_radio_switches_flight_mode(
+    board: DoorLink, arguments: list[str], sent: tuple[int, int], said: str
+) -> None:
+    """State and minutes reach the board; the answer says what is so now."""
+    code, output = run("radio", "usb:x", *arguments)
+
+    assert (code, board.server.device.radio) == (0, sent)
+    assert output.strip().endswith(said)
+
+
+@pytest.mark.parametrize("arguments", [["maybe"], ["off", "--minutes", "70000"]])
+def test_radio_refuses_what_is_no_state(board: DoorLink, arguments: list[str]) -> None:
+    """Before anything is sent."""
+    assert run("radio", "usb:x", *arguments)[0] == ExitCode.USAGE
+    assert board.kinds_sent == []
