@@ -22,7 +22,7 @@ from dewarlog.cli import (
     opened,
     progress_bar,
 )
-from dewarlog.errors import BadDeviceName, ExitCode
+from dewarlog.errors import ExitCode
 from dewarlog_wire import layout
 
 if TYPE_CHECKING:
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 _ROLES = ", ".join(name.replace(" ", "-") for name in layout.ROLE_NAMES)
 _MINUTES_MAX = 0xFFFF
+# A logger advertises a few times a second: long enough to hear every one, at a door.
+LISTEN_S = 2.0
 
 KeysFolder = Annotated[
     Path | None,
@@ -52,7 +54,8 @@ def handoff(
         str | None,
         typer.Argument(
             metavar="[DEVICE]",
-            help="usb:PORT or ble:NAME. Without it: the one logger that is on the air.",
+            help="usb:PORT, or ble:NAME as `dewarlog scan` shows it. Without it: the one logger "
+            "that is on the air here.",
         ),
     ] = None,
     giver: Annotated[str | None, typer.Option(help="Who gives the dewar away.")] = None,
@@ -85,7 +88,6 @@ def handoff(
         from dewarlog.handoff import HandoffCourse
         from dewarlog.keys import KeyStore
 
-        name = device or _only_dewar()
         began_s = time.monotonic()
 
         def say(step: str) -> None:
@@ -94,6 +96,9 @@ def handoff(
             if not as_json:
                 console.say(line)
 
+        if device is None:
+            say("listening for the logger on the air")
+        name = device or _only_dewar()
         say(f"connecting to {name}")
         with opened(name) as link:
             # A simulated board lives in its own time.
@@ -115,8 +120,15 @@ def handoff(
 
 
 def _only_dewar() -> str:
-    """Name the one logger on the air; where the radio's list joins, `handoff.only_one` chooses."""
-    raise BadDeviceName("", "name the logger at hand, for example usb:/dev/ttyACM0 or usb:COM3.")
+    """Name the one logger that is on the air here."""
+    from dewarlog import scan
+    from dewarlog.handoff import only_one
+    from dewarlog.link.radio import listening
+
+    with listening("ble:") as ear:
+        time.sleep(LISTEN_S)  # to its end: there may be a second one
+        heard = [one for one in ear.heard() if one.advert is not None]
+    return only_one(sorted(scan.devices(heard).values()))
 
 
 def _parties(**typed: str | None) -> Parties:
