@@ -34,7 +34,9 @@ def say_handoff(done: Handoff) -> None:
     console.say(console.wrapped(holder(done), "  "))
     console.say(console.wrapped(_proof(done), "  "))
     console.say(f"  Receipt: {words.plain(str(done.receipt_path))}")
-    console.say(f"  Every reason: dewarlog check {words.plain(str(done.log.path))}")
+    more = max(0, len(verdict.reasons) - 1)
+    evidence = words.plural(more, "more reason") if more else "Evidence"
+    console.say(f"  {evidence}: dewarlog check {words.plain(str(done.log.path))}")
     for note in (done.not_held, done.contradicted):
         if note is not None:
             console.warn(f"  note: {note}")
@@ -52,6 +54,8 @@ def holder(done: Handoff) -> str:
 def _sentence(done: Handoff) -> str:
     if done.log.disagrees is not None:
         return answers.tampering(done.log, done.log.disagrees)
+    if done.verdict.word is Word.HOLD and done.verdict.intact:
+        return done.verdict.reasons[0].finding.message
     return done.verdict.sentence
 
 

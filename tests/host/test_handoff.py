@@ -219,6 +219,7 @@ def test_a_dewar_on_hold_changes_hands_with_its_hold(door: Door) -> None:
 
     assert code == ExitCode.HOLD
     assert "checked: HOLD" in output
+    assert " below" not in output
     assert "Do not use the product, and do not discard it." in output
     assert "S. Haddad (receiving site) has the dewar now" in output
     assert read_receipt(door.receipts[0]).handoff.verdict_word == "HOLD"
