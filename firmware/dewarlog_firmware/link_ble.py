@@ -111,8 +111,18 @@ class BleLink:
     def open(self) -> None:
         """Switch the radio on and register the service. Raises OSError when the stack fails.
 
-        Takes up to 2 s on rp2, which loads the radio's own firmware first; interrupts go on.
+        Keeps the main loop while the radio starts; rp2 loads the radio's own firmware first.
         """
+        try:
+            self._start()
+        except (OSError, RuntimeError, MemoryError):
+            self._switch_off()
+            raise
+        self._advertising = False
+        self._wait_until_ms = -1
+        self.is_open = True
+
+    def _start(self) -> None:
         ble = self._ble
         ble.active(True)
         ble.config(mtu=layout.BLE_MTU_MAX)
@@ -130,9 +140,6 @@ class BleLink:
         # Until then a write is cut at 20 bytes.
         ble.gatts_set_buffer(self._control, len(self._piece))
         ble.gatts_write(info_handle, self._info)
-        self._advertising = False
-        self._wait_until_ms = -1
-        self.is_open = True
 
     def close(self, server: "Server") -> None:
         """Say goodbye and switch the radio off. What the stack has not sent yet is lost."""
@@ -147,6 +154,9 @@ class BleLink:
             pass  # switched off below all the same
         self._conn = -1
         self._session = (self._session + 1) & _SESSION_MASK
+        self._switch_off()
+
+    def _switch_off(self) -> None:
         try:
             self._ble.active(False)
         except OSError:

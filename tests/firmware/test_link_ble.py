@@ -657,6 +657,21 @@ def test_a_stack_that_does_not_start_is_the_callers_to_know() -> None:
     assert not rig.link.is_open
 
 
+def test_a_stack_that_fails_half_way_is_switched_off_again() -> None:
+    """Not left on the air without a service."""
+    rig = Rig()
+    rig.link.close(rig.server)
+
+    def fail(_services: tuple[object, ...]) -> tuple[object, ...]:
+        raise OSError(12)
+
+    rig.ble.gatts_register_services = fail  # type: ignore[method-assign]
+    with pytest.raises(OSError, match="12"):
+        rig.link.open()
+
+    assert (rig.link.is_open, rig.ble.active()) == (False, False)
+
+
 def _switch_off(rig: Rig) -> None:
     rig.ble.is_active = False
 
