@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from dewarlog.link import Link
     from dewarlog.link.advert import Heard
     from dewarlog.pull import Progress
+    from dewarlog.session import Session
     from dewarlog.verdict import Verdict
 
 app = typer.Typer(
@@ -236,6 +237,16 @@ def opened(name: str) -> Generator[Link]:
         yield link
 
 
+def session_over(link: Link) -> Session:
+    """Begin to talk over a link; a person is told when it was lost and is waited for."""
+    from dewarlog.pull import OUT_OF_RANGE
+    from dewarlog.session import Session
+
+    session = Session(link)
+    session.on_waiting = lambda waiting: console.warn(OUT_OF_RANGE) if waiting else None
+    return session
+
+
 def host_time(error_ms: int) -> tuple[int, int, int]:
     """Give this computer's time as a board wants it."""
     from dewarlog_wire import layout
@@ -353,10 +364,9 @@ def progress_bar(*, show: bool) -> Generator[Callable[[Progress], None] | None]:
 def status(device: Device, as_json: AsJson = False) -> None:
     """Say how a board is doing now: readings, clock, memory, power."""
     from dewarlog import answers
-    from dewarlog.session import Session
 
     with console.failures(as_json=as_json), opened(device) as link:
-        session = Session(link)
+        session = session_over(link)
         board = session.hello()
         now = session.status()
     if as_json:
@@ -382,7 +392,6 @@ def mark(
     as_json: AsJson = False,
 ) -> None:
     """Record a custody step in the board's log: who has the dewar, where, from now on."""
-    from dewarlog.session import Session
     from dewarlog_wire import layout
     from dewarlog_wire.errors import BlockError
     from dewarlog_wire.events import custody_body
@@ -399,7 +408,7 @@ def mark(
     except BlockError as error:
         raise typer.BadParameter(str(error)) from None
     with console.failures(as_json=as_json), opened(device) as link:
-        session = Session(link)
+        session = session_over(link)
         board = session.hello()
         session.mark(body)
     name = layout.CUSTODY_STEP_NAMES[number]

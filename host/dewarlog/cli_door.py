@@ -21,6 +21,7 @@ from dewarlog.cli import (
     host_time,
     opened,
     progress_bar,
+    session_over,
 )
 from dewarlog.errors import ExitCode
 from dewarlog_wire import layout
@@ -255,7 +256,7 @@ def pair(
 
         store = KeyStore(keys)
         with opened(device) as link:
-            session = Session(link)
+            session = session_over(link)
             board = session.hello()
             before = store.of(board.device_id)
             courier = session.key(layout.KEY_COURIER)
@@ -303,10 +304,8 @@ def radio(
     if state not in ("on", "off"):
         raise typer.BadParameter(f"{state!r} is neither on nor off", param_hint="on|off")
     with console.failures(as_json=as_json):
-        from dewarlog.session import Session
-
         with opened(device) as link:
-            session = Session(link)
+            session = session_over(link)
             board = session.hello()
             session.radio(on=state == "on", minutes=minutes)
     if as_json:

@@ -154,7 +154,7 @@ class NotOurs(LinkError):
             name,
             f"{name}: something is there, but it does not speak dewarlog (it sent {seen[:40]!r}). "
             "If this is the logger, its program is stopped: reset the board. "
-            "Otherwise choose another port.",
+            "Otherwise choose another device.",
         )
         self.seen = seen
 
@@ -165,7 +165,7 @@ class NoAnswer(LinkError):
     def __init__(self, name: str, asked: str, waited_s: float) -> None:
         super().__init__(
             name,
-            f"{name}: no answer to {asked} in {waited_s:.0f} s. Check that this port is the "
+            f"{name}: no answer to {asked} in {waited_s:.0f} s. Check that this is the "
             "logger and that it has power; if so, reset the board and run the command again.",
         )
         self.asked = asked

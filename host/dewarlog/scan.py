@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 HEADS: Final = ("Dewar", "State", "Temperature", "Battery", "To pull", "Signal")
 # Boards advertise a few times a second: who is silent for so long has gone or is being pulled.
 STALE_S: Final = 10.0
+_NEXT: Final = "Next: dewarlog pull DEWAR"
 _PORTS_EVERY_S: Final = 2.0
 _REFRESH_HZ: Final = 4
 _BARS: Final = (-88, -78, -67, -55)  # dBm at which each bar begins
@@ -126,6 +127,8 @@ def _sorted(heard: Sequence[Heard]) -> list[Heard]:
 
 def _row(one: Heard, called: str, now_s: float) -> tuple[str, ...]:
     advert = one.advert
+    if one.name and one.name not in called:  # an address alone says nothing to a person
+        called += f" ({one.name})"
     silent_s = now_s - one.at_s
     if silent_s > STALE_S:
         state, strength = f"silent for {words.duration(math.floor(silent_s))}", "-"
@@ -172,9 +175,10 @@ def show_live(
                 now_s = time.monotonic()
                 if list_ports is not None and now_s - ports_at_s >= _PORTS_EVERY_S:
                     ports, ports_at_s = list_ports(), now_s
-                left = "" if seconds is None else f" {max(0.0, began_s + seconds - now_s):.0f} s"
-                live.update(view(ear.heard(), ports, now_s, f"listening{left}"), refresh=True)
-                if seconds is not None and now_s - began_s >= seconds:
+                over = seconds is not None and now_s - began_s >= seconds
+                footer = _NEXT if over else f"listening, Ctrl-C ends. {_NEXT}"
+                live.update(view(ear.heard(), ports, now_s, footer), refresh=True)
+                if over:
                     return
                 time.sleep(1 / _REFRESH_HZ)
         except KeyboardInterrupt:
@@ -202,7 +206,7 @@ def view(
                 Text(words.plain(f"usb:{port.name}"), "bold"), Text(words.plain(port.about))
             )
         parts.append(listed)
-    parts.append(Text(f"{footer}; Ctrl-C ends. Next: dewarlog pull DEWAR", "dim"))
+    parts.append(Text(footer, "dim"))
     return Group(*parts)
 
 

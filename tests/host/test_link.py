@@ -211,7 +211,7 @@ def test_another_device_behind_the_port_is_not_ours(port: Port) -> None:
     with pytest.raises(NotOurs, match="GPGGA") as caught:
         session.Session(link).hello()
 
-    assert "choose another port" in str(caught.value)
+    assert "choose another device" in str(caught.value)
     link.close()
 
 

@@ -18,8 +18,9 @@ from bleak.exc import (
     BleakBluetoothNotAvailableReason,
     BleakDBusError,
 )
+from typer.testing import CliRunner
 
-from dewarlog import fetch, session
+from dewarlog import cli, fetch, session
 from dewarlog.archive import Archive
 from dewarlog.errors import (
     AirMissing,
@@ -324,6 +325,22 @@ def test_an_mtu_that_windows_tells_late_is_waited_for() -> None:
     link.close()
 
     assert peripheral.sent_in == 1
+
+
+def test_an_mtu_that_is_exchanged_later_is_used_from_then_on() -> None:
+    """The length of a write is asked for each time, never kept."""
+    peripheral = MemoryPeripheral()
+    air = MemoryAir([peripheral], mtu_comes_late=True)
+    link = BleLink(ADDRESS, air.backends(), WAITS, mtu_comes_late=False)
+    link.open()
+    writes: list[int] = []
+    for _ in range(6):
+        before = peripheral.sent_in
+        link.send(layout.MSG_MARK, 1, bytes(40))
+        writes.append(peripheral.sent_in - before)
+    link.close()
+
+    assert writes == [3, 3, 3, 3, 1, 1]
 
 
 def test_a_write_that_may_only_have_20_bytes_comes_in_pieces() -> None:
@@ -722,6 +739,21 @@ def test_bluetooth_switched_off_during_a_pull_ends_it_at_once(tmp_path: Path) ->
 
     with pytest.raises(NoBluetooth):
         pull_now(link, tmp_path, progress=switch_off)
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_command_says_that_it_waits_for_a_dewar_out_of_range(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """`status` over a link that is cut once: a word to the person, then the answer."""
+    air = MemoryAir([MemoryPeripheral(fault=cut_once_at(1))])
+    monkeypatch.setattr(radio, "backends", air.backends)
+
+    result = CliRunner().invoke(cli.app, ["status", f"ble:{ADDRESS}"])
+
+    assert result.exit_code == ExitCode.USE
+    assert OUT_OF_RANGE in result.output
+    assert DEVICE_ID.hex() in result.output
 
 
 # --- which radio ---------------------------------------------------------------------------------

@@ -141,7 +141,11 @@ def test_two_of_one_name_are_called_by_their_addresses() -> None:
     """So that what stands in the table can be typed."""
     twin = Heard("11:22:33:44:55:66", "DEWARLOG-4B2F", None, -70, 0.0)
 
-    assert set(scan.devices([heard(), twin]).values()) == {
+    assert [row[0] for row in scan.rows([heard(), twin], 1.0)] == [
+        "ble:11:22:33:44:55:66 (DEWARLOG-4B2F)",
+        f"ble:{ADDRESS} (dewarlog-4b2f)",
+    ]
+    assert {one["device"] for one in scan.as_data([heard(), twin], 1.0)} == {
         f"ble:{ADDRESS}",
         "ble:11:22:33:44:55:66",
     }

@@ -137,6 +137,7 @@ class MemoryPart:
         self.size = 0
         self.etag = 0
         self.crc32 = 0
+        self.verified_bytes = 0
         self.complete = False
 
     def write(self, data: bytes | memoryview) -> None:
@@ -151,6 +152,7 @@ class MemoryPart:
 
     def verified(self, *, sealed: bool) -> None:
         """Take note that it is proven."""
+        self.verified_bytes = self.size
         self.complete = sealed
 
     def set_aside(self) -> None:

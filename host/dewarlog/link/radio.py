@@ -77,6 +77,13 @@ _DBUS: Final = {
     "org.freedesktop.DBus.Error.NameHasNoOwner": "no service",
     "org.freedesktop.DBus.Error.NoReply": "no service",
 }
+# Of a try to connect, those that mean that no radio is left. NoReply, for one, is only late.
+_NO_RADIO: Final = (
+    "org.bluez.Error.NotReady",
+    "org.freedesktop.DBus.Error.AccessDenied",
+    "org.freedesktop.DBus.Error.ServiceUnknown",
+    "org.freedesktop.DBus.Error.NameHasNoOwner",
+)
 
 
 class Backends(NamedTuple):
@@ -285,9 +292,9 @@ def why_not(name: str, error: BaseException) -> LinkError:
 
 
 def is_unavailable(error: BaseException) -> bool:
-    """Tell whether an error means that there is no radio at all, so that a retry is in vain."""
+    """Tell whether there is no radio to connect with, so that another try would be in vain."""
     if isinstance(error, BleakDBusError):
-        return error.dbus_error in _DBUS and _DBUS[error.dbus_error] != "busy"
+        return error.dbus_error in _NO_RADIO
     return isinstance(error, BleakBluetoothNotAvailableError)
 
 
