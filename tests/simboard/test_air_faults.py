@@ -338,7 +338,7 @@ def test_dewarlog_sim_hands_the_socket_on(monkeypatch: pytest.MonkeyPatch) -> No
         return 0
 
     monkeypatch.setattr(sim, "run", run_launcher)
-    result = CliRunner().invoke(cli.app, ["sim", "--real-time", "--air", "/tmp/air"])
+    result = CliRunner().invoke(cli.app, ["sim", "--real-time", "--air", "some/hub"])
 
     assert result.exit_code == 0
-    assert taken[-2:] == ["--air", "/tmp/air"]
+    assert taken[-2:] == ["--air", "some/hub"]
