@@ -303,11 +303,10 @@ def radio(
     """
     if state not in ("on", "off"):
         raise typer.BadParameter(f"{state!r} is neither on nor off", param_hint="on|off")
-    with console.failures(as_json=as_json):
-        with opened(device) as link:
-            session = session_over(link)
-            board = session.hello()
-            session.radio(on=state == "on", minutes=minutes)
+    with console.failures(as_json=as_json), opened(device) as link:
+        session = session_over(link)
+        board = session.hello()
+        session.radio(on=state == "on", minutes=minutes)
     if as_json:
         console.say_json({"device_id": board.name, "radio": state, "minutes": minutes})
         return
