@@ -262,7 +262,7 @@ def opened(name: str) -> Generator[Link]:
         yield link
 
 
-def talk(link: Link) -> Session:
+def session_over(link: Link) -> Session:
     """Begin to talk over a link; a person is told when it was lost and is waited for."""
     from dewarlog.pull import OUT_OF_RANGE
     from dewarlog.session import Session
@@ -392,7 +392,7 @@ def status(device: Device, as_json: AsJson = False) -> None:
     from dewarlog import answers
 
     with console.failures(as_json=as_json), opened(device) as link:
-        session = talk(link)
+        session = session_over(link)
         board = session.hello()
         now = session.status()
     if as_json:
@@ -439,7 +439,7 @@ def mark(
     except UnicodeEncodeError:
         raise typer.BadParameter("--actor, --place and --note must be text in UTF-8") from None
     with console.failures(as_json=as_json), opened(device) as link:
-        session = talk(link)
+        session = session_over(link)
         board = session.hello()
         session.mark(body)
     name = layout.CUSTODY_STEP_NAMES[number]

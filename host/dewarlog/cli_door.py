@@ -21,6 +21,7 @@ from dewarlog.cli import (
     host_time,
     opened,
     progress_bar,
+    session_over,
 )
 from dewarlog.errors import ExitCode
 from dewarlog_wire import layout
@@ -32,8 +33,8 @@ if TYPE_CHECKING:
 
 _ROLES = ", ".join(name.replace(" ", "-") for name in layout.ROLE_NAMES)
 _MINUTES_MAX = 0xFFFF
-# Boards advertise a few times a second; long enough to hear a second one.
-_LISTEN_S = 2.0
+# A logger advertises a few times a second: long enough to hear every one, at a door.
+LISTEN_S = 2.0
 
 KeysFolder = Annotated[
     Path | None,
@@ -54,7 +55,8 @@ def handoff(
         str | None,
         typer.Argument(
             metavar="[DEVICE]",
-            help="usb:PORT or ble:NAME. Without it: the one logger that is on the air.",
+            help="usb:PORT, or ble:NAME as `dewarlog scan` shows it. Without it: the one logger "
+            "that is on the air here.",
         ),
     ] = None,
     giver: Annotated[str | None, typer.Option(help="Who gives the dewar away.")] = None,
@@ -87,7 +89,6 @@ def handoff(
         from dewarlog.handoff import HandoffCourse
         from dewarlog.keys import KeyStore
 
-        name = device or _only_dewar()
         began_s = time.monotonic()
 
         def say(step: str) -> None:
@@ -96,6 +97,9 @@ def handoff(
             if not as_json:
                 console.say(line)
 
+        if device is None:
+            say("listening for the logger on the air")
+        name = device or _only_dewar()
         say(f"connecting to {name}")
         with opened(name) as link:
             # A simulated board lives in its own time.
@@ -117,15 +121,15 @@ def handoff(
 
 
 def _only_dewar() -> str:
-    """Name the one logger on the air."""
+    """Name the one logger that is on the air here."""
+    from dewarlog import scan
     from dewarlog.handoff import only_one
     from dewarlog.link.radio import listening
-    from dewarlog.scan import devices
 
     with listening("ble:") as ear:
-        time.sleep(_LISTEN_S)
-        heard = ear.heard()
-    return only_one(sorted(devices(heard).values()))
+        time.sleep(LISTEN_S)  # to its end: there may be a second one
+        heard = [one for one in ear.heard() if one.advert is not None]
+    return only_one(sorted(scan.devices(heard).values()))
 
 
 def _parties(**typed: str | None) -> Parties:
@@ -252,7 +256,7 @@ def pair(
 
         store = KeyStore(keys)
         with opened(device) as link:
-            session = Session(link)
+            session = session_over(link)
             board = session.hello()
             before = store.of(board.device_id)
             courier = session.key(layout.KEY_COURIER)
@@ -299,13 +303,10 @@ def radio(
     """
     if state not in ("on", "off"):
         raise typer.BadParameter(f"{state!r} is neither on nor off", param_hint="on|off")
-    with console.failures(as_json=as_json):
-        from dewarlog.session import Session
-
-        with opened(device) as link:
-            session = Session(link)
-            board = session.hello()
-            session.radio(on=state == "on", minutes=minutes)
+    with console.failures(as_json=as_json), opened(device) as link:
+        session = session_over(link)
+        board = session.hello()
+        session.radio(on=state == "on", minutes=minutes)
     if as_json:
         console.say_json({"device_id": board.name, "radio": state, "minutes": minutes})
         return

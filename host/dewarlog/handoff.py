@@ -37,7 +37,7 @@ from dewarlog.errors import (
     ReceiptNotWritten,
     SeveralDewars,
 )
-from dewarlog.pull import PullOptions, pull
+from dewarlog.pull import OUT_OF_RANGE, PullOptions, pull
 from dewarlog.receipt import HeldLog, Receipt, write_receipt
 from dewarlog.session import Session
 from dewarlog.verdict import Word, judge
@@ -170,6 +170,7 @@ class HandoffCourse:
         self._clock = clock
         self._utc_s = utc_s
         self._board_keys: BoardKeys | None = None
+        self._is_lost = False
 
     def run(self, parties: Parties) -> Handoff:
         """Hand over.
@@ -229,7 +230,14 @@ class HandoffCourse:
     # --- steps ------------------------------------------------------------------------------
 
     def _session(self) -> Session:
-        return Session(self._link, clock=self._clock, courier_key=self._courier_key)
+        session = Session(self._link, clock=self._clock, courier_key=self._courier_key)
+        session.on_waiting = self._wait
+        return session
+
+    def _wait(self, waiting: bool) -> None:  # noqa: FBT001 - Session.on_waiting
+        if waiting and not self._is_lost:
+            self._say(OUT_OF_RANGE)
+        self._is_lost = waiting
 
     def _courier_key(self, device_id: bytes) -> bytes | None:
         return self._keys_of(device_id).courier

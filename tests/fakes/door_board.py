@@ -1,7 +1,6 @@
 """A board in memory that goes on recording: it proves itself, records handoffs, gives keys.
 
-The real server and link of memory_board, over a log that grows by what a host has it record, with
-the requests of the door (AUTH, HANDOFF, RADIO, KEY) as protocol/SPEC.md 7.4 and 7.7 say them.
+The real server and link of memory_board, over a log that grows by what a host has it record.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from dewarlog.link import Frame
-from dewarlog_firmware.server import Refused, Server
+from dewarlog_firmware.server import Server
 from dewarlog_wire import block, events, layout, proof
 from dewarlog_wire.errors import BlockError
 from log_writer import LogWriter
@@ -29,7 +28,7 @@ DEVICE_ID: Final = bytes(range(1, 9))
 LOG_ID: Final = bytes(range(8))
 RUN: Final = 7
 DEVICE_KEY: Final = bytes(range(100, 132))
-_FEATURES: Final = layout.FEATURE_RADIO | layout.FEATURE_HANDOFF | layout.FEATURE_AUTH
+_TAG_AT: Final = layout.HANDOFF_REPLY.offset_of("tag")
 
 
 class GrowingStore(MemoryStore):
@@ -88,10 +87,13 @@ class GrowingStore(MemoryStore):
 
 
 class DoorDevice(MemoryDevice):
-    """The rest of a board that records."""
+    """The rest of a board that records into `store`."""
 
-    state = layout.STATUS_RECORDING
-    radio: tuple[int, int] | None = None
+    def __init__(self, store: GrowingStore, device_id: bytes, device_key: bytes) -> None:
+        super().__init__(device_key=device_key)
+        self.store = store
+        self.own_id = device_id
+        self.state = layout.STATUS_RECORDING
 
     def status(self) -> tuple[int, ...]:
         """Give a status of the open run."""
@@ -99,82 +101,29 @@ class DoorDevice(MemoryDevice):
         values[0], values[1] = self.state, RUN
         return tuple(values)
 
-
-class DoorServer(Server):
-    """The board's server with the requests of the door."""
-
-    def __init__(
-        self, store: GrowingStore, device: DoorDevice, device_id: bytes, device_key: bytes
-    ) -> None:
-        super().__init__(store, device, device_id, random.Random(3).randbytes)  # type: ignore[arg-type]
-        self.store = store
-        self.device = device
-        self.device_key = device_key
-        self.own_id = device_id
-        self.features = _FEATURES
-        self.over_usb = True
-        self.handoffs = 0
-        self.nonces = (b"", b"")
-        self._handlers.update(
-            {
-                layout.MSG_AUTH: self._auth,
-                layout.MSG_HANDOFF: self._handoff,
-                layout.MSG_RADIO: self._radio,
-                layout.MSG_KEY: self._key,
-            }
-        )
-
-    def _answer(self, reply: bytes) -> int:
-        self._reply[4 : 4 + len(reply)] = reply
-        return len(reply)
-
-    def _hello(self, body: bytes | memoryview) -> int:
-        super()._hello(body)
-        fields = list(struct.unpack_from(layout.HELLO_REPLY.format, self._reply, 4))
-        fields[3] = self.features
-        self.nonces = (bytes(body[-8:]), fields[5])
-        return self._answer(struct.pack(layout.HELLO_REPLY.format, *fields))
-
-    def _auth(self, body: bytes | memoryview) -> int:
-        key, theirs = struct.unpack(layout.AUTH.format, body)
-        if key != layout.KEY_COURIER:
-            raise Refused(layout.ERROR_RANGE, "no such key")
-        secret = proof.derived_key(self.device_key, key)
-        if not proof.same(theirs, proof.host_proof(secret, *self.nonces)):
-            raise Refused(layout.ERROR_NOT_ALLOWED, "that is not the courier key")
-        return self._answer(proof.board_proof(secret, *self.nonces))
-
-    def _handoff(self, body: bytes | memoryview) -> int:
-        body = bytes(body)
+    def handoff(self, body: bytes) -> tuple[int, int, int, int, bytes] | None:
+        """Record a handoff whose head is this log's; answer with the proof over it."""
         try:
             values = events.read_handoff(body)
         except BlockError as error:
-            raise Refused(layout.ERROR_MALFORMED, str(error)) from error
+            raise ValueError(str(error)) from None
         if self.store.chain_after(values[3]) != values[4]:
-            raise Refused(layout.ERROR_NOT_ALLOWED, "that is not the chain of this run")
+            return None
         number, uptime_ms = self.store.record(layout.KIND_HANDOFF, values)
-        self.handoffs += 1
-        said = (RUN, number, *divmod(uptime_ms, 1000), bytes(32))
-        head = struct.pack(layout.HANDOFF_REPLY.format, *said)[:-32]
-        secret = proof.derived_key(self.device_key, layout.KEY_RECEIPT)
-        tag = proof.receipt_tag(secret, self.own_id, LOG_ID, head, body)
-        return self._answer(head + tag)
+        self.handoffs.append(body)
+        head = (RUN, number, *divmod(uptime_ms, 1000))
+        packed = struct.pack(layout.HANDOFF_REPLY.format, *head, b"")[:_TAG_AT]
+        secret = self.secret(layout.KEY_RECEIPT)
+        return (*head, proof.receipt_tag(secret, self.own_id, LOG_ID, packed, body))
 
-    def _radio(self, body: bytes | memoryview) -> int:
-        state, minutes = self.device.radio = struct.unpack(layout.RADIO.format, body)
+    def radio(self, state: int, minutes: int) -> None:
+        """Take note, in the log too."""
+        super().radio(state, minutes)
         self.store.record(layout.KIND_RADIO, (state, 1, minutes))
-        return 0
-
-    def _key(self, body: bytes | memoryview) -> int:
-        if not self.over_usb:
-            raise Refused(layout.ERROR_NOT_ALLOWED, "keys are given over USB only")
-        return self._answer(proof.derived_key(self.device_key, body[0]))
 
 
 class DoorLink(MemoryLink):
     """A host's link to such a board; `lie(request, reply)` may change any reply's bytes."""
-
-    server: DoorServer
 
     def __init__(
         self,
@@ -182,12 +131,19 @@ class DoorLink(MemoryLink):
         *,
         device_id: bytes = DEVICE_ID,
         device_key: bytes = DEVICE_KEY,
+        gives_keys: bool = True,
         fault: Callable[[str, int, bytes], bytes] | None = None,
     ) -> None:
         self.store = store or GrowingStore()
-        device = DoorDevice()
-        server = DoorServer(self.store, device, device_id, device_key)
-        super().__init__(self.store, Clock(), fault, device, server=server)
+        self.door = DoorDevice(self.store, device_id, device_key)
+        server = Server(
+            self.store,  # type: ignore[arg-type]
+            self.door,
+            device_id,
+            random.Random(3).randbytes,
+            gives_keys=gives_keys,
+        )
+        super().__init__(self.store, Clock(), fault, self.door, server=server)
         self.lie: Callable[[int, bytes], bytes] = lambda request, reply: reply
 
     def receive(self, timeout_s: float) -> Frame | None:

@@ -219,6 +219,7 @@ def test_a_dewar_on_hold_changes_hands_with_its_hold(door: Door) -> None:
 
     assert code == ExitCode.HOLD
     assert "checked: HOLD" in output
+    assert " below" not in output
     assert "Do not use the product, and do not discard it." in output
     assert "S. Haddad (receiving site) has the dewar now" in output
     assert read_receipt(door.receipts[0]).handoff.verdict_word == "HOLD"
@@ -286,7 +287,7 @@ def test_a_logger_that_does_not_take_the_key_stops_before_anything_is_done(
 
     assert code == ExitCode.DEVICE
     assert "does not take the key this computer holds" in output
-    assert (door.link.server.handoffs, door.link.data, door.receipts) == (0, [], [])
+    assert (door.link.door.handoffs, door.link.data, door.receipts) == ([], [], [])
     assert not door.archive.exists()
 
 
@@ -304,7 +305,7 @@ def test_a_wrong_proof_stops_before_anything_is_done(door: Door) -> None:
 
     assert code == ExitCode.DEVICE
     assert "This is not the logger it says it is" in output
-    assert (door.link.server.handoffs, door.receipts, door.archive.exists()) == (0, [], False)
+    assert (door.link.door.handoffs, door.receipts, door.archive.exists()) == ([], [], False)
 
 
 def test_a_wrong_tag_leaves_no_receipt(door: Door) -> None:
@@ -373,7 +374,7 @@ def test_another_board_in_the_middle_is_noticed(door: Door) -> None:
     assert code == ExitCode.DEVICE
     assert "became board" in output
     assert "The handoff is not recorded; there is no receipt." in output
-    assert (door.link.server.handoffs, door.receipts) == (0, [])
+    assert (door.link.door.handoffs, door.receipts) == ([], [])
 
 
 # --- a board that cannot -------------------------------------------------------------------------
@@ -385,7 +386,7 @@ def test_without_an_open_run_there_is_nothing_to_record_in(
     door: Door, state: int, words: str
 ) -> None:
     """Said before anything is done, with what can be done."""
-    door.link.server.device.state = state
+    door.link.door.state = state
 
     code, output = door.run()
 
@@ -397,7 +398,7 @@ def test_without_an_open_run_there_is_nothing_to_record_in(
 
 def test_firmware_that_knows_no_handoff_is_named(door: Door) -> None:
     """By its feature bits."""
-    door.link.server.features = 0
+    door.link.door.features = 0
 
     code, output = door.run()
 
@@ -468,7 +469,7 @@ def test_a_cut_at_every_frame_leaves_no_receipt_without_its_record(
         store = door.link.store
         door.link = DoorLink(store, fault=cut(frame, direction))
         code, output = door.run()
-        recorded = door.link.server.handoffs
+        recorded = len(door.link.door.handoffs)
         if len(door.receipts) > recorded:
             wrong.append((frame, "a receipt without a record"))
         if code != ExitCode.DEVICE and len(door.receipts) != 1:
@@ -503,7 +504,7 @@ def test_a_crash_at_any_step_leaves_no_receipt_without_its_record(
         with pytest.raises(Killed):
             door.run()
         killer.left = -1
-        if len(door.receipts) > door.link.server.handoffs:
+        if len(door.receipts) > len(door.link.door.handoffs):
             wrong.append((step, "a receipt without a record"))
         for path in door.receipts:
             read_receipt(path)
@@ -519,7 +520,7 @@ def test_a_line_cut_behind_the_record_leaves_receipt_and_reason(door: Door) -> N
     """The dewar has changed hands; only the archive does not hold the record yet."""
 
     def after_the_record(direction: str, index: int, wire: bytes) -> bytes:
-        if door.link.server.handoffs and door.link.kinds_sent[-1] == layout.MSG_HELLO:
+        if door.link.door.handoffs and door.link.kinds_sent[-1] == layout.MSG_HELLO:
             raise Unplugged("usb:x", "cut by the test")
         return wire
 
@@ -672,7 +673,7 @@ def test_keys_that_others_can_read_stop_the_handoff(door: Door) -> None:
         ExitCode.STORAGE,
         True,
     )
-    assert (door.link.server.handoffs, door.receipts) == (0, [])
+    assert (door.link.door.handoffs, door.receipts) == ([], [])
 
 
 def test_every_error_of_a_handoff_is_of_the_package() -> None:
