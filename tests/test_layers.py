@@ -48,6 +48,7 @@ FIRMWARE_LINE: Final = {
         "chips",
         "keeper",
         "shock_keeper",
+        "former_run",
         "device_key",
         "radio",
         "desk",
@@ -59,11 +60,11 @@ HOST_LINE: Final = {
     "ground": ("__init__", "errors", "its90"),
     "link": ("link", "link.*"),
     "pull": ("session", "fetch", "pull"),
-    "archive": ("durable", "chain", "held", "archive"),
+    "archive": ("durable", "chain", "held", "archive", "output"),
     "parse": ("parse", "records", "columns", "contents", "open_journal"),
     "readings": ("readings", "uncertainty"),
     "checks": ("words", "checks", "checks.*"),
-    "report": ("verdict", "report", "report.*", "export"),
+    "report": ("verdict", "journey", "report", "report.*", "export"),
     "outside": ("console", "answers", "sim", "cli", "__main__"),
 }
 LINES: Final = {"dewarlog_firmware": FIRMWARE_LINE, "dewarlog": HOST_LINE}

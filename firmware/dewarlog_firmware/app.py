@@ -8,6 +8,7 @@ A run continues over resets and power cuts until a host ends it; Ctrl-C stops th
 run open and gives the REPL: `from dewarlog_firmware import app; app.run()` goes on.
 """
 
+import gc
 import os
 import struct
 import sys
@@ -22,11 +23,17 @@ from dewarlog_firmware.desk import Desk
 from dewarlog_firmware.device_key import derived_keys, load_device_key
 from dewarlog_firmware.excursion import Engine
 from dewarlog_firmware.flash_log import FlashLog
+from dewarlog_firmware.former_run import close_former_run
 from dewarlog_firmware.keeper import Keeper
 from dewarlog_firmware.link_ble import BleLink
 from dewarlog_firmware.link_usb import UsbLink
 from dewarlog_firmware.logbook import ENOSPC, Logbook
-from dewarlog_firmware.profile import default_document, profile_sections, reading_columns
+from dewarlog_firmware.profile import (
+    default_document,
+    profile_crc,
+    profile_sections,
+    reading_columns,
+)
 from dewarlog_firmware.radio import Radio
 from dewarlog_firmware.recorder import Recorder
 from dewarlog_firmware.sampler import Sample, Sampler
@@ -36,7 +43,6 @@ from dewarlog_firmware.shock_keeper import ShockKeeper
 from dewarlog_firmware.shock_sampler import SENSOR_OK, ShockSampler
 from dewarlog_firmware.tilt import Tilt
 from dewarlog_wire import FORMAT_VERSION, PROTOCOL_VERSION, layout
-from dewarlog_wire.crc import crc32
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,6 +60,9 @@ LOG_ID_BYTES = 8
 # A shock window is captured for at most a second or so; a sample waits that long for its flush,
 # so that no flash operation stalls the capture.
 CAPTURE_PATIENCE_MS = 2000
+# How long a tick that fell silent can go unnoticed, and an accelerometer that lost its supply for
+# a moment: unlike a converter, it is not read while all is quiet.
+HEALTH_PERIOD_S = 60
 _STOP_COMMAND = 0
 _STOP_KEYBOARD = 1
 _STOP_MEMORY_FULL = 2
@@ -67,7 +76,11 @@ def run() -> None:
     than its shipment's.
     """
     board = open_board()
-    App(board, load_profile(PROFILE_PATH)).run()
+    config = load_profile(PROFILE_PATH)
+    # Another profile is another run: limits never change inside one.
+    close_former_run(LOG_ROOT, profile_crc(profile_sections(config)), _fast_functions()[0])
+    gc.collect()  # its recorder's buffers are as large as those the app now makes
+    App(board, config).run()
 
 
 def load_profile(path: str) -> "Config":
@@ -130,6 +143,7 @@ class App:
         self._dropped = 0
         self._tilt = Tilt(config.tilt)
         self._tilt_due_s = 0
+        self._health_due_s = 0
         self._waker = board.timer(1)
 
         keys = derived_keys(load_device_key(KEY_PATH, os.urandom))
@@ -263,21 +277,13 @@ class App:
 
     def _open_run(self) -> None:
         sections = list(profile_sections(self.config))
-        config_crc = 0
-        for kind, body in sections:
-            config_crc = crc32(body, crc32(bytes((kind,)), config_crc))
         self.stamp()
-        state = self.logbook.flash.open_run()
-        if state is not None:
-            recovery = self.logbook.resume()
-            if state.config_crc == config_crc:
-                self._note_boot(recovery)
-                if self._radio is not None:
-                    self._radio.resume(self.now()[0])
-                return
-            # Another profile is another run: limits never change inside one.
-            self.logbook.end()
-        self._begin_run(sections, config_crc)
+        if self.logbook.flash.open_run() is not None:  # of this profile: see `run` above
+            self._note_boot(self.logbook.resume())
+            if self._radio is not None:
+                self._radio.resume(self.now()[0])
+            return
+        self._begin_run(sections, profile_crc(sections))
         if self._radio is not None:
             self._radio.begin()
 
@@ -336,11 +342,7 @@ class App:
             self._memory_full()
             return
         self.chips.configure_tilt()
-        settings = self.config.shock
-        held = self._accelerometer.identified() and self._accelerometer.configure(
-            settings.trigger_count, settings.rate_hz, quiet_ms=settings.quiet_ms
-        )
-        self._shock_sampler.start()
+        held = self._start_accelerometer()
         self.chips.note(PART_ACCELEROMETER, SENSOR_OK if held else self._shock_sampler.check())
         self.logbook.commit()
         period_ms = self.keeper.interval_ms // self.config.sampling.conversions
@@ -349,6 +351,16 @@ class App:
         self.is_recording = True
         self.sampler.start(period_ms)
 
+    def _start_accelerometer(self) -> bool:
+        """Set the accelerometer up and watch for shocks; say whether it took its settings."""
+        settings = self.config.shock
+        self._shock_sampler.stop()
+        held = self._accelerometer.identified() and self._accelerometer.configure(
+            settings.trigger_count, settings.rate_hz, quiet_ms=settings.quiet_ms
+        )
+        self._shock_sampler.start()
+        return held
+
     def step(self) -> None:
         """Do one pass of the loop; sleep at its end when nothing is left to do."""
         busy = False
@@ -356,7 +368,7 @@ class App:
             try:
                 busy = self._take_samples()
                 busy = self._shocks.take() or busy
-                self._look_at_tilt()
+                self._look_at_chips()
             except OSError as error:
                 if error.args[0] != ENOSPC:
                     raise
@@ -403,15 +415,21 @@ class App:
         self._uncommitted_since_ms = -1
         self.logbook.commit()
 
-    def _look_at_tilt(self) -> None:
+    def _look_at_chips(self) -> None:
+        """See to what no interrupt tells of, each in its time."""
         uptime_s, uptime_ms = self.now()
-        if uptime_s < self._tilt_due_s:
-            return
-        self._tilt_due_s = uptime_s + self.config.tilt.period_s
-        if self._tilt.look(self.chips.read_tilt(), uptime_s):
+        if uptime_s >= self._tilt_due_s:
+            self._tilt_due_s = uptime_s + self.config.tilt.period_s
             self.logbook.at(uptime_s, uptime_ms)
-            self.logbook.emit(layout.KIND_TILT, self._tilt.values())
-            self._commit()
+            if self._tilt.look(self.chips.read_tilt(), uptime_s):
+                self.logbook.emit(layout.KIND_TILT, self._tilt.values())
+                self._commit()
+        if uptime_s >= self._health_due_s:
+            self._health_due_s = uptime_s + HEALTH_PERIOD_S
+            self.sampler.revive()
+            self.logbook.at(uptime_s, uptime_ms)
+            if self.chips.look_at_accelerometer(self._shock_sampler, self._start_accelerometer):
+                self._commit()
 
     def _set_clock_when_due(self) -> None:
         if self._clock_due_ms < 0:

@@ -6,7 +6,6 @@ tables, which firmware/README.md repeats for the person with the soldering iron.
 """
 
 import os
-import select
 import sys
 import time
 from collections import namedtuple
@@ -41,14 +40,12 @@ Wiring = namedtuple(
         "supply_adc",
         "adc_reference_mv",
         "timer",  # id for machine.Timer
-        "flash_stall_max_ms",  # longest time one flash operation keeps interrupts off
     ),
 )
 
 # SPI and I2C functions of RP2040 and RP2350 pins: RP2040 datasheet, table 2 "GPIO functions"; the
 # same on RP2350. GP23 to GP25 and GP29 belong to the radio of the W boards, GP0 and GP1 are left
-# to a serial console. A sector erase takes 45 ms typically, 400 ms at most: W25Q16JV data sheet,
-# AC electrical characteristics, tSE.
+# to a serial console.
 _RP2 = {
     "spi_probes": (0, 18, 19, 16),
     "probe_cs": (17, 20, 21, 22),
@@ -60,7 +57,6 @@ _RP2 = {
     "supply_adc": 26,
     "adc_reference_mv": 3300,
     "timer": -1,
-    "flash_stall_max_ms": 400,
 }
 # Any pin takes any function on ESP32-S3. Avoided: strapping pins 0, 3, 45, 46; USB 19, 20; flash
 # and PSRAM 26 to 37; console 43, 44 (ESP32-S3 series data sheet, sections on pins and strapping).
@@ -75,7 +71,6 @@ _ESP32_S3 = {
     "supply_adc": 1,
     "adc_reference_mv": 3100,
     "timer": 0,
-    "flash_stall_max_ms": 400,
 }
 
 # How `os.uname().machine` begins, and what that board is. Order matters: first match.
@@ -90,8 +85,9 @@ _I2C_HZ = 400_000
 _DIVIDER_KOHM = 100  # both resistors of the supply divider
 _DEVICE_ID_BYTES = 8
 
-# machine.reset_cause() constants, where the port has them. A brown-out and the reset pin show as
-# power on on rp2: its port asks the watchdog and nothing else.
+# machine.reset_cause() constants, where the port has them. rp2 asks its watchdog and nothing else:
+# a brown-out and the reset pin show as power on there, machine.reset(), which works by the
+# watchdog, as watchdog, and Ctrl-D at the REPL as whatever came before it.
 _RESET_CAUSES = (
     ("PWRON_RESET", "power on"),
     ("HARD_RESET", "reset pin"),
@@ -234,10 +230,6 @@ class Board:
         first = self.wiring.timer
         return PeriodicTimer(machine.Timer(first if first < 0 else first + number))
 
-    def watchdog(self, timeout_ms: int) -> "machine.WDT":
-        """Start the watchdog, which nothing but a reset can stop, and return it to be fed."""
-        return machine.WDT(timeout=timeout_ms)
-
     def console(self) -> "Console":
         """Return the streams of the USB console."""
         return Console()
@@ -250,20 +242,13 @@ class Board:
             return None
         return bluetooth
 
-    def free_bytes(self, path: str = "/") -> int:
-        """Return how many bytes the file system at `path` can still take."""
-        state = os.statvfs(path)
-        return state[1] * state[4]  # fragment size x blocks free to use
-
 
 class Console:
-    """The USB console as raw streams: bytes in, bytes out, and a poll for the bytes in."""
+    """The USB console as raw streams: bytes in, bytes out."""
 
     def __init__(self) -> None:
         self.reader = sys.stdin.buffer
         self.writer = sys.stdout.buffer
-        self.poll = select.poll()
-        self.poll.register(sys.stdin, select.POLLIN)
 
 
 def open_board() -> Board:

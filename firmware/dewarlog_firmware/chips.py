@@ -1,7 +1,8 @@
 """The chips around the main loop: clock, tilt sensor, accelerometer, supply; each may be missing.
 
 Takes drivers from board, answers keeper and desk. A chip that does not answer is told once, as a
-SENSOR event, and tried again; sampling of the probes never waits for it.
+SENSOR event, and tried again; so is one that lost its settings, for a chip that was without supply
+for a moment answers as before but measures nothing. Sampling of the probes never waits for it.
 """
 
 from dewarlog_firmware.shock_sampler import SENSOR_FAULT, SENSOR_OK, SENSOR_SILENT
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from dewarlog_firmware.board import Board
+    from dewarlog_firmware.shock_sampler import ShockSampler
 
 PART_ACCELEROMETER = 0
 PART_TILT_SENSOR = 1
@@ -55,6 +57,20 @@ class Chips:
             self._states[part] = state
             self._emit(layout.KIND_SENSOR, (part, state))
 
+    def look_at_accelerometer(self, sampler: "ShockSampler", start: "Callable[[], bool]") -> bool:
+        """Record how the accelerometer is; say whether that is news.
+
+        `start` sets it up anew and says whether it took its settings: called when they are lost.
+        """
+        before = self._states[PART_ACCELEROMETER]
+        state = sampler.check()
+        self.note(PART_ACCELEROMETER, state)
+        if state == SENSOR_FAULT:
+            state = SENSOR_OK if start() else sampler.check()
+            self.note(PART_ACCELEROMETER, state)
+            return True
+        return state != before
+
     @property
     def has_fault(self) -> bool:
         """Tell whether any chip is not as it should be."""
@@ -88,6 +104,8 @@ class Chips:
         """Return x, y, z in mg when a new set is there; None otherwise."""
         try:
             fresh = self._tilt_sensor.read_mg(self._axes)
+            if not fresh and not self._tilt_sensor.settings_kept():
+                self.note(PART_TILT_SENSOR, SENSOR_FAULT)
         except OSError:
             self.note(PART_TILT_SENSOR, SENSOR_SILENT)
             return None

@@ -137,15 +137,18 @@ class FlashLog:
         self.run = runs[-1]
         return state
 
-    def close_run(self) -> None:
-        """Mark the open run, all of it sealed, as closed; its log never grows again."""
+    def close_run(self, keep_journal: bool = False) -> None:
+        """Mark the open run as closed; its log never grows again.
+
+        Its journal goes, since all of it is sealed; `keep_journal` when it is not.
+        """
         self.release()
         state = self.read_state(self.run)
         if state is not None:
             state.closed = True
             self.write_state(self.run, state)
         journal_path = self._folder(self.run) + "/journal"
-        if _exists(journal_path):
+        if not keep_journal and _exists(journal_path):
             os.remove(journal_path)
         self.generation += 1
         self.journal_bytes = 0

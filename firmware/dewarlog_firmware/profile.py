@@ -7,10 +7,11 @@ Section bodies: protocol/SPEC.md section 4 through dewarlog_wire.layout.
 import struct
 
 from dewarlog_wire import layout
+from dewarlog_wire.crc import crc32
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from dewarlog_firmware.config import Config
 
@@ -79,6 +80,14 @@ def profile_sections(config: "Config") -> "Iterator[tuple[int, bytes]]":
         struct.pack(layout.SHOCK_SETTINGS.format, *config.shock),
     )
     yield layout.SECTION_TILT_SETTINGS, struct.pack(layout.TILT_SETTINGS.format, *config.tilt)
+
+
+def profile_crc(sections: "Iterable[tuple[int, bytes]]") -> int:
+    """Return the CRC-32 that tells one profile from another."""
+    crc = 0
+    for kind, body in sections:
+        crc = crc32(body, crc32(bytes((kind,)), crc))
+    return crc
 
 
 def reading_columns(config: "Config") -> tuple:

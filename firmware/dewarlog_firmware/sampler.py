@@ -11,6 +11,8 @@ Two hard interrupts never interleave, nor do two scheduled ones, but a hard DRDY
 midst of a scheduled tick: `_busy` keeps the bus for the tick. A DRDY that comes then belongs to a
 conversion the tick has given up, so it is ignored, not postponed.
 
+A handler that raises is dropped by the port: the main loop finds the silence (`revive`).
+
 Interrupt code: `_on_tick`, `_Probe._on_ready` and all they call. It allocates nothing.
 """
 
@@ -57,6 +59,8 @@ _FRESH = const(8)
 _IMAGES = const(9)
 _IMAGE_BYTES = max31856.IMAGE_BYTES
 _LATE_MS = const(20)
+# Beyond two periods and this much more no tick is merely late: no flash operation takes so long.
+_SILENCE_MS = const(1000)
 
 
 class Sample:
@@ -94,6 +98,8 @@ class Sampler:
         self._all = (1 << len(probes)) - 1
         self._tick = self._on_tick  # bound once: binding allocates
         self._tick_no = -1
+        self._ticked_ms = 0
+        self._period_ms = 0
         self._open = -1  # ring index of the slot being gathered
         self._fresh = 0
         self._busy = False
@@ -108,9 +114,7 @@ class Sampler:
         Raises ValueError for a period below `period_min_ms`: no conversion would ever end.
         """
         self._check_period(period_ms)
-        for probe in self._probes:
-            probe.line.watch(probe.ready)
-        self._timer.start(period_ms, self._tick)
+        self._watch(period_ms)
         self._on_tick(None)
 
     def stop(self) -> None:
@@ -126,6 +130,28 @@ class Sampler:
         Raises ValueError as `start` does.
         """
         self._check_period(period_ms)
+        self._period_ms = period_ms
+        self._ticked_ms = self._ticks_ms() & TICKS_MASK
+        self._timer.start(period_ms, self._tick)
+
+    def revive(self) -> bool:
+        """Start timer and lines anew if they have fallen silent; say whether they had. Main loop.
+
+        A port drops a handler that ever raised, and with it every tick to come. The ticks that
+        were missed are a gap in the times of the samples.
+        """
+        if (self._ticks_ms() - self._ticked_ms) & TICKS_MASK < 2 * self._period_ms + _SILENCE_MS:
+            return False
+        self._open = -1
+        self._busy = False
+        self._watch(self._period_ms)
+        self._on_tick(None)
+        return True
+
+    def _watch(self, period_ms: int) -> None:
+        self._period_ms = period_ms
+        for probe in self._probes:
+            probe.line.watch(probe.ready)
         self._timer.start(period_ms, self._tick)
 
     def take(self, sample: Sample) -> bool:
@@ -160,6 +186,7 @@ class Sampler:
 
     def _on_tick(self, _timer: object) -> None:
         now_ms = self._ticks_ms() & TICKS_MASK
+        self._ticked_ms = now_ms
         self._busy = True
         if self._open >= 0:
             self._give_up_waiting()

@@ -15,6 +15,7 @@ from dewarlog_wire import layout
 
 if TYPE_CHECKING:
     from dewarlog.checks.review import Review
+    from dewarlog.journey import Journey, Judged
     from dewarlog.pull import FiledLog, PullResult
     from dewarlog.session import Board, Status
     from dewarlog.verdict import Reason, Verdict
@@ -44,6 +45,37 @@ def say_verdict(review: Review, verdict: Verdict) -> None:
     console.say(f"  Everything in one page: dewarlog report {words.plain(str(review.path))}")
 
 
+def say_journey(journey: Journey) -> None:
+    """Print the verdict of every run of a journey, the newest last, and which one decides."""
+    for run in journey.earlier:
+        console.say()
+        console.say(f"Run {_run_of(run)} of this journey, which ended before the newest began:")
+        say_verdict(run.review, run.verdict)
+    if journey.earlier:
+        console.say()
+        console.say(f"Run {_run_of(journey.newest)}, the newest:")
+    say_verdict(journey.newest.review, journey.newest.verdict)
+    if journey.gravest is not journey.newest:
+        run, word = _run_of(journey.gravest), journey.gravest.verdict.word
+        console.say()
+        console.say(f"The journey: {console.styled(f' {word} ', word)} for run {run}, above.")
+
+
+def _run_of(judged: Judged) -> str:
+    return "?" if judged.review.run is None else str(judged.review.run.run)
+
+
+def journey_data(journey: Journey) -> dict[str, Any]:
+    """Give the newest run's check, those before it, and the word that decides, as data."""
+    from dewarlog.report.as_json import as_json  # noqa: PLC0415 - only where it is asked for
+
+    return {
+        "check": as_json(journey.newest.review, journey.newest.verdict),
+        "earlier_checks": [as_json(run.review, run.verdict) for run in journey.earlier],
+        "journey_verdict": journey.gravest.verdict.word,
+    }
+
+
 def _say_reasons(title: str, reasons: tuple[Reason, ...]) -> None:
     if not reasons:
         return
@@ -62,8 +94,13 @@ def byte_count(count: float) -> str:
     return f"{count / 1000:.1f} kB" if count < 1_000_000 else f"{count / 1_000_000:.2f} MB"
 
 
-def say_pull(result: PullResult) -> None:
-    """Print what a pull brought."""
+def say_pull(
+    result: PullResult, only_run: int | None = None, *, checked_next: bool = False
+) -> None:
+    """Print what a pull brought, and what to do next unless it is done anyway.
+
+    `only_run` is the run that was asked for.
+    """
     rate = result.received_bytes / result.seconds if result.seconds > 0 else 0.0
     received, held = byte_count(result.received_bytes), byte_count(result.held_bytes)
     console.say(
@@ -78,11 +115,13 @@ def say_pull(result: PullResult) -> None:
     for note in (result.not_sealed, result.not_confirmed):
         if note is not None:
             console.warn(f"  note: {note}")
-    if result.logs:
-        path = words.plain(str(result.logs[-1].path))
-        console.say(f"Next: dewarlog check {path}")
-    else:
-        console.say("The board holds no log.")
+    if not result.logs:
+        if only_run is None:
+            console.say("The board holds no log.")
+        else:
+            console.say(f"The board holds no run {only_run}. Without --run, every run is pulled.")
+    elif not checked_next:
+        console.say(f"Next: dewarlog check {words.plain(str(result.logs[-1].path))}")
 
 
 def log_data(log: FiledLog) -> dict[str, Any]:
@@ -133,7 +172,7 @@ def status_words(board: Board, now: Status) -> list[tuple[str, str]]:
     rows = [
         ("Logger", board.name),
         ("State", _state_words(now.state)),
-        ("Run", f"{now.run}, start {now.boot + 1}, {words.duration(now.uptime_s)} ago"),
+        ("Run", f"{now.run}; start {now.boot + 1} was {words.duration(now.uptime_s)} ago"),
     ]
     for channel, code in enumerate(now.readings):
         state = layout.state_of(code)
@@ -151,7 +190,8 @@ def status_words(board: Board, now: Status) -> list[tuple[str, str]]:
     unix_s = unix_s_of(now.utc_s)
     clock = "none"
     if unix_s is not None and now.clock_state == layout.CLOCK_OK:
-        clock = f"{words.utc(unix_s)}, {unix_s - time.time():+.0f} s from this computer's"
+        offset = f"{unix_s - time.time():+.0f} s".replace("-", "\u2212")
+        clock = f"{words.utc(unix_s)}, {offset} from this computer's"
     rows += [
         ("Clock", clock),
         ("Interval", words.duration(now.interval_ms / 1000)),

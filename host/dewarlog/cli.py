@@ -37,10 +37,25 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+
+def _a_file(path: Path) -> Path:
+    if not path.is_file():
+        raise typer.BadParameter(
+            f"{words.plain(str(path))} is a pipe or a device. A log is read more than once: save "
+            "it to a file first."
+        )
+    return path
+
+
 LogPath = Annotated[
     Path,
     typer.Argument(
-        metavar="LOG", exists=True, dir_okay=False, readable=True, help="A log file (*.dwl)."
+        metavar="LOG",
+        exists=True,
+        dir_okay=False,
+        readable=True,
+        callback=_a_file,
+        help="A log file (*.dwl).",
     ),
 ]
 Device = Annotated[
@@ -127,18 +142,22 @@ def report(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write one HTML page that says everything: verdict, plot, causes, custody, evidence.
+    """Write the verdict and all its evidence as one HTML page.
 
     The page needs no network and no other file; print it or send it as it is.
     """
+    from dewarlog.output import refuse_logs, whole
+
+    target = output or log.with_suffix(".html")
     with console.failures(as_json=as_json):
+        refuse_logs(target, log)
         review, verdict = _judge(log)
         from dewarlog.report.as_html import render
         from dewarlog.report.build import build_report
 
         page = render(build_report(log, review, verdict))
-        target = output or log.with_suffix(".html")
-        target.write_text(page, encoding="utf-8")
+        with whole(target) as place:
+            place.write_text(page, encoding="utf-8")
         if as_json:
             console.say_json(
                 {
@@ -187,20 +206,26 @@ def export(
         raise typer.BadParameter("Parquet holds the samples; write events as CSV")
     if as_json and output is None and table_format == "csv":
         raise typer.BadParameter("--json needs --output: the table itself goes to standard output")
+    from dewarlog.output import refuse_logs, whole
+
+    target = output or (log.with_suffix(".parquet") if table_format == "parquet" else None)
     with console.failures(as_json=as_json):
+        if target is not None:
+            refuse_logs(target, log)
         review, verdict = _judge(log)
         from dewarlog.export import export_csv, export_parquet
 
-        if table_format == "parquet":
-            target = output or log.with_suffix(".parquet")
-            rows = export_parquet(review, target)
-        elif output is None:
-            target = None
-            rows = export_csv(review, sys.stdout, table)
+        rows = 0
+        if target is None:
+            with console.table_output() as out:
+                rows = export_csv(review, out, table)
         else:
-            target = output
-            with output.open("w", encoding="utf-8", newline="") as file:
-                rows = export_csv(review, file, table)
+            with whole(target) as place:
+                if table_format == "parquet":
+                    rows = export_parquet(review, place)
+                else:
+                    with place.open("w", encoding="utf-8", newline="") as file:
+                        rows = export_csv(review, file, table)
         if as_json:
             console.say_json({"file": str(target), "rows": rows, "source_sha256": review.sha256})
         elif target is not None:
@@ -254,9 +279,11 @@ def pull(
     time_error_ms: Annotated[
         int, typer.Option(min=0, max=60_000, help="How wrong this computer's clock may be.")
     ] = 1000,
-    run: Annotated[int | None, typer.Option(help="Only this run. Default: every run.")] = None,
+    run: Annotated[
+        int | None, typer.Option(min=0, help="Only this run. Default: every run.")
+    ] = None,
     then_check: Annotated[
-        bool, typer.Option("--check", help="Check the newest log pulled, as `dewarlog check`.")
+        bool, typer.Option("--check", help="Check what was pulled of this journey, as `check`.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -281,22 +308,23 @@ def pull(
 
         with _device(device) as link, _progress(show=not as_json) as progress:
             result = pull_logs(link, Archive(archive), options, progress=progress)
-    newest = result.logs[-1].path if then_check and result.logs else None
+    journey = None
+    if then_check and result.logs:
+        with console.failures(as_json=as_json):
+            from dewarlog.journey import judge_journey
+
+            journey = judge_journey([log.path for log in result.logs])
     if as_json:
         data = answers.pull_data(result)
-        with console.failures(as_json=True):
-            review, verdict = (None, None) if newest is None else _judge(newest)
-        if review is not None and verdict is not None:
-            from dewarlog.report.as_json import as_json as data_of
-
-            data["check"] = data_of(review, verdict)
+        if journey is not None:
+            data |= answers.journey_data(journey)
         console.say_json(data)
-        if verdict is not None:
-            raise typer.Exit(verdict.exit_code)
     else:
-        answers.say_pull(result)
-        if newest is not None:
-            check(newest)
+        answers.say_pull(result, run, checked_next=journey is not None)
+        if journey is not None:
+            answers.say_journey(journey)
+    if journey is not None:
+        raise typer.Exit(journey.gravest.verdict.exit_code)
     if any(log.problem is not None for log in result.logs):
         raise typer.Exit(ExitCode.NOT_INTACT)
     if not result.logs:
@@ -370,7 +398,10 @@ def mark(
     note: Annotated[str, typer.Option(help="Anything else. No patient data.")] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Record a custody step in the board's log: who has the dewar, where, from now on."""
+    """Record a custody step in the board's log.
+
+    The step says who has the dewar from now on, and where; it is sealed with the readings.
+    """
     from dewarlog.session import Session
     from dewarlog_wire import layout
     from dewarlog_wire.errors import BlockError
@@ -387,6 +418,8 @@ def mark(
         body = custody_body(number, utc_s, (actor, place, note))
     except BlockError as error:
         raise typer.BadParameter(str(error)) from None
+    except UnicodeEncodeError:
+        raise typer.BadParameter("--actor, --place and --note must be text in UTF-8") from None
     with console.failures(as_json=as_json), _device(device) as link:
         session = Session(link)
         board = session.hello()
@@ -407,7 +440,7 @@ def mark(
         console.say(f"Recorded on {board.name}: {name}, {words.utc(time.time())}")
 
 
-@app.command()
+@app.command(epilog=console.exit_code_table())
 def scan(as_json: AsJson = False) -> None:
     """List the serial ports of this computer, likely boards first."""
     from dewarlog.link.ports import serial_ports
@@ -427,7 +460,7 @@ def scan(as_json: AsJson = False) -> None:
         console.say("No serial port is here. Check the cable: some carry power only.")
 
 
-@app.command()
+@app.command(epilog=console.exit_code_table())
 def archive(folder: ArchiveFolder = None, as_json: AsJson = False) -> None:
     """List the logs this computer holds."""
     with console.failures(as_json=as_json):
@@ -457,7 +490,7 @@ def archive(folder: ArchiveFolder = None, as_json: AsJson = False) -> None:
         )
 
 
-@app.command()
+@app.command(epilog=console.exit_code_table())
 def sim(
     scenario: Annotated[
         str, typer.Option("--scenario", "-s", help="calm, bad, replay, or a scenario file.")
@@ -478,10 +511,15 @@ def sim(
         Path | None,
         typer.Option(metavar="FILE", help="Keep the flash content here, and go on from it."),
     ] = None,
+    air: Annotated[
+        Path | None,
+        typer.Option(metavar="PATH", help="Be on the virtual radio whose socket this is."),
+    ] = None,
 ) -> None:
-    """Start a simulated board: the real firmware on modelled chips, behind a serial port.
+    """Start a simulated board behind a serial port.
 
-    Prints the port's name, runs the trip, then waits; Ctrl-C ends it. From a source tree only.
+    It is the real firmware on modelled chips. Prints the port's name, runs the trip, then waits;
+    Ctrl-C ends it. From a source tree only.
     """
     from dewarlog.sim import run
 
@@ -491,6 +529,8 @@ def sim(
         arguments += ["--pty-link", str(pty_link)]
     if flash_image is not None:
         arguments += ["--flash-image", str(flash_image)]
+    if air is not None:
+        arguments += ["--air", str(air)]
     with console.failures(as_json=False):
         status = run(arguments)
     raise typer.Exit(ExitCode.FAULT if status == 1 else ExitCode(status))
@@ -500,21 +540,42 @@ def main() -> None:
     """Run the command line; nothing but a documented exit code leaves it."""
     # numpy's linear algebra starts a thread for every core when it loads; nothing here uses it.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    console.prepare()
+    code = _exit_code()
+    try:
+        console.flush()
+    except OSError as error:
+        console.warn(f"dewarlog: standard output: {error.strerror}")
+        code = ExitCode.STORAGE
+    sys.exit(code)
+
+
+def _exit_code() -> int:
+    """Run the command; give the code to end with."""
     try:
         app()
+    except SystemExit as ended:
+        if isinstance(ended.__context__, BrokenPipeError):
+            return ExitCode.USE  # typer gives 1 where the reader of a help page goes: not HOLD
+        code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+        if code == ExitCode.INTERRUPTED:
+            console.warn("dewarlog: stopped")
+        return code
     except DewarlogError as error:
         console.warn(f"dewarlog: {error}")
-        sys.exit(error.exit_code)
-    except BrokenPipeError:
-        # Whoever read our output has gone; there is nobody left to tell.
-        sys.stderr.close()
-        sys.exit(ExitCode.USE)
+        return error.exit_code
     except KeyboardInterrupt:
         console.warn("dewarlog: stopped")
-        sys.exit(ExitCode.INTERRUPTED)
+        return ExitCode.INTERRUPTED
+    except OSError as error:
+        # What a command reads and writes is caught where it does so: this is its output.
+        console.warn(f"dewarlog: standard output: {error.strerror}")
+        console.reader_gone()
+        return ExitCode.STORAGE
     except Exception:  # noqa: BLE001 - exit code 1 means HOLD, so no traceback may end with it
         import traceback
 
         traceback.print_exc()
         console.warn("dewarlog: this is a fault of the program; please report the lines above.")
-        sys.exit(ExitCode.FAULT)
+        return ExitCode.FAULT
+    return ExitCode.USE

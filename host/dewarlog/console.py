@@ -1,5 +1,8 @@
 """What commands print: plain text that is safe, wraps, and needs no library to load.
 
+Output never decides a verdict: a terminal or a pipe that cannot show a character gets another one,
+and a reader that goes away (`| head`) leaves the command to end with its own exit code.
+
 Everything that came from a log, a board or a file name goes through words.plain, so that no
 control character reaches the terminal. Colour only where a person looks, and never alone: the word
 says it too (https://no-color.org).
@@ -7,13 +10,15 @@ says it too (https://no-color.org).
 
 from __future__ import annotations
 
+import codecs
+import io
 import json
 import os
 import shutil
 import sys
 import textwrap
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TextIO
 
 from dewarlog import words
 from dewarlog.errors import DewarlogError, ExitCode
@@ -30,6 +35,16 @@ _STYLES: Final = {
 }
 _RESET: Final = "\x1b[0m"
 _WIDEST: Final = 100
+# For terminals and pipes that are not UTF-8: Windows' cp1252, LC_ALL=POSIX.
+_PLAINER_NAME: Final = "dewarlog.plainer"
+_PLAINER: Final = {
+    "\u2212": "-",
+    "\u2013": "-",
+    "\u00b0": "deg",
+    "\u00b1": "+/-",
+    "\u2192": "->",
+    "\u00b7": "-",
+}
 
 EXIT_CODES: Final = (
     (ExitCode.USE, "done; where a log was judged: intact, and USE"),
@@ -50,6 +65,53 @@ def exit_code_table() -> str:
     return "\b\nExit codes:\n" + "\n".join(lines)
 
 
+def prepare() -> None:
+    """Make standard output and error safe to print to, whatever they are."""
+    codecs.register_error(_PLAINER_NAME, _plainer)
+    # A stream that the caller closed is None: its number must not go to a file opened later.
+    if sys.stdout is None:  # pyright: ignore[reportUnnecessaryComparison]
+        sys.stdout = _nowhere()
+    if sys.stderr is None:  # pyright: ignore[reportUnnecessaryComparison]
+        sys.stderr = _nowhere()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors=_PLAINER_NAME)
+
+
+def _nowhere() -> io.TextIOWrapper:
+    return open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123 - open until the end
+
+
+def _plainer(error: UnicodeError) -> tuple[str | bytes, int]:
+    """Write a character that the stream cannot show with ones that it can."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    text = error.object[error.start : error.end]
+    return "".join(_PLAINER.get(char, words.escaped(char)) for char in text), error.end
+
+
+def reader_gone() -> None:
+    """Go on in silence: whoever read standard output has gone, and nobody is left to tell."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, sys.stdout.fileno())
+    except (OSError, ValueError):
+        sys.stdout = _nowhere()
+    finally:
+        os.close(nowhere)
+
+
+def flush() -> None:
+    """Bring out everything printed; what standard output cannot take is an OSError."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        reader_gone()
+    except OSError:
+        reader_gone()  # so that Python, when it ends, does not try again
+        raise
+
+
 def styled(text: str, style: str) -> str:
     """Colour text where standard output is a terminal and nobody asked for none."""
     if not sys.stdout.isatty() or os.environ.get("NO_COLOR"):
@@ -59,7 +121,10 @@ def styled(text: str, style: str) -> str:
 
 def say(text: str = "") -> None:
     """Print a line; text from outside must have gone through words.plain."""
-    print(text)  # noqa: T201 - this is where the program prints
+    try:
+        print(text)  # noqa: T201 - this is where the program prints
+    except BrokenPipeError:
+        reader_gone()
 
 
 def warn(text: str) -> None:
@@ -81,7 +146,7 @@ def wrapped(text: str, indent: str, first: str | None = None) -> str:
 
 def say_json(data: dict[str, Any]) -> None:
     """Print data as JSON: ASCII only, so that nothing in it can speak to a terminal."""
-    print(json.dumps(data, indent=2))  # noqa: T201
+    say(json.dumps(data, indent=2))
 
 
 def say_table(heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:
@@ -91,6 +156,19 @@ def say_table(heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:
     for row in (heads, *safe):
         line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
         say(styled(line.rstrip(), "soft") if row is heads else line.rstrip())
+
+
+@contextmanager
+def table_output() -> Generator[TextIO]:
+    """Give standard output for a table: UTF-8 as in a file, unless a person looks at it."""
+    out = sys.stdout
+    if isinstance(out, io.TextIOWrapper) and not out.isatty():
+        out.flush()
+        out.reconfigure(encoding="utf-8", newline="")
+    try:
+        yield out
+    except BrokenPipeError:
+        reader_gone()
 
 
 @contextmanager
@@ -105,8 +183,6 @@ def failures(*, as_json: bool) -> Generator[None]:
             warn(f"dewarlog: {error}")
         raise SystemExit(int(error.exit_code)) from None
     except OSError as error:
-        if isinstance(error, BrokenPipeError):
-            raise
         place = "" if error.filename is None else f"{error.filename}: "
         if as_json:
             say_json({"error": "OSError", "message": f"{place}{error.strerror}"})

@@ -25,6 +25,7 @@ The tree, with the exit code a command ends with:
     |  |- LogDamaged              3   bytes changed, missing or torn
     |  |- UnknownVersion          3   written by a newer board than this program knows
     |  `- NotALog                 4   empty, or not a dewarlog log at all
+    |- LogInTheWay                2   the file to write is, or is named like, a log
     `- SetUpError                 2   this installation lacks something
        |- ExtraMissing            2   an optional library: the message names the extra
        `- SimulatorMissing        2   the simulated board comes with the source tree only
@@ -327,6 +328,22 @@ class NotALog(LogError):
     def __init__(self, path: Path | None, reason: str) -> None:
         super().__init__(path, 0, f"not a dewarlog log: {reason}.")
         self.reason = reason
+
+
+# --- what a command writes ----------------------------------------------------------------------
+
+
+class LogInTheWay(DewarlogError):
+    """What a command was to write over is a log, or is named like one."""
+
+    exit_code = ExitCode.USAGE
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            f"{path}: this is a log, or named like one, and logs are evidence: it is left as it "
+            "is. Name another file with --output."
+        )
+        self.path = path
 
 
 # --- this installation --------------------------------------------------------------------------

@@ -32,7 +32,9 @@ if TYPE_CHECKING:
     from dewarlog.checks.review import Review
     from dewarlog.records import Event, SampleSpan
 
-_FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
+# The last four are the wide forms, which some spreadsheets take for the narrow ones.
+_FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r", "\n", *"\uff1d\uff0b\uff0d\uff20")
+_UNITS: Final = {"_degc": "degC", "_s": "s", "_k": "K"}
 # Uncertainty hardly changes within a few degrees: a coarse grid and a straight line between.
 _GRID_DEGC: Final = np.arange(-260.0, 401.0, 10.0)
 _DIGITS: Final = 4
@@ -236,11 +238,14 @@ def export_parquet(review: Review, target: Path) -> int:
         raise ExtraMissing("Parquet", "pyarrow", "export") from None
     samples = _SampleTable(review)
     names = [state_name(state) for state in range(256)]
-    fields = [pa.field(head, _arrow_type(pa, head)) for head in samples.heads]
+    fields = [
+        pa.field(head, _arrow_type(pa, head), metadata=_unit(head)) for head in samples.heads
+    ]
     facts = {name: words.plain(value) for name, value in source_facts(review)}
     schema = pa.schema(fields, metadata=facts)
     rows = 0
-    with pq.ParquetWriter(target, schema, compression="zstd") as writer:
+    # Opened here: pyarrow would take some names for the address of a network store.
+    with target.open("wb") as file, pq.ParquetWriter(file, schema, compression="zstd") as writer:
         for span, _ in contents(review.path):
             if span is None:
                 continue
@@ -251,6 +256,14 @@ def export_parquet(review: Review, target: Path) -> int:
             writer.write_batch(pa.RecordBatch.from_arrays(arrays, schema=schema))
             rows += span.count
     return rows
+
+
+def _unit(head: str) -> dict[str, str] | None:
+    """Give a column's unit, which its name ends with, as metadata of the column."""
+    for ending, unit in _UNITS.items():
+        if head.endswith(ending):
+            return {"unit": unit}
+    return None
 
 
 def _arrow_type(pa: Any, head: str) -> Any:  # noqa: ANN401 - pyarrow is an optional extra

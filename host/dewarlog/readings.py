@@ -33,6 +33,9 @@ WINDOW_BYTES: Final = 1 << 20
 # Columns are decoded together, one array step a sample of all of them: enough at once keeps numpy
 # busy, and a bound keeps memory flat (a value takes about 100 bytes while it is worked on).
 VALUES_AT_ONCE: Final = 5 << 17
+# A file that begins with so many bytes of something else is something else: 16 times the largest
+# flash of a board. Without a bound, a disk image or /dev/zero would be searched to its end.
+SEARCH_BYTES: Final = 1 << 26
 _MAGICS: Final = (layout.BLOCK_MAGIC, layout.JOURNAL_MAGIC)
 
 
@@ -40,11 +43,16 @@ class LogReader:
     """Reads one log file from front to back; `items` yields what it holds, in file order."""
 
     def __init__(
-        self, file: IO[bytes], path: Path | None = None, window_bytes: int = WINDOW_BYTES
+        self,
+        file: IO[bytes],
+        path: Path | None = None,
+        window_bytes: int = WINDOW_BYTES,
+        search_bytes: int = SEARCH_BYTES,
     ) -> None:
         self._file = file
         self._path = path
         self._window_bytes = max(window_bytes, layout.BLOCK_MAX_BYTES)
+        self._search_bytes = search_bytes
         self._sha256 = hashlib.sha256()
         self._window = b""
         self._base = 0  # file offset of the window's first byte
@@ -88,6 +96,10 @@ class LogReader:
                     lost_from = self._base + position
                     self._chain = None
                 position = self._next_magic(position + 1)
+                if not found and self._base + position > self._search_bytes:
+                    mib = self._search_bytes >> 20
+                    what = f"no block of a log is in its first {mib} MiB (another file?)"
+                    raise NotALog(self._path, what)
                 continue
             if lost_from is not None:
                 drafts.append(self._lost(lost_from, self._base + position))

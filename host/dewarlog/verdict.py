@@ -55,7 +55,7 @@ class Verdict:
     def call_label(self) -> str:
         """Say when to call the contact."""
         if self.word is Word.HOLD:
-            return "Call now: they decide"
+            return "Call now, they decide"
         return "Questions" if self.word is Word.USE else "If the log stays empty, call"
 
     @property

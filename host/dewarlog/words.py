@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import unicodedata
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
 _MINUTE_S = 60
 _HOUR_S = 3600
 _DAY_S = 86400
+# Unicode's categories: control, format, surrogate, line and paragraph separator.
+_UNSAFE = frozenset(("Cc", "Cf", "Cs", "Zl", "Zp"))
 
 
 def duration(seconds: float) -> str:
@@ -91,24 +94,20 @@ def plain(text: str) -> str:
     r"""Make text from a log safe for a terminal: control characters become `\x1b` and the like.
 
     Covers C0, DEL, C1 and the characters that reorder or hide text (bidirectional controls,
-    zero-width ones, line and paragraph separators).
+    zero-width and other format characters, tags, line and paragraph separators).
     """
-    return "".join(_escape(char) if _is_unsafe(char) else char for char in text)
+    if text.isprintable():
+        return text
+    return "".join(escaped(char) if _is_unsafe(char) else char for char in text)
 
 
 def _is_unsafe(char: str) -> bool:
-    code = ord(char)
-    return (
-        code < 0x20
-        or 0x7F <= code < 0xA0
-        or 0x200B <= code <= 0x200F
-        or 0x2028 <= code <= 0x202E
-        or 0x2060 <= code <= 0x206F
-        or code == 0xFEFF
-        or 0xD800 <= code <= 0xDFFF
-    )
+    return unicodedata.category(char) in _UNSAFE or 0x2060 <= ord(char) <= 0x206F
 
 
-def _escape(char: str) -> str:
+def escaped(char: str) -> str:
+    r"""Write a character as its number: `\x1b`, `\u202e`, `\U000e0041`."""
     code = ord(char)
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+    if code < 0x100:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x1_0000 else f"\\U{code:08x}"

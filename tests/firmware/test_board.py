@@ -357,21 +357,6 @@ def test_the_supply_is_read_through_the_divider(pico_w: Any) -> None:
     assert pico_w.supply().read_mv() == 3300
 
 
-def test_free_bytes_are_those_a_writer_can_use(
-    pico_w: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Not those the file system keeps back."""
-    state = (4096, 4096, 212, 60, 50, 0, 0, 0, 0, 255)
-    monkeypatch.setattr(os, "statvfs", lambda path: state if path == "/" else None)
-
-    assert pico_w.free_bytes() == 50 * 4096
-
-
-def test_a_watchdog_takes_its_time_from_the_caller(pico_w: Any) -> None:
-    """In milliseconds."""
-    assert pico_w.watchdog(8000).options == {"timeout": 8000}
-
-
 BOARD_SCRIPT = """
 import sys
 

@@ -326,3 +326,31 @@ def test_stop_gives_up_the_sample_and_can_be_followed_by_a_start() -> None:
 
     assert (sample.tick_no, list(sample.voltage_raw)) == (1, [3, 4])
     assert rig.take() is None
+
+
+def test_a_timer_that_fell_silent_is_started_again() -> None:
+    """A handler the port has dropped: two periods and a second later sampling goes on."""
+    rig = Rig()
+    rig.convert(1, 1)
+    taken(rig)
+    rig.timer.stop()
+    rig.now_ms += 2 * PERIOD_MS + 999
+    assert not rig.sampler.revive()
+    rig.now_ms += 1
+    assert rig.sampler.revive()
+    rig.convert(2, 2)
+    sample = taken(rig)
+
+    assert (sample.ticks_ms, list(sample.voltage_raw)) == (5_000 + 2 * PERIOD_MS + 1000, [2, 2])
+    assert rig.timer.callback is not None
+
+
+def test_a_timer_that_ticks_is_left_alone() -> None:
+    """Late as the loop may be, and after a change of the period."""
+    rig = Rig()
+    rig.sampler.set_period_ms(2 * PERIOD_MS)
+    rig.now_ms += 3 * PERIOD_MS
+
+    assert not rig.sampler.revive()
+    rig.tick()
+    assert not rig.sampler.revive()

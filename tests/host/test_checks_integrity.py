@@ -83,13 +83,25 @@ def test_a_truncated_log_is_incomplete(tmp_path: Path) -> None:
     assert finding.offset == writer.offsets[-1]
 
 
+def test_a_log_cut_between_two_blocks_does_not_claim_its_end(tmp_path: Path) -> None:
+    """Its bytes are sound, so the note says where it ends, and that more may have followed."""
+    writer = trip()
+    whole = _review(tmp_path, bytes(writer.data))
+    short = _review(tmp_path, bytes(writer.data[: writer.offsets[3]]))
+
+    notes = {item.code: item.message for item in short.findings}
+    assert "or its end is missing. Its last block is 2." in notes["still-recording"]
+    assert "still-recording" not in {item.code for item in whole.findings}
+
+
 def test_a_doubled_log_is_named_and_counted_once(tmp_path: Path) -> None:
     """The second copy adds no sample, no event and no gap."""
     data = bytes(trip().data)
     once, twice = _review(tmp_path, data), _review(tmp_path, data + data)
 
-    assert [item.code for item in _broken(twice)] == ["doubled"] * 5
+    assert [item.code for item in _broken(twice)] == ["doubled"]
     assert twice.integrity.first_bad is not None
+    assert f"from byte {len(data):,} on (blocks 0 to 4)" in twice.integrity.first_bad.message
     assert twice.integrity.first_bad.offset == len(data)
     assert (twice.coverage, twice.events) == (once.coverage, once.events)
 
@@ -101,7 +113,32 @@ def test_the_copy_of_one_block_is_named(tmp_path: Path) -> None:
     data = writer.data[: writer.offsets[3]] + block + writer.data[writer.offsets[3] :]
 
     (finding,) = _broken(_review(tmp_path, bytes(data)))
-    assert finding.message == "Block 2 stands in the file a second time."
+    start, end = writer.offsets[3], writer.offsets[3] + len(block)
+    assert finding.message == (
+        f"Block 2 (bytes {start:,} to {end:,}) stands in the file a second time."
+    )
+
+
+def test_parts_joined_in_the_wrong_order_are_not_missing(tmp_path: Path) -> None:
+    """One finding says which blocks stand where; no byte is called lost, replaced or doubled."""
+    writer = trip()
+    first, second = writer.offsets[2], writer.offsets[4]
+    data = bytes(writer.data[first:second] + writer.data[:first] + writer.data[second:])
+
+    (finding,) = _broken(_review(tmp_path, data))
+    assert finding.code == "out-of-order"
+    start, end = second - first, second
+    assert finding.message.startswith(f"Blocks 0 to 1 (bytes {start:,} to {end:,}) stand behind")
+
+
+def test_a_part_that_is_missing_and_one_out_of_order_are_both_named(tmp_path: Path) -> None:
+    """Half of what is missing turning up later does not excuse the other half."""
+    writer = trip()
+    at = writer.offsets
+    data = bytes(writer.data[: at[1]] + writer.data[at[3] :] + writer.data[at[1] : at[2]])
+
+    codes = {item.code for item in _broken(_review(tmp_path, data))}
+    assert codes == {"blocks-missing", "out-of-order"}
 
 
 def test_blocks_that_are_missing_are_told_apart_from_damage(tmp_path: Path) -> None:
@@ -142,7 +179,10 @@ def test_a_block_of_another_run_is_named_and_left_out(tmp_path: Path) -> None:
     other = trip(1, writer=LogWriter(run=8, channels=2))
     review = _review(tmp_path, bytes(trip().data + other.data))
 
-    assert {finding.code for finding in _broken(review)} == {"foreign-run"}
+    (finding,) = _broken(review)
+    assert finding.code == "foreign-run"
+    start, end = len(trip().data), len(trip().data) + len(other.data)
+    assert f"(run 8, blocks 0 to 1; bytes {start:,} to {end:,})" in finding.message
     assert review.coverage.samples == 4 * 360
 
 
@@ -155,6 +195,15 @@ def test_rubbish_between_blocks_is_damage_that_loses_nothing(tmp_path: Path) -> 
 
     (finding,) = _broken(review)
     assert "between two blocks that follow each other" in finding.message
+    assert review.coverage.samples == 4 * 360
+
+
+def test_rubbish_before_the_first_block_is_damage_that_loses_nothing(tmp_path: Path) -> None:
+    """The finding says where it stands."""
+    review = _review(tmp_path, b"\xff" * 99 + bytes(trip().data))
+
+    (finding,) = _broken(review)
+    assert finding.message == "The log is damaged at bytes 0 to 99, before its first block."
     assert review.coverage.samples == 4 * 360
 
 

@@ -10,7 +10,18 @@ from dewarlog.checks.finding import Severity
 from dewarlog.checks.review import review_log
 from dewarlog_wire import layout
 from log_writer import DEGC, UTC_2026_03_01, EventSpec, LogWriter
-from trips import BLOCK, COLD_COUNT, HOUR_MS, NEVER, clock_read, quiet, trip, voltage_raw, written
+from trips import (
+    BLOCK,
+    COLD_COUNT,
+    HOUR_MS,
+    NEVER,
+    clock_read,
+    custody,
+    quiet,
+    trip,
+    voltage_raw,
+    written,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -181,6 +192,21 @@ def test_a_calm_trip_is_covered_to_the_last_second(tmp_path: Path) -> None:
     coverage = _review(tmp_path, trip()).coverage
 
     assert (coverage.gaps, coverage.share, coverage.samples) == ((), 1.0, 4 * BLOCK)
+
+
+def test_a_log_that_begins_after_the_journey_began_says_what_it_cannot_show(
+    tmp_path: Path,
+) -> None:
+    """A run with a receipt but no beginning may be a short one, started on the way."""
+    writer = LogWriter(channels=2)
+    writer.start()
+    writer.samples(0, [quiet(1), quiet(2)], events=[custody(60_000, 3, "Ward 4")])
+
+    (finding,) = _found(_review(tmp_path, writer), "no-custody")
+
+    assert finding.severity is Severity.INFO
+    assert finding.message.startswith("No pack-out or departure is in the log")
+    assert _found(_review(tmp_path, trip()), "no-custody") == []
 
 
 def test_readings_that_begin_after_pack_out_do_not_cover_the_journey(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Protocol
 
@@ -20,8 +21,6 @@ from log_writer import DEFAULT_TEXTS, DEGC, UTC_2026_03_01, LogWriter
 from trips import trip, written
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from log_writer import EventSpec
 
 
@@ -70,6 +69,26 @@ def test_check_answers_with_word_and_exit_code(tmp_path: Path, name: str) -> Non
     assert said.output.split()[0] == word
     data = json.loads(told.stdout)
     assert (data["verdict"], data["exit_code"]) == (word, code)
+
+
+def test_a_flipped_bit_anywhere_is_not_intact_and_is_placed(tmp_path: Path) -> None:
+    """At 100 places of a log, and in each of its first 20 bytes: exit code 3, and where it is."""
+    data = bytes(trip(2).data)
+    log = tmp_path / "a.dwl"
+    for place in (*range(20), *range(20, len(data), len(data) // 100)):
+        flipped = bytearray(data)
+        flipped[place] ^= 1 << place % 8
+        log.write_bytes(flipped)
+        result = _run("check", str(log), "--json")
+        assert result.exit_code == ExitCode.NOT_INTACT
+        broken = [
+            item for item in json.loads(result.stdout)["findings"] if item["offset"] is not None
+        ]
+        assert any(
+            item["evidence"]["first_byte"] <= place < item["evidence"]["end_byte"]
+            for item in broken
+            if "first_byte" in item["evidence"]
+        )
 
 
 @pytest.mark.parametrize("data", [b"", b"not ours" * 100])
@@ -147,8 +166,17 @@ def test_every_command_explains_itself(command: str) -> None:
 
     assert result.exit_code == 0
     assert len(result.output.splitlines()) > 6
+    assert "Exit codes:" in result.output
     if command != "sim":
         assert "--json" in result.output
+
+
+def test_the_readme_has_every_exit_code() -> None:
+    """With the meaning that the help page gives."""
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+
+    for code, meaning in console.EXIT_CODES:
+        assert f"| {int(code)} | {meaning} |" in readme
 
 
 def test_help_documents_every_exit_code() -> None:

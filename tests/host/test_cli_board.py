@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import struct
 from typing import TYPE_CHECKING, Any
 
@@ -11,9 +12,11 @@ from typer.testing import CliRunner
 
 import dewarlog.link
 from dewarlog import cli
+from dewarlog.archive import Archive
 from dewarlog.errors import ExitCode, PortMissing
 from dewarlog_wire import layout
 from dewarlog_wire.events import read_custody
+from log_writer import DEGC, EventSpec, LogWriter
 from memory_board import Clock, MemoryDevice, MemoryLink, MemoryStore, StoredRun
 from trips import trip
 
@@ -99,9 +102,34 @@ def test_pull_can_check_at_once(board: MemoryLink, tmp_path: Path) -> None:
     """In words the verdict follows the pull; as JSON both stand in one document."""
     code, output = _run("pull", "usb:x", "--archive", str(tmp_path), "--check")
     assert code == ExitCode.USE
+    assert "Next: dewarlog check" not in output
     assert " USE " in output
     code, data = _json("pull", "usb:x", "--archive", str(tmp_path), "--check")
     assert (code, data["check"]["verdict"]) == (0, "USE")
+
+
+def test_a_run_that_ended_on_the_way_counts_too(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The newest run says USE; the one before, of the same day, decides all the same."""
+
+    def warm(hour: int, readings: list[list[int]]) -> list[EventSpec]:
+        readings[0][100:] = [-140 * DEGC] * len(readings[0][100:])
+        return []
+
+    first = trip(2, change=warm, writer=LogWriter(run=1, channels=2))
+    second = trip(2, writer=LogWriter(run=2, channels=2), ahead_s=3 * 3600)
+    runs = {1: StoredRun([bytes(first.data)]), 2: StoredRun([bytes(second.data)])}
+    store = MemoryStore(runs)
+    monkeypatch.setattr(dewarlog.link, "open_link", lambda _: MemoryLink(store, Clock()))
+    code, output = _run("pull", "usb:x", "--archive", str(tmp_path), "--check")
+    again, data = _json("pull", "usb:x", "--archive", str(tmp_path), "--check")
+
+    assert (code, again) == (ExitCode.HOLD, ExitCode.HOLD)
+    assert output.rstrip().endswith("The journey:  HOLD  for run 1, above.")
+    assert data["check"]["verdict"] == "USE"
+    assert [check["verdict"] for check in data["earlier_checks"]] == ["HOLD"]
+    assert data["journey_verdict"] == "HOLD"
 
 
 def test_pull_tells_the_time_unless_told_not_to(board: MemoryLink, tmp_path: Path) -> None:
@@ -122,6 +150,55 @@ def test_pull_of_an_empty_board_is_no_data(
 
     code, output = _run("pull", "usb:x", "--archive", str(tmp_path))
     assert (code, "holds no log" in output) == (ExitCode.NO_DATA, True)
+
+
+def test_pull_of_a_run_that_is_not_there_names_it(board: MemoryLink, tmp_path: Path) -> None:
+    """The board does hold a log: not this one."""
+    code, output = _run("pull", "usb:x", "--archive", str(tmp_path), "--run", "99")
+
+    assert code == ExitCode.NO_DATA
+    assert "holds no run 99" in output
+
+
+def test_a_full_disk_ends_with_the_code_of_storage_and_loses_nothing(
+    board: MemoryLink, tmp_path: Path
+) -> None:
+    """What came is kept: with room again, only the rest is fetched."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # 700 bytes for a file: a note fits, the log does not.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (700, before[1]))
+    try:
+        code, told = _json("pull", "usb:x", "--archive", str(tmp_path))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+    assert (code, told["error"]) == (ExitCode.STORAGE, "DiskFull")
+    assert str(tmp_path) in told["message"]
+    code, told = _json("pull", "usb:x", "--archive", str(tmp_path))
+    size = len(trip(2).data)
+    assert (code, told["held_bytes"], told["received_bytes"]) == (0, 700, size - 700)
+
+
+def test_an_archive_that_cannot_be_made_ends_with_the_code_of_storage(
+    board: MemoryLink, tmp_path: Path
+) -> None:
+    """The message names the folder."""
+    (tmp_path / "file").write_text("in the way")
+    code, told = _json("pull", "usb:x", "--archive", str(tmp_path / "file" / "archive"))
+
+    assert (code, told["error"]) == (ExitCode.STORAGE, "ArchiveError")
+    assert str(tmp_path / "file" / "archive") in told["message"]
+
+
+def test_a_second_pull_of_the_same_board_is_told_to_wait(
+    board: MemoryLink, tmp_path: Path
+) -> None:
+    """It writes nothing and does not wait in silence."""
+    with Archive(tmp_path).lock(bytes.fromhex(DEVICE_ID)):
+        code, told = _json("pull", "usb:x", "--archive", str(tmp_path))
+
+    assert (code, told["error"]) == (ExitCode.STORAGE, "ArchiveLocked")
+    assert not list(tmp_path.rglob("*.dwl"))
 
 
 def test_the_archive_lists_what_was_pulled(board: MemoryLink, tmp_path: Path) -> None:

@@ -94,7 +94,8 @@ def test_without_a_clock_there_is_no_time_in_the_table(tmp_path: Path) -> None:
 @given(st.text(max_size=30))
 def test_no_text_becomes_a_formula(text: str) -> None:
     """What a spreadsheet would run gets an apostrophe in front."""
-    assert not safe(text).startswith(("=", "+", "-", "@", "\t", "\r"))
+    wide = ("\uff1d", "\uff0b", "\uff0d", "\uff20")
+    assert not safe(text).startswith(("=", "+", "-", "@", "\t", "\r", *wide))
 
 
 def test_hostile_texts_stay_in_their_cells(tmp_path: Path) -> None:
@@ -133,6 +134,21 @@ def test_parquet_says_what_the_csv_says(tmp_path: Path) -> None:
     assert table["probe_1_state"].to_pylist() == ["ok", "open", "ok"]
     assert table["utc"].to_pylist()[0].year == 2026
     assert table.schema.metadata[b"source_sha256"].decode() == review.sha256
+
+
+def test_parquet_columns_carry_their_unit(tmp_path: Path) -> None:
+    """Every number that is a quantity says in which unit it is."""
+    parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is an extra")
+    target = tmp_path / "out.parquet"
+    export_parquet(review_log(written(tmp_path, _small())), target)
+    schema = parquet.read_schema(target)
+
+    def unit(name: str) -> bytes | None:
+        return (schema.field(name).metadata or {}).get(b"unit")
+
+    names = ("probe_1_degc", "cold_junction_degc", "probe_1_expanded_u_k", "uptime_s", "sample")
+    assert [unit(name) for name in names] == [b"degC", b"degC", b"K", b"s", None]
+    assert str(schema.field("utc").type) == "timestamp[ms, tz=UTC]"
 
 
 def test_without_pyarrow_the_extra_is_named(

@@ -211,6 +211,18 @@ def test_what_is_no_log_is_refused_by_name(data: bytes, words: str) -> None:
         _items(data)
 
 
+def test_what_is_no_log_is_not_searched_for_ever() -> None:
+    """A disk image or an endless device ends at the bound; a log behind less rubbish is found."""
+    log = bytes(trip(1).data)
+    rubbish = bytes(2 << 20)
+
+    with pytest.raises(NotALog, match="in its first 1 MiB"):
+        list(LogReader(io.BytesIO(rubbish + log), search_bytes=1 << 20).items())
+    found = list(LogReader(io.BytesIO(rubbish + log), search_bytes=4 << 20).items())
+    assert isinstance(found[0], Lost)
+    assert found[0].length == len(rubbish)
+
+
 def test_a_newer_format_is_refused_and_a_flipped_version_bit_is_damage() -> None:
     """Only a block whose CRC holds can say that it is newer."""
     writer = LogWriter()

@@ -15,8 +15,10 @@ from dewarlog.checks.review import review_log
 from dewarlog.report.as_html import render
 from dewarlog.report.as_json import as_json
 from dewarlog.report.build import build_report
+from dewarlog.report.journey import picture_of
+from dewarlog.report.plot import WIDE
 from dewarlog.report.timeline import timeline_of
-from dewarlog.report.traces import COLUMNS, gather
+from dewarlog.report.traces import COLUMNS, Trace, gather
 from dewarlog.verdict import judge
 from dewarlog_wire import layout
 from log_writer import DEFAULT_TEXTS, DEGC, UTC_2026_03_01, LogWriter
@@ -123,6 +125,85 @@ def test_the_verdict_and_what_to_do_come_first(tmp_path: Path) -> None:
     assert 'href="tel:+15550100"' in page
 
 
+def test_the_first_line_names_the_shipment_and_whose_it_is(tmp_path: Path) -> None:
+    """A report must be matched to the product in hand before its verdict is acted on."""
+    report, page = _made(tmp_path, _bad_trip())
+
+    assert report.heading == (
+        "Shipment SHIP-2026-0310 \u00b7 Chain of identity COI-7F3A \u00b7 Dewar DW-0042"
+    )
+    assert page.index("COI-7F3A") < page.index("Do not use the product")
+
+
+@pytest.mark.parametrize(("is_bad", "expected"), [(True, True), (False, False)])
+def test_the_senders_handling_stands_behind_the_steps(
+    tmp_path: Path, is_bad: bool, expected: bool
+) -> None:
+    """What was written before the journey must not read as an order against HOLD."""
+    text = _Page(_made(tmp_path, _bad_trip() if is_bad else trip())[1]).text
+
+    assert ("The steps above come first." in text) is expected
+    assert "Keep the dewar upright." in text
+
+
+def test_a_shock_that_means_hold_says_the_word(tmp_path: Path) -> None:
+    """Its frame is red; on grey paper the word has to tell."""
+    report, page = _made(tmp_path, _bad_trip())
+
+    (card,) = report.shock_cards
+    assert card.holds
+    assert card.title.startswith("Shock 1 \u00b7 HOLD \u00b7 2026-03-01")
+    assert "HOLD" in page[page.index("<figcaption>") : page.index("</figcaption>")]
+
+
+def test_legends_tell_curves_apart_without_colour(tmp_path: Path) -> None:
+    """Each curve's piece of line in a legend has the dash of the curve."""
+    report, page = _made(tmp_path, _bad_trip())
+
+    first, second = (re.sub(r"\bc\d\b", "", line.key) for line in report.legend)
+    assert first != second
+    assert page.count('class="key"') == len(report.legend) + len(report.axes_legend)
+    assert "beyond a HOLD limit" in page
+    assert "beyond a warning limit" not in page
+
+
+def test_each_row_of_a_table_is_named_for_those_who_hear_it(tmp_path: Path) -> None:
+    """The first cell heads its row; dates in cells stay on one line."""
+    page = _made(tmp_path, _bad_trip())[1]
+
+    assert page.count('<tr><th scope="row"') == page.count("<tr>") - page.count("<thead>")
+    assert '<span class="unbroken">2026-03-01</span>' in page
+
+
+@pytest.mark.parametrize(("crossed", "expected"), [("left", "right"), ("right", "left")])
+def test_a_limit_is_written_where_no_curve_crosses_it(
+    tmp_path: Path, crossed: str, expected: str
+) -> None:
+    """The words of a limit keep clear of the curve that passes it."""
+    path = written(tmp_path, trip())
+    review = review_log(path)
+    axis = timeline_of(review)
+    readings = np.full(COLUMNS, -190.0)
+    part = slice(0, COLUMNS // 3) if crossed == "left" else slice(2 * COLUMNS // 3, None)
+    readings[part] = np.linspace(-160, -140, COLUMNS // 3)
+    picture = picture_of(review, axis, (Trace(0, readings, readings),)).wide
+
+    place = re.search(r'<text x="([\d.]+)" [^>]*>HOLD above', picture)
+    assert place is not None
+    assert ("left" if float(place.group(1)) < WIDE.width / 4 else "right") == expected
+    assert picture.rindex("<polyline") < picture.index("HOLD above", place.start())
+
+
+def test_joining_columns_keeps_those_left_over() -> None:
+    """Where the columns do not divide evenly, the last ones still count."""
+    trace = Trace(0, np.array([-190.0, -190.0, -195.0]), np.array([-190.0, -190.0, -140.0]))
+
+    joined = trace.joined(2)
+
+    assert joined.low_degc.tolist() == [-190.0, -195.0]
+    assert joined.high_degc.tolist() == [-190.0, -140.0]
+
+
 def test_the_page_is_well_formed_and_needs_nothing_else(tmp_path: Path) -> None:
     """No script, no handler, no address but the phone; everything closes."""
     page = _Page(_made(tmp_path, _bad_trip())[1])
@@ -148,7 +229,7 @@ def test_the_page_is_well_formed_and_needs_nothing_else(tmp_path: Path) -> None:
         "Probe 2 was open",
         "Calibrated",
         "Uncertainty at the limits",
-        "Set by a host at 2026-03-01",
+        "Set by a computer at 2026-03-01",
         "SHA-256 of the file",
         "excursion records agree",
         "computed again from raw voltage",

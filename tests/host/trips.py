@@ -39,9 +39,9 @@ def clock_read(uptime_ms: int, ahead_s: int = 0) -> EventSpec:
     return (layout.KIND_CLOCK_READ, uptime_ms, (utc_s, layout.CLOCK_OK))
 
 
-def custody(uptime_ms: int, step: int, place: str = "Leiden") -> EventSpec:
+def custody(uptime_ms: int, step: int, place: str = "Leiden", *, ahead_s: int = 0) -> EventSpec:
     """Give a custody step told by a host whose clock is right."""
-    utc_s = UTC_2026_03_01 + uptime_ms // 1000
+    utc_s = UTC_2026_03_01 + uptime_ms // 1000 + ahead_s
     return (layout.KIND_CUSTODY, uptime_ms, (step, utc_s, "A. Jansen", place, ""))
 
 
@@ -52,25 +52,30 @@ def trip(
     clock: bool = True,
     stop: bool = True,
     writer: LogWriter | None = None,
+    ahead_s: int = 0,
     **start: object,
 ) -> LogWriter:
-    """Write a trip of two probes. `change(hour, readings)` may alter an hour and add events."""
+    """Write a trip of two probes that begins `ahead_s` after 2026-03-01.
+
+    `change(hour, readings)` may alter an hour and add events.
+    """
     made = writer or LogWriter(channels=2)
     settings: dict[str, object] = {"calibration": CALIBRATED, **start}
     made.start(**settings)  # type: ignore[arg-type]
     state = layout.CLOCK_OK if clock else layout.CLOCK_ABSENT
-    utc_s = UTC_2026_03_01 if clock else NEVER
+    utc_s = UTC_2026_03_01 + ahead_s if clock else NEVER
     events: list[EventSpec] = [(layout.KIND_BOOT, 0, (1, 0, 0, 0, utc_s, state))]
     for hour in range(hours):
         start_ms = hour * HOUR_MS
         readings = [quiet(2 * hour + channel) for channel in range(made.channels)]
         if clock:
-            events += [clock_read(start_ms), clock_read(start_ms + HOUR_MS // 2)]
+            half_ms = start_ms + HOUR_MS // 2
+            events += [clock_read(start_ms, ahead_s), clock_read(half_ms, ahead_s)]
         if hour == 0:
-            events.append(custody(60_000, 0))
+            events.append(custody(60_000, 0, ahead_s=ahead_s))
         events += change(hour, readings) if change else []
         if hour == hours - 1:
-            events.append(custody(start_ms + HOUR_MS - 60_000, 3, "Ward 4"))
+            events.append(custody(start_ms + HOUR_MS - 60_000, 3, "Ward 4", ahead_s=ahead_s))
             if stop:
                 events.append((layout.KIND_STOP, start_ms + HOUR_MS, (0,)))
         raw_sets = [

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from simboard.scenario import Happening, Scenario
 
 COMMAND_S: Final = 60.0
+TRIP_S: Final = 400.0  # ten days take half a minute on a quiet machine; this one may be shared
 INTERVAL_S: Final = 10.0  # the logging interval of our profile
 
 _HEAD: Final = """
@@ -154,7 +155,7 @@ class Trip:
 def finish(board: SimBoard, archive: Path, *options: str) -> Trip:
     """Wait until a served trip is over, pull its log and check it; then stop the board."""
     with board:
-        board.wait_serving()
+        board.wait_serving(TRIP_S)
         pulled = pull(board.pty, archive, *options)
         console = board.console_output()
         refused = board.refused()

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from dewarlog.records import GapEvent, ShockEvent, StopEvent
+from dewarlog.records import GapEvent, SensorEvent, ShockEvent, StopEvent, TiltEvent
 from dewarlog_wire import layout
 from line import Trip, check, dewarlog, make_trip, profile_file, pull, scenario_file
 from simboard.launch import start
@@ -93,6 +93,30 @@ def test_profile_out_of_range_is_refused_by_name(tmp_path: Path) -> None:
     assert "1000 to 600000" in console
     assert report["flash_erases"] == 0
     assert report["flash_pages"] == 0
+
+
+# --- brown-outs ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("part", [0, 1])
+def test_motion_sensor_that_lost_its_settings_works_again_within_a_minute(
+    tmp_path: Path, part: int
+) -> None:
+    """Told as a fault, then as ok; the knocks, and the lean, that come after it are in the log."""
+    name = ("accelerometer", "tilt sensor")[part]
+    happenings = _knocks(5, 130) + (
+        f'[[brown_out]]\nat = "130 s"\npart = "{name}"\n'
+        '[[tilt]]\nat = "5 min"\nfor = "4 min"\nangle_deg = 80\n'
+    )
+    trip = make_trip(scenario_file(tmp_path, "12 min", happenings), tmp_path / "archive")
+    told = [event for event in trip.log.events if isinstance(event, SensorEvent)]
+    shocks = [event for event in trip.log.events if isinstance(event, ShockEvent)]
+    leans = [event.angle_deg for event in trip.log.events if isinstance(event, TiltEvent)]
+
+    assert [(event.part, event.state) for event in told] == [(part, 3), (part, 0)]
+    assert 130_000 < told[0].uptime_ms <= told[1].uptime_ms < 192_000
+    assert len(shocks) == 5
+    assert max(leans) == pytest.approx(80, abs=3)
 
 
 # --- stalls --------------------------------------------------------------------------------------

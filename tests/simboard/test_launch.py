@@ -383,6 +383,34 @@ def test_the_command_names_the_key_that_is_wrong(scenario_file: Path) -> None:
     assert done.stderr == "case.toml: [[knock]] 1: at: 3 is not a text in quotes\n"
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--flash-image", "nonesuch/flash.bin"], "there is no folder"),
+        (["--pty-link", "nonesuch/port"], "there is no folder"),
+        (["--pty-link", "."], "needs a free name"),
+        (["--speed", "nan"], "invalid"),
+        (["--scenario", sys.executable], "can't decode"),
+    ],
+)
+def test_the_command_refuses_at_once_what_cannot_work(
+    arguments: list[str], said: str, tmp_path: Path
+) -> None:
+    """Status 2 before the trip, not a trace or a lost image after it."""
+    done = subprocess.run(
+        [sys.executable, str(Path(launch.__file__)), *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        cwd=tmp_path,
+    )
+
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 # --- the firmware ------------------------------------------------------------------------------
 
 

@@ -25,6 +25,17 @@ class InterpreterMissing(SimboardError):
         )
 
 
+class AirMissing(SimboardError):
+    """No hub answers at the socket of the virtual radio."""
+
+    def __init__(self, path: str, problem: str) -> None:
+        super().__init__(
+            f"no virtual radio at {path} ({problem}); start one with "
+            f"python tools/simboard/air/hub.py --socket {path}"
+        )
+        self.path = path
+
+
 class BoardGone(SimboardError):
     """The simulated board's process ended before it did what was asked of it."""
 

@@ -13,9 +13,12 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import math
 import os
 import pty
+import secrets
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -33,6 +36,7 @@ if __name__ == "__main__":
 
 from simboard import host_actions  # noqa: E402 - after the path
 from simboard.errors import (  # noqa: E402
+    AirMissing,
     BoardGone,
     InterpreterMissing,
     ScenarioError,
@@ -200,6 +204,7 @@ def start(  # noqa: PLR0913 - one argument per option of the command
     profile: Path | None = None,
     recording: Path | None = None,
     main: str = "",
+    air: str | Path | None = None,
     tell: Callable[[str], None] | None = None,
 ) -> SimBoard:
     """Start a board on a scenario and return at once.
@@ -215,11 +220,14 @@ def start(  # noqa: PLR0913 - one argument per option of the command
         profile: /profile.json of a new flash image, instead of the scenario's.
         recording: Replaces the file of every [[recording]].
         main: Source text to run instead of the firmware's main.py.
+        air: Socket of the virtual radio (air.start, or air/hub.py) that the board is on while it
+            runs in real time; without one its radio reaches nobody.
         tell: Called with every line the board prints.
 
     Raises:
         ScenarioError: The scenario cannot be right.
         InterpreterMissing: There is no MicroPython.
+        AirMissing: No virtual radio is there.
     """
     now = datetime.now(UTC)
     if isinstance(scenario, Scenario):
@@ -235,6 +243,7 @@ def start(  # noqa: PLR0913 - one argument per option of the command
     interpreter = find_micropython()
     if interpreter is None:
         raise InterpreterMissing
+    attached = _attach(air) if air is not None else None
     folder = tempfile.TemporaryDirectory(prefix="simboard-")
     image = flash_image or Path(folder.name) / "flash.bin"
     master, slave = pty.openpty()
@@ -258,6 +267,8 @@ def start(  # noqa: PLR0913 - one argument per option of the command
         speed=speed,
         pty_fd=master,
         order_fd=orders_out,
+        air_fd=attached.fileno() if attached is not None else -1,
+        radio_address=secrets.token_hex(6),  # two boards on the air must differ in theirs
         repository=str(ROOT),
         main=main,
     )
@@ -271,16 +282,30 @@ def start(  # noqa: PLR0913 - one argument per option of the command
         text=True,
         errors="replace",
         env={**os.environ, "MICROPYPATH": str(_TOOLS)},
-        pass_fds=(master, orders_out),
+        pass_fds=(master, orders_out, *((attached.fileno(),) if attached is not None else ())),
         start_new_session=True,  # a Ctrl-C at our terminal is ours, not the board's
     )
     os.close(master)
     os.close(orders_out)
+    if attached is not None:
+        attached.close()
     board = SimBoard(
         port, process, checked, image, _orders=orders_in, _folder=folder, _by_seq=by_seq
     )
     board.listen(tell)
     return board
+
+
+def _attach(path: str | Path) -> socket.socket:
+    """Connect to the virtual radio: what comes from there is a controller of our own."""
+    attached = socket.socket(socket.AF_UNIX)
+    try:
+        attached.connect(str(path))
+    except OSError as error:
+        attached.close()
+        raise AirMissing(str(path), error.strerror or str(error)) from error
+    os.set_blocking(attached.fileno(), False)
+    return attached
 
 
 def _with_recording(scenario: Scenario, file: Path) -> Scenario:
@@ -297,7 +322,15 @@ def _with_recording(scenario: Scenario, file: Path) -> Scenario:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; 0: the trip went through, 1: the board failed, 2: wrong use."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    for place in (options.flash_image, options.pty_link):
+        # Found missing at the end of the trip, the image would be lost.
+        if place is not None and not place.absolute().parent.is_dir():
+            parser.error(f"{place}: there is no folder {place.absolute().parent}")
+    link = options.pty_link
+    if link is not None and link.exists() and not link.is_symlink():
+        parser.error(f"{link}: is a file or a folder; the link to the port needs a free name")
     stopping = threading.Event()
 
     def on_signal(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
@@ -315,6 +348,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             profile=options.profile,
             recording=options.recording,
             main=options.main.read_text() if options.main else "",
+            air=options.air,
             tell=_say,
         )
     except (SimboardError, OSError) as error:
@@ -345,12 +379,20 @@ def _link(path: Path | None, port: str) -> Generator[None]:
     if path is None:
         yield
         return
-    path.unlink(missing_ok=True) if path.is_symlink() else None
+    if path.is_symlink():
+        path.unlink()
     path.symlink_to(port)
     try:
         yield
     finally:
         path.unlink(missing_ok=True)
+
+
+def _speed(text: str) -> float:
+    speed = float(text)
+    if not 0 < speed < math.inf:
+        raise ValueError
+    return speed
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -371,11 +413,14 @@ def _parser() -> argparse.ArgumentParser:
         "--serve", action="store_true", help="after the trip, run on in real time on the pty"
     )
     parser.add_argument(
-        "--speed", type=float, default=1.0, help="simulated seconds a second in real time"
+        "--speed", type=_speed, default=1.0, help="simulated seconds a second in real time"
     )
     parser.add_argument("--pty-link", type=Path, help="make a symbolic link to the pty")
     parser.add_argument("--profile", type=Path, help="profile.json of a new flash image")
     parser.add_argument("--recording", type=Path, help="CSV to replay in the replay scenario")
+    parser.add_argument(
+        "--air", type=Path, metavar="PATH", help="be on the virtual radio at this socket"
+    )
     parser.add_argument("--main", type=Path, help="run this file instead of the firmware")
     return parser
 

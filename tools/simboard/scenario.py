@@ -26,6 +26,8 @@ SCENARIOS: Final = Path(__file__).parent / "scenarios"
 PROFILES: Final = Path(__file__).parent / "profiles"
 PLACEMENTS: Final = ("payload top", "payload bottom", "neck", "other")
 BOARDS: Final = ("RPI_PICO_W", "RPI_PICO2_W", "RPI_PICO")
+RADIOS: Final = ("btstack", "nimble", "none")
+_WITHOUT_RADIO: Final = "RPI_PICO"
 _CUSTODY_STEPS: Final = (
     "pack-out",
     "depart",
@@ -107,7 +109,7 @@ def load(
     try:
         with path.open("rb") as file:
             values = tomllib.load(file)
-    except (OSError, tomllib.TOMLDecodeError) as error:
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         ours = ", ".join(sorted(entry.stem for entry in SCENARIOS.glob("*.toml")))
         raise ScenarioError(str(path), f"{error}; scenarios of our own: {ours}") from error
     reader = _Reader(path, values)
@@ -154,6 +156,7 @@ class _Reader:
             "dewar": self._dewar(),
             "probes": self._probes(),
             "probe_faults": self._probe_faults(),
+            "brown_outs": self._brown_outs(),
             "lids": [list(span) for _, *span in self._spans("lid_open")],
             "heats": [
                 [start, end, table.number("by_k", -60, 60)]
@@ -242,8 +245,12 @@ class _Reader:
             bytes.fromhex(unique_id)
         except ValueError:
             raise table.fail("unique_id", f"{unique_id!r} is not hexadecimal") from None
+        name = table.choice("name", BOARDS, "RPI_PICO_W")
         board: dict[str, object] = {
-            "name": table.choice("name", BOARDS, "RPI_PICO_W"),
+            "name": name,
+            "radio": table.choice(
+                "radio", RADIOS, "none" if name == _WITHOUT_RADIO else "btstack"
+            ),
             "micropython": version,
             "unique_id": unique_id,
             "crystal_ppm": table.number("crystal_ppm", -1000, 1000, 0),
@@ -325,6 +332,15 @@ class _Reader:
             self._note("probe_fault", start_us, end_us, channel=channel, fault=kind)
             faults.append([channel, start_us, end_us, kind])
         return faults
+
+    def _brown_outs(self) -> list[list[object]]:
+        found: list[list[object]] = []
+        for table in self._many("brown_out"):
+            at_us = table.moment_us("at")
+            part = table.choice("part", ("accelerometer", "tilt sensor"))
+            self._note("brown_out", at_us, at_us, part=part)
+            found.append([at_us, part])
+        return found
 
     def _refills(self) -> list[list[float]]:
         refills: list[list[float]] = []

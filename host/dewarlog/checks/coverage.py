@@ -249,14 +249,15 @@ class CoverageCheck:
                         duration_s=late_s,
                     )
                 )
-        if not self._custody:
+        if not any(event.step in _STARTS for event in self._custody):
             findings.append(
                 Finding(
                     "coverage",
                     Severity.INFO,
                     "no-custody",
-                    "No custody step is in the log, so it cannot show that the readings span "
-                    "the journey from pack-out to receipt.",
+                    f"No {'pack-out or departure' if self._custody else 'custody step'} is in the "
+                    "log, so it cannot show that the readings span the journey from pack-out to "
+                    "receipt.",
                 )
             )
         return findings

@@ -9,6 +9,7 @@ a stray block is named once and never counted twice.
 
 from __future__ import annotations
 
+import bisect
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -38,7 +39,7 @@ class Integrity:
     stopped: bool  # the log ends with the board's own stop
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Jump:
     """A place where block numbers jump although no byte is damaged."""
 
@@ -47,6 +48,28 @@ class _Jump:
     last_seq: int
     samples: int
     number: int  # of the finding it may become
+    misplaced: int = 0  # of the blocks missing here, so many stand further back
+
+
+@dataclass(slots=True)
+class _Stray:
+    """Blocks that follow each other and do not belong where they stand."""
+
+    code: str
+    run: int
+    first_seq: int
+    last_seq: int
+    offset: int
+    end: int
+    whole: bool  # it begins with the log's own first block
+
+    def goes_on_with(self, code: str, block: Block) -> bool:
+        return (self.code, self.run, self.last_seq + 1, self.end) == (
+            code,
+            block.run,
+            block.block_seq,
+            block.offset,
+        )
 
 
 @dataclass(slots=True)
@@ -68,6 +91,7 @@ class IntegrityCheck:
     _journal: JournalTail | None = None
     _overwritten: int = 0
     _jumps: list[_Jump] = field(default_factory=list[_Jump])
+    _stray: _Stray | None = None
     _stopped: bool = False
     _unsealed: bool = False
     _unknown: dict[str, int] = field(default_factory=dict[str, int])
@@ -76,6 +100,8 @@ class IntegrityCheck:
 
     def feed(self, item: Block | Lost | JournalTail) -> bool:
         """Take the next item; True where its content continues the log and may be counted."""
+        if not isinstance(item, Block):
+            self._close_stray()
         if isinstance(item, Lost):
             self._lost_bytes += item.length
             if self._lost is not None:
@@ -87,6 +113,7 @@ class IntegrityCheck:
         return self._journal_tail(item)
 
     def _block(self, block: Block) -> bool:
+        after_stray = self._stray is not None
         if not self._continues(block):
             return False
         self._blocks += 1
@@ -99,7 +126,8 @@ class IntegrityCheck:
             self._close_lost(block)
         elif block.block_seq != self._next_seq:
             self._jump(block)
-        elif block.chain_holds is False:
+        elif block.chain_holds is False and not after_stray:
+            # Behind blocks that do not belong there, the reader compared with the wrong one.
             self._add(
                 Severity.BROKEN,
                 "chain",
@@ -129,28 +157,80 @@ class IntegrityCheck:
 
     def _continues(self, block: Block) -> bool:
         """Say whether a block belongs behind the last one; name it where it does not."""
-        if self._run is None:
+        code = self._why_astray(block)
+        if code is None:
+            self._close_stray()
             return True
+        stray = self._stray
+        if stray is not None and stray.goes_on_with(code, block):
+            stray.last_seq, stray.end = block.block_seq, block.offset + block.length
+            return False
+        self._close_stray()
+        again = block.block_seq == 0 and block.chain == self._first_chain
+        end = block.offset + block.length
+        seq = block.block_seq
+        self._stray = _Stray(code, block.run, seq, seq, block.offset, end, again)
+        return False
+
+    def _why_astray(self, block: Block) -> str | None:
+        if self._run is None:
+            return None
         if block.run != self._run:
-            self._add(
-                Severity.BROKEN,
-                "foreign-run",
-                f"A block of another run (run {block.run}) stands in the log of run {self._run}.",
-                block,
+            return "foreign-run"
+        if block.block_seq >= self._next_seq:
+            return None
+        before = bisect.bisect_right(self._jumps, block.block_seq, key=lambda jump: jump.first_seq)
+        jump = self._jumps[before - 1] if before else None
+        if jump is None or block.block_seq > jump.last_seq:
+            return "doubled"
+        jump.misplaced += 1
+        return "out-of-order"
+
+    def _close_stray(self) -> None:
+        """Name the blocks that do not belong where they stand, now that their end is known."""
+        stray = self._stray
+        self._stray = None
+        if stray is None:
+            return
+        one = stray.first_seq == stray.last_seq
+        which = f"lock {stray.first_seq}"
+        if not one:
+            which = f"locks {stray.first_seq} to {stray.last_seq}"
+        where = f"bytes {stray.offset:,} to {stray.end:,}"
+        if stray.code == "foreign-run":
+            text = (
+                f"{'A block' if one else 'Blocks'} of another run (run {stray.run}, b{which}; "
+                f"{where}) {'stands' if one else 'stand'} in the log of run {self._run}."
             )
-            return False
-        if block.block_seq < self._next_seq:
-            again = block.block_seq == 0 and block.chain == self._first_chain
-            self._add(
-                Severity.BROKEN,
-                "doubled",
-                "The file holds the same log a second time from here on; it was counted once."
-                if again
-                else f"Block {block.block_seq} stands in the file a second time.",
-                block,
+        elif stray.code == "out-of-order":
+            text = (
+                f"B{which} ({where}) {'stands' if one else 'stand'} behind blocks that follow "
+                "later: the parts of the log were joined in the wrong order. Pull it again."
             )
-            return False
-        return True
+        elif stray.whole and not one:
+            text = (
+                f"The file holds the same log a second time from byte {stray.offset:,} on "
+                f"(b{which}); it was counted once."
+            )
+        else:
+            text = f"B{which} ({where}) {'stands' if one else 'stand'} in the file a second time."
+        self._findings.append(
+            Finding(
+                "integrity",
+                Severity.BROKEN,
+                stray.code,
+                text,
+                {
+                    "first_byte": stray.offset,
+                    "end_byte": stray.end,
+                    "first_block": stray.first_seq,
+                    "last_block": stray.last_seq,
+                    "run": stray.run,
+                },
+                offset=stray.offset,
+                block_seq=stray.first_seq,
+            )
+        )
 
     def _close_lost(self, block: Block | None) -> None:
         """Name the stretch that was lost, now that it is known what follows it."""
@@ -193,6 +273,8 @@ class IntegrityCheck:
                 evidence["first_sample"] = self._next_sample
                 evidence["last_sample"] = block.span.first_sample - 1
                 text += f", with samples {self._next_sample:,} to {block.span.first_sample - 1:,}"
+        elif self._last is None:
+            text += ", before its first block"
         else:
             text += ", between two blocks that follow each other"
         self._findings.append(
@@ -341,11 +423,17 @@ class IntegrityCheck:
 
     # --- the end ------------------------------------------------------------------------------
 
+    def add(self, finding: Finding) -> None:
+        """Take what another look at the whole file has found."""
+        self._findings.append(finding)
+
     def finish(self) -> tuple[Integrity, tuple[Finding, ...]]:
         """Give what the bytes prove, and every finding."""
+        self._close_stray()
         if self._lost is not None:
             self._close_lost(None)
         self._settle_overwritten()
+        self._settle_misplaced()
         findings = self._findings
         broken = [item for item in findings if item.severity is Severity.BROKEN]
         journal_samples = 0
@@ -381,6 +469,18 @@ class IntegrityCheck:
                 block_seq=jump.first_seq,
             )
 
+    def _settle_misplaced(self) -> None:
+        """Where all blocks that seemed to be missing came later, they are not missing."""
+        explained = {
+            jump.number
+            for jump in self._jumps
+            if jump.misplaced > jump.last_seq - jump.first_seq
+            and self._findings[jump.number].code == "blocks-missing"
+        }
+        self._findings = [
+            finding for at, finding in enumerate(self._findings) if at not in explained
+        ]
+
     def _notes(self, integrity: Integrity) -> list[Finding]:
         notes: list[Finding] = []
         for what, count in sorted(self._unknown.items()):
@@ -406,13 +506,15 @@ class IntegrityCheck:
                     {"samples": integrity.journal_samples},
                 )
             )
-        if not integrity.stopped:
+        if not integrity.stopped and self._last is not None:
             notes.append(
                 Finding(
                     "integrity",
                     Severity.INFO,
                     "still-recording",
-                    "The log was pulled while the run went on: it does not end with a stop.",
+                    "The log does not end with a stop: it was pulled while the run went on, or "
+                    f"its end is missing. Its last block is {self._next_seq - 1}.",
+                    {"last_block": self._next_seq - 1},
                 )
             )
         if self._unsealed and self._blocks:

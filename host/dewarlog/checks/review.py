@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING
 from dewarlog.checks.agreement import Agreement, AgreementCheck
 from dewarlog.checks.calibration import check_calibration, counts_until
 from dewarlog.checks.clock import ClockCheck
+from dewarlog.checks.columns import ColumnsCheck
 from dewarlog.checks.coverage import Coverage, CoverageCheck
 from dewarlog.checks.excursion import ExcursionCheck, judged
+from dewarlog.checks.filing import check_filing
 from dewarlog.checks.finding import Moment, limited
 from dewarlog.checks.integrity import Integrity, IntegrityCheck
 from dewarlog.checks.limits import (
@@ -129,6 +131,7 @@ class _Pass:
     integrity: IntegrityCheck = field(default_factory=IntegrityCheck)
     clock: ClockCheck = field(default_factory=ClockCheck)
     coverage: CoverageCheck = field(default_factory=CoverageCheck)
+    columns: ColumnsCheck = field(default_factory=ColumnsCheck)
     probes: ProbeCheck = field(default_factory=ProbeCheck)
     agreement: AgreementCheck = field(default_factory=AgreementCheck)
     linearisation: LinearisationCheck = field(default_factory=LinearisationCheck)
@@ -182,6 +185,7 @@ class _Pass:
 
     def _begin(self, run: Run) -> None:
         self.run = run
+        self.columns.run = run
         self.linearisation.run = run
         self.guard = UncertaintyGuard(run, self.distrusted)
         self.excursion = ExcursionCheck(run.rules)
@@ -213,6 +217,7 @@ class _Pass:
         if self.coverage.feed_span(span):
             self.excursion.break_time()
             self.near.break_time()
+        self.columns.feed(span)
         self.probes.feed_span(span)
         channels = judged(span)
         self.excursion.feed(channels)
@@ -234,11 +239,14 @@ class _Pass:
         run = self.run
         boots = tuple(span for _, span in sorted(self.boots.items()))
         last = Moment(boots[-1].boot, boots[-1].last_ms) if boots else None
+        for finding in check_filing(path, size_bytes, sha256):
+            self.integrity.add(finding)
         integrity, findings = self.integrity.finish()
         clock, more = self.clock.finish()
         findings += more
         coverage, more = self.coverage.finish(clock, blind_limit_s(run))
         findings += more
+        findings += self.columns.finish()
         channels, more = self.probes.finish(run, self._lost_from)
         findings += more
         excursions = self.excursion.all_found()

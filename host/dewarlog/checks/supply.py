@@ -52,7 +52,7 @@ class SupplyCheck:
                 Severity.WARN,
                 "part-fault",
                 f"The board's {part} failed: {named(layout.SENSOR_STATE_NAMES, event.state)}. "
-                "What it watches was not recorded from then on.",
+                "What it watches was not recorded until the log says that it is ok again.",
                 {"part": part},
                 start=Moment(event.boot, event.uptime_ms),
             )

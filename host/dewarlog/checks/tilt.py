@@ -131,7 +131,7 @@ class TiltCheck:
             f"{words.duration(total_s)} in all"
         )
         if holds and settings is not None:
-            text += f"; {words.duration(settings.hold_minutes * 60)} mean HOLD"
+            text += f"; {words.duration(settings.hold_minutes * 60)} or more means HOLD"
         return (
             Finding(
                 "tilt",

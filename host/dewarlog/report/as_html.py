@@ -11,7 +11,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Final
 
 from jinja2 import Environment, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from dewarlog import __version__, words
 from dewarlog.verdict import Word
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 _KINDS: Final = {Word.USE: "use", Word.HOLD: "hold", Word.NO_DATA: "none"}
 _UNIT: Final = re.compile(r"(?<=\d) (?=(?:\u00b0C|K|g|V|d|h|min|s|ms|m/s|K/h|ppm|%)(?![\w-]))")
+# Dates and serial numbers; long words must still break.
+_HYPHENED: Final = re.compile(r"\b\w{1,6}(?:-\w{1,6}){1,2}\b")
 # The word is told by shape as well as by colour: a tick, a stop sign with two bars, a question.
 _ICONS: Final = {
     "use": '<circle cx="50" cy="50" r="44"/><path d="M29 52l14 15 29-33"/>',
@@ -51,6 +53,7 @@ def render(report: Report) -> str:
         kind=kind,
         icon=Markup(icon),  # noqa: S704 - written above
         svg=Markup,  # for what plot.py drew: it escapes on its own
+        unbroken=_unbroken,
         style=Markup((folder / "report.css").read_text("utf-8")),  # noqa: S704 - our own file
         version=__version__,
     )
@@ -61,3 +64,10 @@ def _shown(value: object) -> object:
     if isinstance(value, str) and not isinstance(value, Markup):
         return _UNIT.sub("\u00a0", words.plain(value))
     return value
+
+
+def _unbroken(text: str) -> Markup:
+    """Escape text and keep each date and serial number on one line: browsers break at hyphens."""
+    return Markup(  # noqa: S704 - escaped before they are marked
+        _HYPHENED.sub(r'<span class="unbroken">\g<0></span>', str(escape(_shown(text))))
+    )

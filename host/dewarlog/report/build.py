@@ -13,6 +13,7 @@ from dewarlog.report import facts, tables
 from dewarlog.report.journey import closer_axes, picture_of
 from dewarlog.report.model import Contact, Legend, Point, Report
 from dewarlog.report.moments import time_note
+from dewarlog.report.plot import key_svg
 from dewarlog.report.timeline import timeline_of
 from dewarlog.report.traces import gather
 
@@ -62,6 +63,7 @@ def build_report(path: Path, review: Review, verdict: Verdict) -> Report:
         picture_of(review, axis, drawn) for axis, drawn in zip(axes, traces.pictures, strict=True)
     ]
     run = review.run
+    excursions = tables.excursions(review)
     return Report(
         heading=_heading(path, review),
         word=verdict.word,
@@ -76,12 +78,15 @@ def build_report(path: Path, review: Review, verdict: Verdict) -> Report:
         journey=pictures[0],
         closer=tuple(pictures[1:]),
         legend=tuple(
-            Legend(index % 4 + 1, f"probe {trace.channel + 1}")
+            Legend(key_svg(index), f"probe {trace.channel + 1}")
             for index, trace in enumerate(traces.pictures[0])
         ),
+        axes_legend=tuple(Legend(key_svg(index), name) for index, name in enumerate("xyz")),
+        has_holds=any(row[2] == "HOLD" for row in excursions.rows),
+        has_warnings=any(row[2] != "HOLD" for row in excursions.rows),
         has_gaps=bool(review.coverage.gaps),
         has_outages=bool(review.outages),
-        excursions=tables.excursions(review),
+        excursions=excursions,
         shock_cards=tables.shock_cards(review, traces),
         shocks=tables.shocks(review),
         tilt=tables.tilt(review),
@@ -123,7 +128,11 @@ def _contact(text: str | None) -> Contact | None:
 
 def _heading(path: Path, review: Review) -> str:
     run = review.run
-    names = (("Shipment", "shipment"), ("Dewar", "dewar"))
+    names = (
+        ("Shipment", "shipment"),
+        ("Chain of identity", "chain_of_identity"),
+        ("Dewar", "dewar"),
+    )
     parts = [
         f"{label} {text}" for label, name in names if run is not None and (text := run.text(name))
     ]

@@ -89,10 +89,10 @@ def clock(review: Review) -> tuple[Fact, ...]:
             low, high = sync.offset_s
             offset = f"clock chip was {(low + high) / 2:+.1f} \u00b1{(high - low) / 2:.1f} s off"
         rows.append(
-            Fact(f"Set by a host at {words.utc(sync.unix_s)}", offset.replace("-", "\u2212"))
+            Fact(f"Set by a computer at {words.utc(sync.unix_s)}", offset.replace("-", "\u2212"))
         )
     if not fitted.syncs:
-        rows.append(Fact("Compared with a host", "not in this run; its setting is trusted"))
+        rows.append(Fact("Compared with a computer", "not in this run; its setting is trusted"))
     return tuple(rows)
 
 
@@ -106,7 +106,9 @@ def integrity(path: Path, review: Review) -> tuple[Fact, ...]:
         Fact("Chain after the last block", proved.last_chain.hex(), mono=True),
         Fact(
             "CRC, chain, numbering",
-            "all hold" if proved.first_bad is None else f"first fault: {proved.first_bad.message}",
+            "all correct"
+            if proved.first_bad is None
+            else f"first fault: {proved.first_bad.message}",
         ),
     ]
     if proved.lost_bytes:

@@ -85,9 +85,9 @@ class CustodyStep:
 
 @dataclass(frozen=True, slots=True)
 class Legend:
-    """One line of the temperature picture."""
+    """One line of the temperature picture: a piece of it as SVG, and its name."""
 
-    index: int
+    key: str
     name: str
 
 
@@ -104,7 +104,7 @@ class Picture:
 class Report:
     """A whole report."""
 
-    heading: str  # shipment and dewar, or the file where the log names neither
+    heading: str  # shipment, identity and dewar, or the file where the log names neither
     word: str
     sentence: str
     steps: tuple[str, ...]
@@ -117,6 +117,9 @@ class Report:
     journey: Picture
     closer: tuple[Picture, ...]
     legend: tuple[Legend, ...]
+    axes_legend: tuple[Legend, ...]  # of the shock pictures
+    has_holds: bool  # a stretch beyond a HOLD limit is shaded
+    has_warnings: bool
     has_gaps: bool
     has_outages: bool
     excursions: Table

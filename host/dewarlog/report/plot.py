@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 _NICE: Final = (1, 2, 5, 10, 20, 25, 50, 100)
 _DASHES: Final = ("", "7 3", "2 3", "9 3 2 3")
 _AXIS_NAMES: Final = ("x", "y", "z")
+_LABEL_ADVANCE: Final = 0.62  # of the font size: a letter of a bold sans-serif, on average
 _LEAST_BAND: Final = 4.0  # minutes in a trip of days must still be seen
 _SHOCK_POINTS: Final = 220  # pairs of least and greatest a shock line is reduced to
 
@@ -142,7 +143,7 @@ class _Canvas:
 def journey_svg(journey: Journey, size: Size) -> str:
     """Draw temperatures with limits and excursions, then shocks and tilt on the same axis."""
     canvas = _Canvas()
-    top = 30
+    top = 30 if journey.marks else 12  # flags of custody steps stand above the plot
     bottom = top + size.temperature_height
     strip = bottom + 12
     has_shocks = bool(journey.spikes)  # a closer view without any leaves the strip out
@@ -158,8 +159,10 @@ def journey_svg(journey: Journey, size: Size) -> str:
     _grid(canvas, place, ticks)
     _limits(canvas, place, journey.limits)
     _bands(canvas, place, journey.bands)
-    _curves(canvas, place, journey)
+    curves = _reduced(journey, size)
+    _curves(canvas, place, journey, curves)
     _marks(canvas, place, journey.marks)
+    _limit_labels(canvas, place, journey.limits, curves)
     if has_shocks:
         _shock_strip(canvas, place, journey, strip, shock_height)
     if journey.has_tilt:
@@ -251,7 +254,39 @@ def _limits(canvas: _Canvas, place: _Place, limits: Sequence[Limit]) -> None:
                 limit.label,
             )
         canvas.line(place.size.left, y, place.right, y, f"limit {kind}")
-        canvas.text(place.size.left + 8, y - 6, limit.label, f"limit-label {kind}")
+
+
+def _limit_labels(
+    canvas: _Canvas, place: _Place, limits: Sequence[Limit], curves: Sequence[Trace]
+) -> None:
+    """Write on each limit what it means, on top of all else and where the fewest curves pass."""
+    font = place.size.font
+    for limit in limits:
+        y = place.y(limit.degc)
+        width = len(limit.label) * font * _LABEL_ADVANCE
+        first, last = place.size.left + 8.0, max(place.size.left + 8.0, place.right - width - 8)
+        lefts = (first, last, (first + last) / 2)
+        spots = [(x, foot) for foot in (y - 6, y + font + 3) for x in lefts]
+        x, foot = min(spots, key=lambda spot: _crossed(place, curves, *spot, width))
+        canvas.text(x, foot, limit.label, f"limit-label {'hold' if limit.holds else 'warn'}")
+
+
+def _crossed(
+    place: _Place, curves: Sequence[Trace], left: float, foot: float, width: float
+) -> int:
+    """Count the columns of curves that pass behind a label."""
+    head = foot - place.size.font
+    count = 0
+    for curve in curves:
+        columns = len(curve.low_degc)
+        first = int((left - place.size.left) / place.size.inner * columns)
+        stop = math.ceil((left + width - place.size.left) / place.size.inner * columns)
+        for low, high in zip(
+            curve.low_degc[first:stop].tolist(), curve.high_degc[first:stop].tolist(), strict=True
+        ):
+            if not math.isnan(low) and place.y(high) <= foot + 3 and place.y(low) >= head:
+                count += 1
+    return count
 
 
 def _bands(canvas: _Canvas, place: _Place, bands: Sequence[Band]) -> None:
@@ -290,10 +325,14 @@ def _joined(bands: Iterable[Band]) -> list[Band]:
     return joined
 
 
-def _curves(canvas: _Canvas, place: _Place, journey: Journey) -> None:
+def _reduced(journey: Journey, size: Size) -> tuple[Trace, ...]:
+    """Give the traces with about a column for each unit of the picture's width."""
+    return tuple(trace.joined(len(trace.low_degc) // size.inner) for trace in journey.traces)
+
+
+def _curves(canvas: _Canvas, place: _Place, journey: Journey, curves: Sequence[Trace]) -> None:
     ends: list[tuple[float, int]] = []
-    for index, (trace, name) in enumerate(zip(journey.traces, journey.names, strict=True)):
-        reduced = trace.joined(len(trace.low_degc) // place.size.inner)
+    for index, (reduced, name) in enumerate(zip(curves, journey.names, strict=True)):
         columns = len(reduced.low_degc)
         width = place.size.inner / columns
         xs = np.arange(columns, dtype=np.float64) * width + (place.size.left + width / 2)
@@ -429,6 +468,16 @@ def _time_axis(
 
 
 # --- shocks -------------------------------------------------------------------------------------
+
+
+def key_svg(index: int) -> str:
+    """Draw the piece of line that stands for a curve in a legend: its colour and its dash."""
+    dash = _DASHES[index % len(_DASHES)]
+    dashed = f' stroke-dasharray="{dash}"' if dash else ""
+    return (
+        '<svg class="key" viewBox="0 0 30 10" width="30" height="10" aria-hidden="true">'
+        f'<line x1="0" y1="5" x2="30" y2="5" class="curve c{index % 4 + 1}"{dashed}/></svg>'
+    )
 
 
 def shock_svg(window: ShockWindow, summary: str) -> str:

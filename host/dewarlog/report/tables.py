@@ -90,7 +90,8 @@ def shock_cards(review: Review, traces: Traces) -> tuple[ShockCard, ...]:
         if shock is None:
             continue
         detail = _shock_words(shock)
-        title = f"Shock {shock.number} \u00b7 {when(review, shock.at)}"
+        word = "HOLD \u00b7 " if shock.holds else ""
+        title = f"Shock {shock.number} \u00b7 {word}{when(review, shock.at)}"
         cards.append(
             ShockCard(shock_svg(window, f"{title}: {detail}"), title, detail, shock.holds)
         )

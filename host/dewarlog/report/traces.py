@@ -49,9 +49,9 @@ class Trace:
         """Join each `factor` columns into one."""
         if factor <= 1:
             return self
-        columns = len(self.low_degc) // factor
-        low = self.low_degc[: columns * factor].reshape(columns, factor)
-        high = self.high_degc[: columns * factor].reshape(columns, factor)
+        short = -len(self.low_degc) % factor  # the last column may join fewer
+        low = np.pad(self.low_degc, (0, short), constant_values=np.nan).reshape(-1, factor)
+        high = np.pad(self.high_degc, (0, short), constant_values=np.nan).reshape(-1, factor)
         return Trace(
             self.channel,
             _least(low, axis=1),

@@ -212,7 +212,7 @@ class Clock:
         except Exception as error:  # noqa: BLE001 - as the port: told, and the board goes on
             heap_unlock()
             try:
-                self._handler_failed(callback, error)
+                self.handler_failed(callback, error)
             finally:
                 heap_lock()
             return False
@@ -227,6 +227,13 @@ class Clock:
         self._soft.append((callback, argument))
         return True
 
+    def call_soon(self, node: "Callable[[Any], object]") -> None:
+        """Queue a node of the port's own: it stands there once, and always has a place."""
+        for callback, _ in self._soft:
+            if callback is node:
+                return
+        self._soft.append((node, None))
+
     def main_thread(self) -> None:
         """Outside handlers: run scheduled calls, then raise a KeyboardInterrupt that waits."""
         if self.in_irq or self._in_soft or not self.irq_on:
@@ -237,7 +244,7 @@ class Clock:
             try:
                 callback(argument)
             except Exception as error:  # noqa: BLE001 - as the port
-                self._handler_failed(callback, error)
+                self.handler_failed(callback, error)
             finally:
                 self._in_soft = False
         if self.keyboard:
@@ -259,6 +266,7 @@ class Clock:
         self._in_soft = False
         self.keyboard = False
 
-    def _handler_failed(self, callback: "Callable[[Any], object]", error: Exception) -> None:
+    def handler_failed(self, callback: "Callable[[Any], object]", error: Exception) -> None:
+        """Tell the person of a handler that raised; the board goes on."""
         self.failures.append((repr(callback), repr(error)))
         self.report(error)

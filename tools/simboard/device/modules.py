@@ -12,6 +12,7 @@ import time
 import micropython
 
 from simboard.device.processor import Module
+from simboard.device.radio.module import make_bluetooth
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from simboard.device.console import Console
     from simboard.device.processor import Processor
+    from simboard.device.radio.radio import Radio
 
 TICKS_PERIOD = 1 << 30  # small ints of a 32-bit board end there
 _HALF = TICKS_PERIOD >> 1
@@ -216,7 +218,11 @@ class Overlay:
     """The stand-ins, put in place for the firmware and taken away again for ourselves."""
 
     def __init__(
-        self, processor: "Processor", console: "Console", identity: "dict[str, Any]"
+        self,
+        processor: "Processor",
+        console: "Console",
+        identity: "dict[str, Any]",
+        radio: "Radio | None" = None,
     ) -> None:
         self._ours = {}
         self._boards = {
@@ -227,6 +233,8 @@ class Overlay:
             "os": make_os(identity),
             "micropython": make_micropython(console),
         }
+        if radio is not None:
+            self._boards["bluetooth"] = make_bluetooth(radio)
         for name in ("time", "select", "os", "machine"):
             self._boards["u" + name] = self._boards[name]
         self._print = builtins.print

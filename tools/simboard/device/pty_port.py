@@ -37,7 +37,17 @@ class PtyPort:
         if self._orders is not None:
             self._poll_in.register(self._orders, _POLLIN)
             self._poll_orders.register(self._orders, _POLLIN)
+        self._poll_rest = select.poll()  # all but the pty
+        if self._orders is not None:
+            self._poll_rest.register(self._orders, _POLLIN)
+        self._radio = None
         self._line = b""
+
+    def attach_radio(self, radio: "Any") -> None:
+        """Wait for the radio's controller too, and have what it sends taken up."""
+        self._radio = radio
+        for poll in (self._poll_in, self._poll_rest):
+            poll.register(radio.hci.stream, _POLLIN)
 
     def connected(self) -> bool:
         """Tell whether a host has the port open."""
@@ -65,17 +75,20 @@ class PtyPort:
         return bool(self._poll_out.poll(timeout_ms))
 
     def wait(self, timeout_ms: int) -> None:
-        """Wait for input or orders; returns early when some has come."""
+        """Wait for input, orders or the radio; returns early when something has come."""
         if not self.connected():
-            if self._orders is None:
-                time.sleep_ms(min(timeout_ms, _HUP_NAP_MS))
-            else:
-                self._poll_orders.poll(min(timeout_ms, _HUP_NAP_MS))
+            self._poll_rest.poll(min(timeout_ms, _HUP_NAP_MS))
         elif self._console.has_room():
             self._poll_in.poll(timeout_ms)
             self._console.pump()
         else:
             time.sleep_ms(min(timeout_ms, 1))
+        if self._radio is not None:
+            self._radio.pump()
+            if self._radio.hci.lost:  # else poll would return at once from now on
+                for poll in (self._poll_in, self._poll_rest):
+                    poll.unregister(self._radio.hci.stream)
+                self._radio = None
 
     def orders(self) -> list[str]:
         """Return the complete lines the launcher has sent since the last call."""

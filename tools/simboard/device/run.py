@@ -80,7 +80,7 @@ class Run:
         # next hole each allocation takes long. So collect what setting up left, and collect early.
         gc.collect()
         gc.threshold(_GARBAGE_BYTES)
-        overlay = Overlay(board.processor, board.console, board.identity)
+        overlay = Overlay(board.processor, board.console, board.identity, board.radio)
         cause = PWRON_RESET
         powered = False
         try:
@@ -142,6 +142,8 @@ class Run:
                 self._raw_mode = repl.raw
         finally:
             device.dead = True
+            if board.radio is not None:
+                board.radio.reset()
             overlay.remove()
             sys.path[:] = path
             for point in ("/rom", "/"):
@@ -232,6 +234,8 @@ class Run:
         for channel, at_us, _, kind in scenario["probe_faults"]:
             if kind == "brown-out":
                 self._at(at_us, self.board.converters[channel].brown_out)
+        for at_us, part in scenario["brown_outs"]:
+            self._at(at_us, self.board.motion_sensors[part].brown_out)
         cuts = scenario["flash_cuts"]
         if cuts:
             flash = self.board.flash
@@ -302,17 +306,22 @@ class Run:
     # --- real time ----------------------------------------------------------------------------
 
     def _go_real_time(self) -> None:
-        """Tie the clock to the wall and the console to the pty."""
+        """Tie the clock to the wall, the console to the pty and the radio to the air."""
         board = self.board
         if self._port is None:
             raise ValueError("real time needs a pty")
         board.console.port = self._port
         self.clock.pace = Pace(self.clock.now, self._port.wait, self.scenario["speed"])
         self.clock.pace.on_look = self._look
+        if board.radio is not None and self.scenario["air_fd"] >= 0:
+            board.radio.go_live(self.scenario["air_fd"])
+            self._port.attach_radio(board.radio)
 
     def _look(self) -> None:
         """See to input and the launcher's orders; called every few milliseconds of wall time."""
         self.board.console.pump()
+        if self.board.radio is not None:
+            self.board.radio.pump()
         for line in self._port.orders():
             words = line.split()
             if words[0] == "quit":
@@ -327,6 +336,7 @@ class Run:
     def _report(self) -> None:
         """Tell the person and the launcher what it took, in one line of JSON."""
         flash = self.board.flash
+        radio = self.board.radio
         _say(
             "report "
             + json.dumps(
@@ -342,6 +352,9 @@ class Run:
                     "console_dropped_bytes": self.board.console.dropped_bytes,
                     "handler_failures": self.clock.failures,
                     "firmware_errors": self._firmware_errors,
+                    "radio_values_sent": radio.sent if radio else 0,
+                    "radio_values_refused": radio.stack.refused if radio else 0,
+                    "radio_queue_max_bytes": radio.stack.queue_max_bytes if radio else 0,
                 }
             )
         )

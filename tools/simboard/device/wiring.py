@@ -24,6 +24,7 @@ from simboard.device.noise import Noise
 from simboard.device.nor_flash import NorFlash
 from simboard.device.probe import OPEN, SHORTED, Probe
 from simboard.device.processor import Processor
+from simboard.device.radio.radio import Radio
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -117,6 +118,11 @@ class Board:
             tuple(board["micropython"]) >= _HARD_TIMERS_SINCE,
         )
 
+        self.radio = None
+        if board["radio"] != "none":
+            address = binascii.unhexlify(scenario["radio_address"])
+            self.radio = Radio(self.clock, board["radio"], address)
+
     def _wire_probes(self, scenario: "dict[str, Any]") -> None:
         self.probe_spi = SpiBus(_PROBE_SPI)
         for entry in scenario["probes"]:
@@ -165,6 +171,10 @@ class Board:
         )
         if motion["tilt_fitted"]:
             self.i2c.attach(self.tilt_sensor)
+        self.motion_sensors = {
+            "accelerometer": self.accelerometer,
+            "tilt sensor": self.tilt_sensor,
+        }
         self.chips += [self.accelerometer, self.tilt_sensor]
 
     def power_on(self) -> None:

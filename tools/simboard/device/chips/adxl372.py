@@ -130,6 +130,11 @@ class ADXL372:
         self._clock.cancel(self._event)
         self._mode = _STANDBY
 
+    def brown_out(self) -> None:
+        """Drop below the reset threshold and come back: the processor may not even notice."""
+        self.power_off()
+        self.power_on()
+
     def _reset_registers(self) -> None:
         registers = self.registers
         for i in range(_LAST + 1):

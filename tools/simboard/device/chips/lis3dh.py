@@ -73,6 +73,11 @@ class LIS3DH:
         """Lose everything."""
         self.powered = False
 
+    def brown_out(self) -> None:
+        """Drop below the reset threshold and come back: the processor may not even notice."""
+        self.power_off()
+        self.power_on()
+
     # --- I2C ----------------------------------------------------------------------------------
 
     def read(self, register: int | None, into: bytearray) -> None:

@@ -1,0 +1,1 @@
+"""The board's radio: a small Bluetooth host under MicroPython's `bluetooth` module."""
