@@ -379,8 +379,13 @@ class App:
         self._set_clock_when_due()
         if self.end_requested:
             self._end_run()
-        if not busy:
+        if busy:
+            return
+        if self._clock_due_ms < 0:
             self.board.idle()
+        else:
+            # `idle` may last until the next interrupt, seconds past the one the clock is set at.
+            self.board.sleep_ms(1)
 
     def _take_samples(self) -> bool:
         if not self.sampler.take(self._sample):
