@@ -52,8 +52,8 @@ LOG_ID_BYTES = 8
 # A shock window is captured for at most a second or so; a sample waits that long for its flush,
 # so that no flash operation stalls the capture.
 CAPTURE_PATIENCE_MS = 2000
-# How long a tick that fell silent can go unnoticed, and an accelerometer that lost its supply for a
-# moment: unlike a converter, it is not read while all is quiet.
+# How long a tick that fell silent can go unnoticed, and an accelerometer that lost its supply for
+# a moment: unlike a converter, it is not read while all is quiet.
 HEALTH_PERIOD_S = 60
 _STOP_COMMAND = 0
 _STOP_KEYBOARD = 1
