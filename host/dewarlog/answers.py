@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from dewarlog.checks.review import Review
-    from dewarlog.journey import Journey, Judged
+    from dewarlog.journey import Journey
     from dewarlog.merge import MergedLog
     from dewarlog.pull import Disagreement, FiledLog, PullResult
     from dewarlog.session import Board, Status
@@ -53,20 +53,16 @@ def say_journey(journey: Journey) -> None:
     """Print the verdict of every run of a journey, the newest last, and which one decides."""
     for run in journey.earlier:
         console.say()
-        console.say(f"Run {_run_of(run)} of this journey, which ended before the newest began:")
+        console.say(f"Run {run.run_name} of this journey, which ended before the newest began:")
         say_verdict(run.review, run.verdict)
     if journey.earlier:
         console.say()
-        console.say(f"Run {_run_of(journey.newest)}, the newest:")
+        console.say(f"Run {journey.newest.run_name}, the newest:")
     say_verdict(journey.newest.review, journey.newest.verdict)
     if journey.gravest is not journey.newest:
-        run, word = _run_of(journey.gravest), journey.gravest.verdict.word
+        run, word = journey.gravest.run_name, journey.gravest.verdict.word
         console.say()
         console.say(f"The journey: {console.styled(f' {word} ', word)} for run {run}, above.")
-
-
-def _run_of(judged: Judged) -> str:
-    return "?" if judged.review.run is None else str(judged.review.run.run)
 
 
 def journey_data(journey: Journey) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from dewarlog.errors import ExitCode, NotALog
 from dewarlog.verdict import Verdict, judge
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
 # A dewar is emptied, dried and charged between two journeys, which takes days.
@@ -29,6 +29,11 @@ class Judged:
 
     review: Review
     verdict: Verdict
+
+    @property
+    def run_name(self) -> str:
+        """Give the run's number in words."""
+        return "?" if self.review.run is None else str(self.review.run.run)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +65,18 @@ def judge_journey(logs: Sequence[Path]) -> Journey:
 
     Raises what `review_log` raises.
     """
-    runs = [_judged(logs[-1])]
-    for log in reversed(logs[:-1]):
+    return trace_back(reversed(logs))
+
+
+def trace_back(newest_first: Iterable[Path]) -> Journey:
+    """Judge a board's logs from the newest back, as far as they belong to its journey.
+
+    A log is asked for only when the one behind it is judged, so that it may be pulled just then.
+    Raises what `review_log` raises.
+    """
+    logs = iter(newest_first)
+    runs = [_judged(next(logs))]
+    for log in logs:
         try:
             before = _judged(log)
         except NotALog:

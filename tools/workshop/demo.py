@@ -1,11 +1,13 @@
 """The demo: one bad trip from the probe's wire to the verdict, with the commands a person uses.
 
 Started by tools/demo. Everything it makes lies in `demo/` of the clone; nothing else is touched.
+demo_ble.py is the other one, at the door.
 """
 
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -21,28 +23,29 @@ DEWARLOG: Final = Path(sys.executable).with_name("dewarlog")
 SCENARIO: Final = "bad"
 # What `dewarlog check` may answer about an intact log: USE or HOLD.
 JUDGED: Final = (0, 1)
+STEPS: Final = 4
 
 
 def main() -> int:
     """Run the demo; return 0 when the trip was judged."""
-    os.chdir(ROOT)
-    shutil.rmtree(FOLDER, ignore_errors=True)
-    FOLDER.mkdir()
+    begin()
     archive = FOLDER.relative_to(ROOT) / "archive"
     page = FOLDER.relative_to(ROOT) / "report.html"
-    step("1", "a ten-day trip on a simulated board: the real firmware, some 30 s")
+    step(1, STEPS, "a ten-day trip on a simulated board: the real firmware, some 30 s")
     try:
         with launch.start(SCENARIO, serve=True, tell=show_progress) as board:
             board.wait_serving(timeout_s=600)
-            step("2", "pull the log through the board's serial port")
-            dewarlog("pull", f"usb:{board.pty}", "--archive", str(archive))
+            step(2, STEPS, "pull the log through the board's serial port")
+            pulled = dewarlog("pull", f"usb:{board.pty}", "--archive", str(archive))
     except SimboardError as error:
         print(f"tools/demo: the simulated board failed: {error}", file=sys.stderr)
         return 1
-    log = next((ROOT / archive).rglob("*.dwl")).relative_to(ROOT)
-    step("3", "check every byte and every claim")
+    if pulled:
+        return pulled
+    log = only_log(ROOT / archive)
+    step(3, STEPS, "check every byte and every claim")
     judged = dewarlog("check", str(log))
-    step("4", "write the page for the receiving site")
+    step(4, STEPS, "write the page for the receiving site")
     dewarlog("report", str(log), "--output", str(page))
     if judged not in JUDGED:
         print(f"tools/demo: the check ended with exit code {judged}", file=sys.stderr)
@@ -53,15 +56,29 @@ The report:   {ROOT / page}
 The log:      {ROOT / log}
 
 Try next:
+    tools/demo --ble                                       the same trip, handed over by radio
     .venv/bin/dewarlog sim --scenario calm --real-time     a board to play with
     .venv/bin/dewarlog check {log} --json
     tools/simboard/scenarios/bad.toml                      change the trip and run this again""")
     return 0
 
 
-def step(number: str, what: str) -> None:
+# --- what both demos need ------------------------------------------------------------------------
+def begin() -> None:
+    """Work in the clone's root, with an empty folder for all that is made."""
+    os.chdir(ROOT)
+    shutil.rmtree(FOLDER, ignore_errors=True)
+    FOLDER.mkdir()
+
+
+def only_log(archive: Path) -> Path:
+    """Return the one log in an archive, from the clone's root."""
+    return next(archive.rglob("*.dwl")).relative_to(ROOT)
+
+
+def step(number: int, total: int, what: str) -> None:
     """Say what comes next."""
-    print(f"\n[{number}/4] {what}", flush=True)
+    print(f"\n[{number}/{total}] {what}", flush=True)
 
 
 def show_progress(line: str) -> None:
@@ -71,12 +88,9 @@ def show_progress(line: str) -> None:
 
 
 def dewarlog(*arguments: str) -> int:
-    """Show a command and run it; return its exit code, ending the demo when it could not run."""
-    print("$ dewarlog " + " ".join(arguments), flush=True)
-    code = subprocess.run([DEWARLOG, *arguments], check=False).returncode
-    if arguments[0] == "pull" and code:
-        raise SystemExit(code)
-    return code
+    """Show a command as a person types it, and run it; return its exit code."""
+    print(f"$ {shlex.join(('dewarlog', *arguments))}", flush=True)
+    return subprocess.run([DEWARLOG, *arguments], check=False).returncode
 
 
 if __name__ == "__main__":

@@ -1,0 +1,145 @@
+"""The demo at the door: a bad trip handed over twice by radio, and what that proves afterwards.
+
+Started by `tools/demo --ble`. The radio is the virtual one of tools/simboard/air; all else is what
+people use: the firmware, bleak, the commands. Each person has a computer of their own, which is a
+folder below `demo/` with an archive and keys; nothing else is touched.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from simboard import air, launch
+from simboard.errors import SimboardError
+from workshop.demo import FOLDER, JUDGED, SCENARIO, begin, dewarlog, only_log, show_progress, step
+from workshop.places import ROOT
+
+if TYPE_CHECKING:
+    from simboard.launch import SimBoard
+
+# Another dewar on the air, which is well: a day in a fraction of the other trip's time.
+NEIGHBOUR: Final = Path(__file__).with_name("neighbour.toml")
+STEPS: Final = 7
+TRIP_S: Final = 600.0
+SCAN_S: Final = 3
+# A connection as phones and laptops choose it: one event every 15 ms.
+INTERVAL_MS: Final = 15
+FIRST: Final = ("S. Haddad", "J. Bakker", "Clinic, cell lab")
+SECOND: Final = ("J. Bakker", "A. Costa", "Depot 7, gate")
+
+
+class StepFailed(Exception):
+    """A command ended otherwise than this demo shows."""
+
+
+def main() -> int:
+    """Run the demo; return 0 when the trip was handed over twice and judged."""
+    begin()
+    try:
+        with air.start(interval_ms=INTERVAL_MS) as socket:
+            seconds = _at_the_door(socket)
+        judged = _at_the_receiving_site()
+    except (SimboardError, StepFailed) as error:
+        print(f"tools/demo: {error}", file=sys.stderr)
+        return 1
+    site = ROOT / _place("receiver")
+    log = only_log(site / "archive")
+    receipts = "\n".join(f"              {path}" for path in _receipts(site))
+    print(f"""
+The verdict is {("USE", "HOLD")[judged]}.
+Handed over in {seconds[0]:.1f} s and {seconds[1]:.1f} s, from the command to its last line.
+The report:   {site / "report.html"}
+The log:      {ROOT / log}
+The receipts: {receipts.strip()}
+
+Try next:
+    change a word in a receipt, and run `dewarlog receipt` on it again
+    change a byte of the log, and run `dewarlog check` on it
+    tools/simboard/README.md, "The virtual radio"          your own dewars on the air, and faults""")
+    return 0
+
+
+# --- at the door ---------------------------------------------------------------------------------
+def _at_the_door(socket: str) -> list[float]:
+    """Run both dewars' trips, and hand the bad one over twice; return how long each took."""
+    step(1, STEPS, "two dewars: ten bad days, and one calm day; the real firmware, some 40 s")
+    with (
+        launch.start(SCENARIO, serve=True, air=socket, tell=show_progress) as sick,
+        launch.start(NEIGHBOUR, serve=True, air=socket) as well,
+    ):
+        for board in (sick, well):
+            board.wait_serving(TRIP_S)
+        step(2, STEPS, "on the bench, by cable: the computers of courier 1 and of the site pair")
+        port, dewar = f"usb:{sick.pty}", _name(sick)
+        _run("pair", port, "--keys", _place("courier-1", "keys"))
+        _run("pair", port, "--receipts", "--keys", _place("receiver", "keys"))
+        step(3, STEPS, "at the door, by radio from here on: who is here?")
+        os.environ["DEWARLOG_AIR"] = socket
+        print(f"$ export DEWARLOG_AIR={socket}", flush=True)
+        _run("scan", "--no-usb", "--seconds", str(SCAN_S))
+        step(4, STEPS, "courier 1, whose computer is paired, takes the dewar over")
+        first_s = _hand_over("courier-1", dewar, *FIRST)
+        step(5, STEPS, "courier 2 takes it over: another computer, without a key")
+        second_s = _hand_over("courier-2", dewar, *SECOND)
+    return [first_s, second_s]
+
+
+def _name(board: SimBoard) -> str:
+    """Name a dewar as `scan` shows it: its radio's name ends as its id does."""
+    settings = board.scenario.device["board"]
+    assert isinstance(settings, dict)
+    return f"ble:dewarlog-{settings['unique_id'][-4:]}"
+
+
+def _hand_over(computer: str, dewar: str, giver: str, receiver: str, place: str) -> float:
+    names = ("--giver", giver, "--receiver", receiver, "--role", "courier", "--place", place)
+    began_s = time.monotonic()
+    _run("handoff", dewar, *names, *_own(computer), codes=JUDGED)
+    return time.monotonic() - began_s
+
+
+# --- at the receiving site -----------------------------------------------------------------------
+def _at_the_receiving_site() -> int:
+    """Join what both couriers hold, and say what it proves; return the check's exit code."""
+    folder = _place("receiver", "archive")
+    step(6, STEPS, "the receiving site joins both couriers' archives: one log, two receipts")
+    for courier in ("courier-1", "courier-2"):
+        _run("archive", "--archive", folder, "--merge", _place(courier, "archive"))
+    log = str(only_log(ROOT / folder))
+    for receipt in _receipts(ROOT / folder):
+        keys = ("--keys", _place("receiver", "keys"))
+        _run("receipt", str(receipt.relative_to(ROOT)), "--log", log, *keys)
+    step(7, STEPS, "check every byte and every claim, and write the page for the file")
+    judged = _run("check", log, codes=JUDGED)
+    _run("report", log, "--output", _place("receiver", "report.html"), codes=JUDGED)
+    return judged
+
+
+# --- helpers -------------------------------------------------------------------------------------
+def _place(*names: str) -> str:
+    """Name a place below the demo's folder as it is typed: from the clone's root."""
+    return str(FOLDER.joinpath(*names).relative_to(ROOT))
+
+
+def _own(computer: str) -> tuple[str, ...]:
+    return ("--archive", _place(computer, "archive"), "--keys", _place(computer, "keys"))
+
+
+def _receipts(folder: Path) -> list[Path]:
+    return sorted(folder.rglob("*.handoff-*.json"), key=lambda path: path.stat().st_mtime)
+
+
+def _run(*arguments: str, codes: tuple[int, ...] = (0,)) -> int:
+    """Show a command and run it; what ends with another code ends the demo."""
+    code = dewarlog(*arguments)
+    if code not in codes:
+        raise StepFailed(f"`dewarlog {arguments[0]}` ended with exit code {code}")
+    return code
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
