@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from dewarlog import answers, console, words
 from dewarlog.handoff import NOT_INTACT
-from dewarlog.report.as_json import as_json
 from dewarlog.verdict import Word, steps_for
 from dewarlog_wire import layout
 
@@ -33,10 +32,13 @@ def say_handoff(done: Handoff) -> None:
     console.say()
     console.say(console.wrapped(holder(done), "  "))
     console.say(console.wrapped(_proof(done), "  "))
-    console.say(f"  Receipt: {words.plain(str(done.receipt_path))}")
+    if done.proof is None:
+        console.say(console.wrapped(_stood(done), "  "))
+    else:
+        console.say(f"  Receipt: {words.plain(str(done.proof.path))}")
     more = max(0, len(verdict.reasons) - 1)
     evidence = words.plural(more, "more reason") if more else "Evidence"
-    console.say(f"  {evidence}: dewarlog check {words.plain(str(done.log.path))}")
+    console.say(f"  {evidence}: dewarlog check {words.plain(str(done.decides.log.path))}")
     for note in (done.not_held, done.contradicted):
         if note is not None:
             console.warn(f"  note: {note}")
@@ -52,11 +54,15 @@ def holder(done: Handoff) -> str:
 
 
 def _sentence(done: Handoff) -> str:
-    if done.log.disagrees is not None:
-        return answers.tampering(done.log, done.log.disagrees)
+    log = done.decides.log
+    if log.disagrees is not None:
+        return answers.tampering(log, log.disagrees)
+    sentence = done.verdict.sentence
     if done.verdict.word is Word.HOLD and done.verdict.intact:
-        return done.verdict.reasons[0].finding.message
-    return done.verdict.sentence
+        sentence = done.verdict.reasons[0].finding.message
+    if done.earlier_run is None:
+        return sentence
+    return f"Earlier on this journey, in run {done.earlier_run}: {sentence}"
 
 
 def _steps(done: Handoff) -> tuple[str, ...]:
@@ -64,10 +70,20 @@ def _steps(done: Handoff) -> tuple[str, ...]:
 
 
 def _proof(done: Handoff) -> str:
-    if not done.receipt.proven:
+    if not done.proven:
         return "Not proven: this computer has no key for this logger (`dewarlog pair` takes it)."
-    more = ", and its proof over the receipt holds" if done.receipt_checked else ""
+    checked = done.proof is not None and done.proof.checked
+    more = ", and its proof over the receipt holds" if checked else ""
     return f"The logger has proven itself by its courier key{more}."
+
+
+def _stood(done: Handoff) -> str:
+    """Say that nothing was recorded now, and how to come by a receipt."""
+    ago = words.duration(done.stood_s or 0)
+    return (
+        f"This handoff stands in the log already, as event {done.event}, recorded {ago} ago: "
+        "it was not recorded again. Its receipt is not on this computer; --again makes one."
+    )
 
 
 def handoff_data(done: Handoff, steps: list[str]) -> dict[str, Any]:
@@ -78,15 +94,18 @@ def handoff_data(done: Handoff, steps: list[str]) -> dict[str, Any]:
         "sentence": _sentence(done),
         "steps": list(_steps(done)),
         "holder": holder(done),
-        "proven": done.receipt.proven,
-        "receipt_checked": done.receipt_checked,
-        "receipt_file": str(done.receipt_path),
-        "receipt": done.receipt.fields(),
+        "proven": done.proven,
+        "event": done.event,
+        "recorded_before_s": done.stood_s,
+        "receipt_checked": done.proof is not None and done.proof.checked,
+        "receipt_file": None if done.proof is None else str(done.proof.path),
+        "receipt": None if done.proof is None else done.proof.receipt.fields(),
         "archive_holds_record": done.not_held is None and done.contradicted is None,
         "note": done.not_held or done.contradicted,
         "log": answers.log_data(done.log),
+        "decides_run": done.decides.log.run,
         "course": steps,
-        "check": as_json(done.review, done.verdict),
+        **answers.journey_data(done.journey),
     }
 
 

@@ -73,13 +73,24 @@ def handoff(
     time_error_ms: Annotated[
         int, typer.Option(min=0, max=60_000, help="How wrong this computer's clock may be.")
     ] = 1000,
+    again: Annotated[
+        bool,
+        typer.Option(
+            "--again", help="Record it even where the log holds the same handoff from just now."
+        ),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Hand a dewar over: sync, check, record who has it now, and keep a receipt.
 
-    Fetches only what this archive lacks, judges the whole log on the spot, has the logger record
-    the handoff, and writes a receipt with the logger's proof beside the log. Needs no network and
-    no account. What is not given as an option is asked for. The exit code says the verdict.
+    Fetches only what this archive lacks, judges the whole journey on the spot, has the logger
+    record the handoff, and writes a receipt with the logger's proof beside the log. Needs no
+    network and no account. What is not given as an option is asked for. The exit code says the
+    verdict.
+
+    Where the connection is lost just as the handoff is recorded, run the command again: if the
+    log holds it (same people, place and verdict, in the last 15 minutes, and no receipt here), it
+    says so and records no second one. That one has no receipt here; --again makes one.
     """
     parties = _parties(giver=giver, receiver=receiver, role=role, place=place)
     steps: list[str] = []
@@ -112,7 +123,7 @@ def handoff(
                 bar=lambda: progress_bar(show=not as_json),
                 set_time=(lambda: host_time(time_error_ms)) if told else None,
             )
-            done = course.run(parties)
+            done = course.run(parties, again=again)
         if as_json:
             console.say_json(answers_door.handoff_data(done, steps))
         else:

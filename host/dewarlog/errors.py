@@ -429,7 +429,7 @@ class NotRecorded(PullError):
     def __init__(self, verdict: str, cause: DewarlogError, *, perhaps: bool) -> None:
         state = (
             "It is not known whether the handoff stands in its log; there is no receipt. Run the "
-            "command again: a second record does no harm."
+            "command again: it looks."
             if perhaps
             else "The handoff is not recorded; there is no receipt."
         )

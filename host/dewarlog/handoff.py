@@ -4,7 +4,8 @@ The right end of the line: it drives pull, checks and receipt over one open link
 
   1. HELLO, and where this computer has the courier key: the mutual proof
   2. pull what the archive lacks of the open run, sealed up to now
-  3. check the whole log, here and now
+  3. check the whole log, here and now; and every run that ended shortly before it began, since
+     the dewar travelled through that one too: the gravest word is the journey's
   4. HANDOFF: the logger compares the log's head with its own, records who gave what to whom, and
      answers with its proof
   5. the receipt, beside the log
@@ -20,7 +21,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from dewarlog import words
-from dewarlog.checks.review import review_log
 from dewarlog.errors import (
     ArchiveError,
     DeviceRefused,
@@ -37,20 +37,22 @@ from dewarlog.errors import (
     ReceiptNotWritten,
     SeveralDewars,
 )
+from dewarlog.journey import trace_back
 from dewarlog.pull import OUT_OF_RANGE, PullOptions, pull
-from dewarlog.receipt import HeldLog, Receipt, write_receipt
+from dewarlog.receipt import HeldLog, Receipt, receipts_of, write_receipt
+from dewarlog.records import HandoffEvent
 from dewarlog.session import Session
-from dewarlog.verdict import Word, judge
+from dewarlog.verdict import Word
 from dewarlog_wire import layout
 from dewarlog_wire.events import handoff_body
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
 
     from dewarlog.archive import Archive
-    from dewarlog.checks.review import Review
+    from dewarlog.journey import Journey, Judged
     from dewarlog.keys import BoardKeys, KeyStore
     from dewarlog.link import Link
     from dewarlog.pull import FiledLog, Progress
@@ -60,6 +62,9 @@ if TYPE_CHECKING:
     Bar = AbstractContextManager[Callable[[Progress], None] | None]
 
 NOT_INTACT: Final = "NOT INTACT"
+# A record like the one to be made, made so shortly before, is that one.
+SAME_HANDOFF_S: Final = 15 * 60
+_GRAVEST_FIRST: Final = (NOT_INTACT, Word.HOLD, Word.NO_DATA, Word.USE)
 TEXT_MAX_BYTES: Final = layout.EVENT_TEXT_MAX_BYTES[layout.KIND_HANDOFF]
 
 
@@ -108,40 +113,81 @@ def only_one(on_the_air: Sequence[str]) -> str:
 
 # --- what came of it -----------------------------------------------------------------------------
 @dataclass(frozen=True, slots=True)
+class Found:
+    """One run of the journey: its log as it is filed, and what its check said."""
+
+    log: FiledLog
+    judged: Judged
+
+    @property
+    def word(self) -> str:
+        """The verdict in one word, and NOT INTACT where the log is not."""
+        verdict = self.judged.verdict
+        intact = verdict.intact and self.log.disagrees is None
+        return verdict.word if intact or verdict.word is Word.NO_DATA else NOT_INTACT
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """As that of a check."""
+        if self.log.disagrees is not None:
+            return ExitCode.NOT_INTACT
+        return self.judged.verdict.exit_code
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """A receipt, and where it stands."""
+
+    receipt: Receipt
+    path: Path
+    checked: bool
+    """True where the receipt key is here and the logger's proof over the receipt holds."""
+
+
+@dataclass(frozen=True, slots=True)
 class Handoff:
     """A handoff that the logger has recorded."""
 
     board: Board
     parties: Parties
     log: FiledLog
-    review: Review
-    verdict: Verdict
-    receipt: Receipt
-    receipt_path: Path
-    receipt_checked: bool
-    """True where the receipt key is here and the logger's proof over the receipt holds."""
+    """Of the open run, which holds the record."""
+    journey: Journey
+    decides: Found
+    """The run whose word is the journey's."""
+    proven: bool
+    """Whether the logger has proven itself, by its courier key."""
+    proof: Proof | None
+    """None where the record stood already, and its receipt is not here."""
+    event: int
+    """Number of the record in the log."""
+    stood_s: int | None
+    """How long the record had been in the log already; None when it was made just now."""
     not_held: str | None
     """Why the archive does not hold the record yet; None when it does."""
     contradicted: str | None
     """What the log says otherwise than the logger's own answer; None when they agree."""
 
     @property
+    def verdict(self) -> Verdict:
+        """The verdict of the run that decides."""
+        return self.decides.judged.verdict
+
+    @property
+    def earlier_run(self) -> str | None:
+        """Which run decides, where it is not the open one."""
+        judged = self.decides.judged
+        return None if judged is self.journey.newest else judged.run_name
+
+    @property
     def word(self) -> str:
-        """The verdict in one word, and NOT INTACT where the log is not."""
-        return _word(self.verdict, self.log)
+        """The journey's verdict in one word, and NOT INTACT where a log is not."""
+        return self.decides.word
 
     @property
     def exit_code(self) -> ExitCode:
         """As that of a check."""
-        if self.log.disagrees is not None or self.contradicted is not None:
-            return ExitCode.NOT_INTACT
-        return self.verdict.exit_code
-
-
-def _word(verdict: Verdict, log: FiledLog) -> str:
-    if verdict.word is not Word.NO_DATA and (not verdict.intact or log.disagrees is not None):
-        return NOT_INTACT
-    return verdict.word
+        return ExitCode.NOT_INTACT if self.contradicted is not None else self.decides.exit_code
 
 
 # --- the way there -------------------------------------------------------------------------------
@@ -172,8 +218,8 @@ class HandoffCourse:
         self._board_keys: BoardKeys | None = None
         self._is_lost = False
 
-    def run(self, parties: Parties) -> Handoff:
-        """Hand over.
+    def run(self, parties: Parties, *, again: bool = False) -> Handoff:
+        """Hand over; `again`: even where the log holds the same handoff from just now.
 
         Raises:
             Impostor, KeyRefused: the logger is not the one it says it is.
@@ -186,43 +232,54 @@ class HandoffCourse:
         proven = session.proven
         self._say(f"logger {board.name}: {_proof_words(proven=proven)}")
         run = _open_run(session, board)
+        before = _runs_before(session, run)
         log, held_bytes = self._pull(board, run, first=True)
         held = f", {held_bytes:,} held before" if held_bytes else ""
         self._say(f"log in the archive: {log.new_bytes:,} new bytes{held}")
-        review = review_log(log.path)
-        verdict = judge(review)
-        word = _word(verdict, log)
-        self._say(f"checked: {word}")
+        journey, decides = self._judge(board, log, before)
+        earlier = "" if decides.log is log else f", for run {decides.log.run} of this journey"
+        self._say(f"checked: {decides.word}{earlier}")
+        now_s = self._utc_s()
+        stands = None if again else _standing(journey, parties, decides.word, log, now_s)
+        if stands is not None:
+            self._say(f"recorded already: event {stands.number}")
+            self._say("the archive holds the record")
+            return Handoff(
+                board=board,
+                parties=parties,
+                log=log,
+                journey=journey,
+                decides=decides,
+                proven=proven,
+                proof=None,
+                event=stands.number,
+                stood_s=now_s - stands.utc_s,
+                not_held=None,
+                contradicted=None,
+            )
         body = handoff_body(
-            self._utc_s(),
-            layout.VERDICT_NAMES.index(word),
+            now_s,
+            layout.VERDICT_NAMES.index(decides.word),
             parties.role,
             log.blocks,
             log.chain,
             (parties.giver, parties.receiver, parties.place),
         )
-        recorded, proven = self._record(board, run, body, word)
+        recorded, proven = self._record(board, run, body, decides.word)
         receipt = Receipt(board.device_id, log.log_id, recorded, body, proven, log.path.name)
-        receipt_key = self._keys_of(board.device_id).receipt
-        if receipt_key is not None and not receipt.tag_holds(receipt_key):
-            raise Impostor(board.name, "its receipt does not carry that logger's proof")
-        self._say(f"recorded by the logger: event {recorded.number}")
-        try:
-            path = write_receipt(receipt, log.path)
-        except ArchiveError as error:
-            raise ReceiptNotWritten(error.path, recorded.number, error) from error
-        self._say(f"receipt: {path.name}")
+        proof = self._keep(receipt, board, log)
         log, not_held, contradicted = self._fetch_record(board, log, receipt)
         self._say(not_held or contradicted or "the archive holds the record")
         return Handoff(
             board=board,
             parties=parties,
             log=log,
-            review=review,
-            verdict=verdict,
-            receipt=receipt,
-            receipt_path=path,
-            receipt_checked=receipt_key is not None,
+            journey=journey,
+            decides=decides,
+            proven=proven,
+            proof=proof,
+            event=recorded.number,
+            stood_s=None,
             not_held=not_held,
             contradicted=contradicted,
         )
@@ -247,8 +304,46 @@ class HandoffCourse:
             self._board_keys = self._keys.of(device_id)
         return self._board_keys
 
+    def _judge(self, board: Board, log: FiledLog, before: Sequence[int]) -> tuple[Journey, Found]:
+        """Check the open run's log and the runs before it that belong to its journey.
+
+        Those are pulled on the way, each only when the one behind it is judged; all but the first
+        of them that belongs to another journey come from the archive at the next handoff.
+        """
+        filed = {log.path: log}
+
+        def logs() -> Iterator[Path]:
+            yield log.path
+            for run in before:
+                earlier, _ = self._pull(board, run, first=False)
+                filed[earlier.path] = earlier
+                if earlier.new_bytes:
+                    self._say(f"run {run}, before this one: {earlier.new_bytes:,} new bytes")
+                yield earlier.path
+
+        journey = trace_back(logs())
+        found = [Found(filed[judged.review.path], judged) for judged in reversed(journey.runs)]
+        return journey, min(found, key=lambda one: _GRAVEST_FIRST.index(one.word))
+
+    def _keep(self, receipt: Receipt, board: Board, log: FiledLog) -> Proof:
+        """Write the receipt, once its tag is the logger's where that can be known here."""
+        receipt_key = self._keys_of(board.device_id).receipt
+        if receipt_key is not None and not receipt.tag_holds(receipt_key):
+            raise Impostor(board.name, "its receipt does not carry that logger's proof")
+        number = receipt.recorded.number
+        self._say(f"recorded by the logger: event {number}")
+        try:
+            path = write_receipt(receipt, log.path)
+        except ArchiveError as error:
+            raise ReceiptNotWritten(error.path, number, error) from error
+        self._say(f"receipt: {path.name}")
+        return Proof(receipt, path, checked=receipt_key is not None)
+
     def _pull(self, board: Board, run: int, *, first: bool) -> tuple[FiledLog, int]:
-        """Pull the open run; return what is filed and how much of it was held before."""
+        """Pull one run; return what is filed and how much of it was held before.
+
+        `first`: the logger is told the time.
+        """
         options = PullOptions(
             only_run=run,
             set_time=self._set_time if first else None,
@@ -312,6 +407,29 @@ def _open_run(session: Session, board: Board) -> int:
     full = bool(now.state & layout.STATUS_MEMORY_FULL)
     why = "its memory is full, and it has stopped recording." if full else "it is not recording."
     raise NoHandoff(board.name, why)
+
+
+def _runs_before(session: Session, run: int) -> list[int]:
+    """Return the runs the logger holds from before the open one, the latest first."""
+    return sorted({file.run for file in session.list_files() if file.run < run}, reverse=True)
+
+
+def _standing(
+    journey: Journey, parties: Parties, word: str, log: FiledLog, now_s: int
+) -> HandoffEvent | None:
+    """Find the record that a run whose answer was lost has left: the same words, just before.
+
+    One whose receipt is here was answered: then this is another handoff.
+    """
+    review = journey.newest.review
+    last = review.custody[-1] if review.custody else None
+    if not isinstance(last, HandoffEvent) or review.handoff_heads.get(last.number) is not True:
+        return None
+    said = (last.giver, last.receiver, last.role, last.place, last.verdict_word)
+    if said != (parties.giver, parties.receiver, parties.role, parties.place, word):
+        return None
+    is_recent = 0 <= now_s - last.utc_s <= SAME_HANDOFF_S
+    return last if is_recent and not receipts_of(log.path, last.number) else None
 
 
 def _proof_words(*, proven: bool) -> str:

@@ -111,6 +111,13 @@ class Receipt:
 
 
 # --- the file -----------------------------------------------------------------------------------
+def receipts_of(log: Path, event: int) -> list[Path]:
+    """Return the receipts beside a log of the handoff recorded as that event."""
+    names = (f"{log.stem}.handoff-{event}.json", f"{log.stem}.handoff-{event}-*.json")
+    with storage(log):
+        return sorted(path for name in names for path in log.parent.glob(name))
+
+
 def write_receipt(receipt: Receipt, log: Path) -> Path:
     """Write a receipt beside its log, durably and for good; return where it stands."""
     path = log.with_name(f"{log.stem}.handoff-{receipt.recorded.number}.json")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from typing import TYPE_CHECKING, Any
+import time
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 from typer.testing import CliRunner
@@ -27,6 +28,7 @@ from dewarlog_wire import layout, proof
 from dewarlog_wire.events import read_handoff
 from door_board import DEVICE_ID, DEVICE_KEY, DoorLink, GrowingStore
 from log_writer import DEGC, LogWriter
+from memory_board import StoredRun
 from trips import quiet, trip
 
 if TYPE_CHECKING:
@@ -275,6 +277,91 @@ def test_a_log_other_than_the_one_held_is_tampering(door: Door) -> None:
     assert "Do not use the product, and do not discard it." in output
 
 
+# --- the journey ---------------------------------------------------------------------------------
+HOURS_2: Final = 2 * 3600
+DAY_S: Final = 24 * 3600
+
+
+def after_another_run(
+    door: Door,
+    ahead_s: int,
+    change: Callable[[int, list[list[int]]], list[Any]] | None = warm,
+    hours: int = 2,
+) -> None:
+    """Put a run into the board's memory that began `ahead_s` before the open one."""
+    earlier = trip(hours, change=change, writer=LogWriter(run=6, channels=2), ahead_s=-ahead_s)
+    run = StoredRun([bytes(earlier.data)], bytes(range(8)), closed=True)
+    door.link.store.runs = {6: run, **door.link.store.runs}
+
+
+def warm_at_once(hour: int, readings: list[list[int]]) -> list[Any]:
+    """Leave the dewar warm from the first hour on."""
+    return warm(1, readings)
+
+
+def test_a_run_that_ended_shortly_before_decides_with_the_open_one(door: Door) -> None:
+    """The gravest verdict is recorded and shown, and the run named."""
+    after_another_run(door, HOURS_2 + 60)
+
+    code, output = door.run()
+
+    assert code == ExitCode.HOLD
+    assert "checked: HOLD, for run 6 of this journey" in output
+    assert "HOLD Earlier on this journey, in run 6: Probe 1" in output
+    assert "Do not use the product, and do not discard it." in output
+    assert "00000006-0001020304050607.dwl" in output
+    (path,) = door.receipts
+    receipt = read_receipt(path)
+    assert (receipt.handoff.verdict_word, receipt.recorded.run) == ("HOLD", 7)
+    assert HeldLog.read(path.parent / receipt.log).heads == {receipt.recorded.number: True}
+
+
+def test_a_calm_run_before_leaves_the_open_one_to_decide(door: Door) -> None:
+    """Both are pulled and judged; nothing is said of the earlier one but that it came."""
+    after_another_run(door, HOURS_2 + 60, change=None)
+
+    code, data = door.json()
+
+    assert (code, data["verdict"], data["decides_run"]) == (ExitCode.USE, "USE", 7)
+    assert [check["verdict"] for check in data["earlier_checks"]] == ["USE"]
+    assert any("run 6, before this one" in step for step in data["course"])
+
+
+def test_a_run_of_another_journey_does_not_decide(door: Door) -> None:
+    """It ended more than a day before the open one began."""
+    after_another_run(door, HOURS_2 + DAY_S + 60)
+
+    code, output = door.run()
+
+    assert (code, "checked: USE" in output) == (ExitCode.USE, True)
+    assert "Earlier on this journey" not in output
+
+
+def test_a_run_before_is_pulled_once(door: Door) -> None:
+    """At the next handoff the archive holds it, and it decides all the same."""
+    after_another_run(door, HOURS_2 + 60)
+    door.run()
+    sent = len(door.link.data)
+
+    code, output = door.run()
+
+    more = sum(length for _, length in door.link.data[sent:])
+    assert (code, more < 2000, "run 6, before" in output) == (ExitCode.HOLD, True, False)
+
+
+def test_a_run_before_that_is_another_than_the_one_held_is_tampering(door: Door) -> None:
+    """NOT INTACT, with the block, whatever the open run says."""
+    after_another_run(door, HOURS_2 + 60, change=None)
+    door.run()
+    after_another_run(door, HOURS_2 + 60, change=warm_at_once, hours=1)
+
+    code, output = door.run()
+
+    assert code == ExitCode.NOT_INTACT
+    assert "TAMPERING: logger 0102030405060708, run 6: block 1 is not" in output
+    assert read_receipt(door.receipts[-1]).handoff.verdict_word == "NOT INTACT"
+
+
 # --- a board that is not what it says ------------------------------------------------------------
 @pytest.mark.parametrize("key", [bytes(32), b"\xff" * 32])
 def test_a_logger_that_does_not_take_the_key_stops_before_anything_is_done(
@@ -483,6 +570,8 @@ def test_a_cut_at_every_frame_leaves_no_receipt_without_its_record(
         code, output = door.run()
         if (code, "the archive holds the record" in output) != (ExitCode.USE, True):
             wrong.append((frame, f"the second run: {output}"))
+        if recorded and not door.receipts and "recorded already: event" not in output:
+            wrong.append((frame, f"a record that was not recognised: {output}"))
 
     assert frames > 15
     assert wrong == []
@@ -573,6 +662,86 @@ def test_no_room_for_the_receipt_is_told_with_the_event(
     assert code == ExitCode.STORAGE
     assert "recorded by the logger as event" in output
     assert door.receipts == []
+
+
+# --- a lost answer -------------------------------------------------------------------------------
+def answer_lost(door: Door) -> int:
+    """Hand over, the answer to HANDOFF being lost; return the number of the record."""
+
+    def fault(direction: str, index: int, wire: bytes) -> bytes:
+        if door.link.door.handoffs and direction == "out":
+            raise Unplugged("usb:x", "cut by the test")
+        return wire
+
+    door.link.fault = fault
+    code, output = door.run()
+    assert (code, "Run the command again: it looks" in output) == (ExitCode.DEVICE, True)
+    store = door.link.store
+    number = store.writer.next_event + len(store.waiting) - 1
+    door.link = DoorLink(store)
+    return number
+
+
+def test_a_record_whose_answer_was_lost_is_found_and_not_made_twice(door: Door) -> None:
+    """The second run says which it is and since when, and how to come by a receipt."""
+    number = answer_lost(door)
+
+    code, output = door.run()
+
+    assert code == ExitCode.USE
+    assert f"This handoff stands in the log already, as event {number}, recorded" in output
+    assert "it was not recorded again" in output
+    assert "S. Haddad (receiving site) has the dewar now" in output
+    assert (list(HeldLog.read(door.log).handoffs), door.receipts) == ([number], [])
+
+
+def test_a_found_record_is_told_to_programs(door: Door) -> None:
+    """No receipt, the event, and how long it had stood."""
+    number = answer_lost(door)
+
+    _, data = door.json()
+
+    assert (data["event"], data["receipt"], data["receipt_file"]) == (number, None, None)
+    assert data["archive_holds_record"] is True
+    assert 0 <= data["recorded_before_s"] < 60
+
+
+def test_again_records_it_anew_with_a_receipt(door: Door) -> None:
+    """The log then holds both."""
+    first = answer_lost(door)
+
+    door.run("--again")
+
+    (receipt,) = door.receipts
+    assert list(HeldLog.read(door.log).handoffs) == [first, read_receipt(receipt).recorded.number]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [(*WHO, "--place", "Ward 5"), ("--giver", "B", *WHO[2:], "--place", "Ward 4")],
+)
+def test_another_handoff_than_the_lost_one_is_recorded(door: Door, names: tuple[str, ...]) -> None:
+    """Other people, or another place."""
+    first = answer_lost(door)
+
+    door.run(names=names)
+
+    assert len(door.receipts) == 1
+    assert len(HeldLog.read(door.log).handoffs) == 2
+    assert first in HeldLog.read(door.log).handoffs
+
+
+def test_the_same_handoff_long_after_is_another_one(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beyond a quarter of an hour nobody is still at the door with a lost answer."""
+    answer_lost(door)
+    now_s = time.time()
+    monkeypatch.setattr("time.time", lambda: now_s + handoff.SAME_HANDOFF_S + 60)
+
+    door.run()
+
+    assert (len(door.receipts), len(HeldLog.read(door.log).handoffs)) == (1, 2)
 
 
 # --- what is typed -------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from simboard import air, launch
 from simboard.errors import SimboardError
@@ -59,7 +59,7 @@ The receipts: {receipts.strip()}
 Try next:
     change a word in a receipt, and run `dewarlog receipt` on it again
     change a byte of the log, and run `dewarlog check` on it
-    tools/simboard/README.md, "The virtual radio"          your own dewars on the air, and faults""")
+    tools/simboard/README.md, "The virtual radio": your own dewars on the air, and faults""")
     return 0
 
 
@@ -90,8 +90,7 @@ def _at_the_door(socket: str) -> list[float]:
 
 def _name(board: SimBoard) -> str:
     """Name a dewar as `scan` shows it: its radio's name ends as its id does."""
-    settings = board.scenario.device["board"]
-    assert isinstance(settings, dict)
+    settings = cast("dict[str, str]", board.scenario.device["board"])
     return f"ble:dewarlog-{settings['unique_id'][-4:]}"
 
 
