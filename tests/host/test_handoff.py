@@ -291,7 +291,7 @@ def after_another_run(
     """Put a run into the board's memory that began `ahead_s` before the open one."""
     earlier = trip(hours, change=change, writer=LogWriter(run=6, channels=2), ahead_s=-ahead_s)
     run = StoredRun([bytes(earlier.data)], bytes(range(8)), closed=True)
-    door.link.store.runs = {6: run, **door.link.store.runs}
+    door.link.store.runs = {6: run, 7: door.link.store.runs[7]}
 
 
 def warm_at_once(hour: int, readings: list[list[int]]) -> list[Any]:
