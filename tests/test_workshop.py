@@ -1,4 +1,4 @@
-"""tools/setup: where MicroPython comes from, and that a second run has nothing to do."""
+"""tools/setup and tools/demo: where MicroPython comes from, a second run, and the options."""
 
 from __future__ import annotations
 
@@ -112,3 +112,25 @@ def test_second_set_up_from_another_folder_only_reports(tmp_path: Path) -> None:
     again = subprocess.run([setup], cwd=tmp_path, check=True, capture_output=True, text=True)
     assert again.stdout.startswith("MicroPython 1.")
     assert "..." not in again.stdout
+
+
+@pytest.mark.parametrize("option", ["-h", "--help"])
+def test_demo_says_what_it_shows(option: str) -> None:
+    """Both of them, without setting anything up."""
+    told = subprocess.run(
+        [ROOT / "tools/demo", option], check=True, capture_output=True, text=True
+    )
+    assert "tools/demo --ble" in told.stdout
+    assert "two couriers" in told.stdout
+    assert told.stdout.startswith("Show the main job")
+    assert "set -eu" not in told.stdout
+
+
+@pytest.mark.parametrize("arguments", [["--bel"], ["--ble", "x"], [""]])
+def test_demo_refuses_what_it_does_not_know(arguments: list[str]) -> None:
+    """Before anything is set up."""
+    refused = subprocess.run(
+        [ROOT / "tools/demo", *arguments], check=False, capture_output=True, text=True
+    )
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "it takes --ble or nothing" in refused.stderr

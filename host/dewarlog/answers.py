@@ -97,7 +97,14 @@ def _say_handoffs(review: Review) -> None:
         console.say(f"  {console.styled('Handed over', 'strong')}")
     for step in steps:
         console.say(console.wrapped(f"{step.actor}, {step.place}", "    ", "  - "))
-        console.say(console.styled(console.wrapped(f"{step.when}; {step.note}", "    "), "soft"))
+        console.say(
+            console.styled(
+                console.wrapped(
+                    "; ".join(part for part in (step.when, step.note) if part), "    "
+                ),
+                "soft",
+            )
+        )
 
 
 def byte_count(count: float) -> str:
@@ -117,7 +124,7 @@ def say_pull(
     rate = result.received_bytes / result.seconds if result.seconds > 0 else 0.0
     received, held = byte_count(result.received_bytes), byte_count(result.held_bytes)
     console.say(
-        f"Board {result.board.name}: {received} in {result.seconds:.1f} s "
+        f"Logger {result.board.name}: {received} in {result.seconds:.1f} s "
         f"({byte_count(rate)}/s), {held} held already"
     )
     for log in result.logs:
@@ -132,9 +139,9 @@ def say_pull(
             console.warn(f"  note: {note}")
     if not result.logs:
         if only_run is None:
-            console.say("The board holds no log.")
+            console.say("The logger holds no log.")
         else:
-            console.say(f"The board holds no run {only_run}. Without --run, every run is pulled.")
+            console.say(f"The logger holds no run {only_run}. Without --run, every run is pulled.")
     elif not checked_next:
         console.say(f"Next: dewarlog check {words.plain(str(result.logs[-1].path))}")
 

@@ -71,10 +71,10 @@ def _steps(done: Handoff) -> tuple[str, ...]:
 
 def _proof(done: Handoff) -> str:
     if not done.proven:
-        return "Not proven: this computer has no key for this logger (`dewarlog pair` takes it)."
+        return "Not proven: this computer has no key for this logger, so it may be another one."
     checked = done.proof is not None and done.proof.checked
-    more = ", and its proof over the receipt holds" if checked else ""
-    return f"The logger has proven itself by its courier key{more}."
+    more = ", and so is the receipt" if checked else ""
+    return f"The logger is proven to be the right one{more}."
 
 
 def _stood(done: Handoff) -> str:

@@ -475,9 +475,10 @@ def scan(
 ) -> None:
     """Show which dewars are here and how they are, before connecting to any.
 
-    A dewar's line says whether it is recording, whether it had an excursion or has a fault, its
-    warmest probe, how much is still to be pulled, and how near it is. In a terminal the table
-    follows what is heard. The serial ports of this computer stand below.
+    A dewar's line says whether it is recording, whether it is in an excursion or has a fault now,
+    its warmest probe, how much is still to be pulled, and how near it is. What was before, its
+    log tells: `handoff` and `pull --check` judge that. In a terminal the table follows what is
+    heard. The serial ports of this computer stand below.
     """
     if not (ble or usb):
         raise typer.BadParameter("--no-ble and --no-usb together leave nothing to look for")

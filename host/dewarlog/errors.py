@@ -154,7 +154,7 @@ class NotOurs(LinkError):
         super().__init__(
             name,
             f"{name}: something is there, but it does not speak dewarlog (it sent {seen[:40]!r}). "
-            "If this is the logger, its program is stopped: reset the board. "
+            "If this is the logger, its program is stopped: reset it. "
             "Otherwise choose another device.",
         )
         self.seen = seen
@@ -167,7 +167,7 @@ class NoAnswer(LinkError):
         super().__init__(
             name,
             f"{name}: no answer to {asked} in {waited_s:.0f} s. Check that this is the "
-            "logger and that it has power; if so, reset the board and run the command again.",
+            "logger and that it has power; if so, reset it and run the command again.",
         )
         self.asked = asked
         self.waited_s = waited_s
@@ -210,7 +210,7 @@ class Unplugged(Unreachable):
     def __init__(self, name: str, reason: str) -> None:
         super().__init__(
             name,
-            f"{name}: the port went away ({reason}). Plug the board in again and run the command "
+            f"{name}: the port went away ({reason}). Plug the logger in again and run the command "
             "again: what was received is kept.",
         )
         self.reason = reason
@@ -339,7 +339,7 @@ class Changed(PullError):
 
     def __init__(self, what: str, reason: str) -> None:
         super().__init__(
-            f"{what}: changed on the board while it was pulled ({reason}). "
+            f"{what}: changed on the logger while it was pulled ({reason}). "
             "Nothing in the archive was replaced; run the pull again."
         )
         self.what = what
@@ -351,7 +351,7 @@ class DeviceRefused(PullError):
 
     def __init__(self, request: str, code: int, code_name: str, text: str) -> None:
         detail = f": {text}" if text else ""
-        super().__init__(f"The board refused {request}: {code_name} (code {code}){detail}.")
+        super().__init__(f"The logger refused {request}: {code_name} (code {code}){detail}.")
         self.request = request
         self.code = code
         self.code_name = code_name
@@ -363,8 +363,8 @@ class PeerViolation(PullError):
 
     def __init__(self, what: str) -> None:
         super().__init__(
-            f"The board broke the protocol: {what}. Nothing was filed from this answer. "
-            "Update the board's firmware or this program, and report it if that does not help."
+            f"The logger broke the protocol: {what}. Nothing was filed from this answer. "
+            "Update the logger's firmware or this program, and report it if that does not help."
         )
         self.what = what
 
@@ -446,7 +446,7 @@ class HashMismatch(PullError):
 
     def __init__(self, what: str, ours: bytes, theirs: bytes) -> None:
         super().__init__(
-            f"{what}: the board's SHA-256 is {theirs.hex()[:16]}..., that of the bytes received "
+            f"{what}: the logger's SHA-256 is {theirs.hex()[:16]}..., that of the bytes received "
             f"is {ours.hex()[:16]}.... They were put aside, not filed; run the pull again."
         )
         self.what = what
@@ -473,7 +473,7 @@ class DiskFull(ArchiveError):
     def __init__(self, path: Path, reason: str) -> None:
         super().__init__(
             path,
-            f"{path}: no room to write ({reason}). Nothing is lost, on the board or here: make "
+            f"{path}: no room to write ({reason}). Nothing is lost, on the logger or here: make "
             "room, or choose another folder with --archive, and run the pull again.",
         )
         self.reason = reason
@@ -485,7 +485,7 @@ class ArchiveLocked(ArchiveError):
     def __init__(self, path: Path) -> None:
         super().__init__(
             path,
-            f"{path}: another pull of this board is writing here. Wait for it to end.",
+            f"{path}: another pull of this logger is writing here. Wait for it to end.",
         )
 
 

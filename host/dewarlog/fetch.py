@@ -163,7 +163,7 @@ class Fetch:
                 silences = 1 if part.size > held_bytes else silences + 1
                 if silences > RECONNECTS:
                     raise Incomplete(
-                        file.name, part.size, file.size, "the board fell silent"
+                        file.name, part.size, file.size, "the logger fell silent"
                     ) from error
                 self._reconnect(part, file)
             except Unreachable as loss:
@@ -191,7 +191,7 @@ class Fetch:
         try:
             self._session.reopen()
         except NoAnswer as error:
-            raise Incomplete(file.name, part.size, file.size, "the board fell silent") from error
+            raise Incomplete(file.name, part.size, file.size, "the logger fell silent") from error
         except Unreachable as loss:
             self._session.come_back(loss)
 
@@ -245,7 +245,7 @@ class Fetch:
             return False
         if status:
             name = layout.ERROR_NAMES.get(status, f"status {status}")
-            raise Changed(file.name, f"the board ended it at byte {offset}: {name}")
+            raise Changed(file.name, f"the logger ended it at byte {offset}: {name}")
         if offset == part.size == file.size and crc != expected[1]:
             part.set_aside()
             raise PeerViolation(f"the CRC-32 it gives for {file.name} is not that of its bytes")

@@ -230,19 +230,19 @@ class HandoffCourse:
         session = self._session()
         board = session.hello()
         proven = session.proven
-        self._say(f"logger {board.name}: {_proof_words(proven=proven)}")
+        self._say(f"logger {board.name}: {'proven' if proven else 'not proven'}")
         run = _open_run(session, board)
         before = _runs_before(session, run)
         log, held_bytes = self._pull(board, run, first=True)
-        held = f", {held_bytes:,} held before" if held_bytes else ""
-        self._say(f"log in the archive: {log.new_bytes:,} new bytes{held}")
+        held = f", {held_bytes:,} were here already" if held_bytes else ""
+        self._say(f"log pulled: {log.new_bytes:,} new bytes{held}")
         journey, decides = self._judge(board, log, before)
         earlier = "" if decides.log is log else f", for run {decides.log.run} of this journey"
         self._say(f"checked: {decides.word}{earlier}")
         now_s = self._utc_s()
         stands = None if again else _standing(journey, parties, decides.word, log, now_s)
         if stands is not None:
-            self._say(f"recorded already: event {stands.number}")
+            self._say("recorded in its log already")
             self._say("the archive holds the record")
             return Handoff(
                 board=board,
@@ -331,12 +331,12 @@ class HandoffCourse:
         if receipt_key is not None and not receipt.tag_holds(receipt_key):
             raise Impostor(board.name, "its receipt does not carry that logger's proof")
         number = receipt.recorded.number
-        self._say(f"recorded by the logger: event {number}")
+        self._say("recorded in its log")
         try:
             path = write_receipt(receipt, log.path)
         except ArchiveError as error:
             raise ReceiptNotWritten(error.path, number, error) from error
-        self._say(f"receipt: {path.name}")
+        self._say("receipt written")
         return Proof(receipt, path, checked=receipt_key is not None)
 
     def _pull(self, board: Board, run: int, *, first: bool) -> tuple[FiledLog, int]:
@@ -353,7 +353,7 @@ class HandoffCourse:
         with self._bar() as progress:
             result = pull(self._link, self._archive, options, progress=progress, clock=self._clock)
         if result.board.device_id != board.device_id:
-            raise PeerViolation(f"board {board.name} became board {result.board.name}")
+            raise PeerViolation(f"logger {board.name} became logger {result.board.name}")
         if not result.logs:
             raise NoLog(board.name)
         return result.logs[-1], result.held_bytes
@@ -365,7 +365,7 @@ class HandoffCourse:
         try:
             now = session.hello()  # a conversation of its own: the pull's has been proven itself
             if now.device_id != board.device_id:
-                raise PeerViolation(f"board {board.name} became board {now.name}")
+                raise PeerViolation(f"logger {board.name} became logger {now.name}")
             asked = True
             recorded = session.handoff(body)
             if recorded.run != run:
@@ -430,9 +430,3 @@ def _standing(
         return None
     is_recent = 0 <= now_s - last.utc_s <= SAME_HANDOFF_S
     return last if is_recent and not receipts_of(log.path, last.number) else None
-
-
-def _proof_words(*, proven: bool) -> str:
-    if proven:
-        return "proven, by its courier key"
-    return "not proven: no key for this logger here"

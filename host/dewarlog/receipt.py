@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from dewarlog.checks.integrity import Integrity
     from dewarlog.records import Event, Run
 
+# Every field is held against the others, `text` too: other words in `lines` are another format.
 RECEIPT_FORMAT: Final = 1
 
 
@@ -70,16 +71,10 @@ class Receipt:
             else "Not proven: no key for this logger was on the computer that wrote this."
         )
         return (
-            (
-                f"Handoff of the dewar with logger {self.device_id.hex()}: "
-                f"run {self.recorded.run}, event {self.recorded.number}"
-            ),
+            f"Handoff of the dewar with logger {self.device_id.hex()}",
             f"From {handed.giver} to {handed.receiver} ({handed.role_name}), {handed.place}",
             f"{when}, by the clock of the computer that wrote this",
-            (
-                f"Log checked then: {handed.verdict_word}, "
-                f"{words.plural(handed.blocks, 'block')}, chain {handed.chain.hex()}"
-            ),
+            f"Checked then: {handed.verdict_word}",
             proven,
         )
 
@@ -237,8 +232,8 @@ def judge_receipt(receipt: Receipt, secret: bytes | None, log: Path | None) -> J
         )
     elif receipt.tag_holds(secret):
         found.proved.append(
-            f"Logger {name} made this receipt: the tag holds by its receipt key, which the logger "
-            "and computers paired with --receipts hold, and nobody else."
+            f"Logger {name} made this receipt: its proof holds by the receipt key, which only the "
+            "logger and computers paired with --receipts have."
         )
     elif not found.wrong:
         found.wrong["tag"] = (
@@ -252,6 +247,10 @@ def judge_receipt(receipt: Receipt, secret: bytes | None, log: Path | None) -> J
         else "That the right logger was at the door: the computer there had no key for it."
     )
     found.open.append("Who typed the names: a receipt holds them as they were typed.")
+    found.open.append(
+        "Which file the log is in ('log'), and 'proven': the logger's proof does not cover these "
+        "two fields, and whoever has the receipt could change them."
+    )
     return found
 
 
@@ -285,11 +284,10 @@ def _judge_log(found: Judgement, receipt: Receipt, log: Path) -> None:
         )
     elif not found.wrong:
         event = receipt.recorded.number
-        found.proved.append(f"The log holds this handoff, word for word, as event {event}.")
+        found.proved.append(f"The log holds this handoff, word for word (event {event}).")
         if held.heads.get(event):
             found.proved.append(
-                f"The log that was checked at the door is this one: its first "
-                f"{words.plural(receipt.handoff.blocks, 'block')} are the ones checked."
+                "What was checked at the door is the beginning of this log, byte for byte."
             )
 
 

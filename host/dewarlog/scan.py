@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 HEADS: Final = ("Dewar", "State", "Temperature", "Battery", "To pull", "Signal")
 # Boards advertise a few times a second: who is silent for so long has gone or is being pulled.
 STALE_S: Final = 10.0
-_NEXT: Final = "Next: dewarlog pull DEWAR"
+_NEXT: Final = "This is how they are now; what was before, the log tells: dewarlog handoff DEWAR"
 _PORTS_EVERY_S: Final = 2.0
 _REFRESH_HZ: Final = 4
 _BARS: Final = (-88, -78, -67, -55)  # dBm at which each bar begins
@@ -146,6 +146,7 @@ def say(heard: Sequence[Heard], now_s: float) -> None:
     """Print one table of who was heard."""
     if heard:
         console.say_table(HEADS, rows(heard, now_s))
+        console.say(console.styled(_NEXT, "soft"))
     else:
         console.say("No dewar is on the air here.")
 
@@ -176,7 +177,7 @@ def show_live(
                 if list_ports is not None and now_s - ports_at_s >= _PORTS_EVERY_S:
                     ports, ports_at_s = list_ports(), now_s
                 over = seconds is not None and now_s - began_s >= seconds
-                footer = _NEXT if over else f"listening, Ctrl-C ends. {_NEXT}"
+                footer = _NEXT if over else f"{_NEXT}\nlistening, Ctrl-C ends"
                 live.update(view(ear.heard(), ports, now_s, footer), refresh=True)
                 if over:
                     return

@@ -290,7 +290,7 @@ class Session:
         self.link.open()
         before, now = self._board, self._hello()
         if before is not None and before.device_id != now.device_id:
-            raise PeerViolation(f"board {before.name} became board {now.name} during the pull")
+            raise PeerViolation(f"logger {before.name} became logger {now.name} during the pull")
 
     def come_back(self, loss: Unreachable) -> None:
         """Reopen a lost link, again and again as long as its patience lasts.
@@ -409,7 +409,7 @@ class Session:
                 raise PeerViolation("its list has no head")
             total, first, count = struct.unpack_from(layout.LIST_REPLY.format, reply)
             if total > LIST_MAX_FILES:
-                raise PeerViolation(f"it lists {total} files; no board holds {LIST_MAX_FILES}")
+                raise PeerViolation(f"it lists {total} files; no logger holds {LIST_MAX_FILES}")
             if first != len(files) or first + count > total:
                 raise PeerViolation(
                     f"asked for its list from {len(files)}, it answered with {count} from {first}"

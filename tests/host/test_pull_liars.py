@@ -200,7 +200,7 @@ def test_another_board_behind_the_same_name_is_noticed(tmp_path: Path) -> None:
 
     link = LyingLink(twist)
 
-    with pytest.raises(PeerViolation, match=f"board {DEVICE_ID.hex()} became board"):
+    with pytest.raises(PeerViolation, match=f"logger {DEVICE_ID.hex()} became logger"):
         pull(link, Archive(tmp_path), PullOptions(), clock=link.clock)
 
 

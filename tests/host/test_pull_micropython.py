@@ -152,7 +152,7 @@ def test_an_unplugged_board_is_pulled_on_from_where_it_was(
         if progress.done_bytes > 100_000:
             board.unplug()
 
-    with pytest.raises(Unplugged, match="Plug the board in again"):
+    with pytest.raises(Unplugged, match="Plug the logger in again"):
         pull_from(board, tmp_path / "archive", pull_the_cable)
 
     result = pull_from(plug(), tmp_path / "archive")

@@ -77,11 +77,12 @@ def test_with_log_and_key_everything_is_proved(made: Path, keys: Path) -> None:
     assert code == ExitCode.USE
     for part in (
         "From A. Jansen to S. Haddad (depot), Dock 2",
-        "Proved - The log holds this handoff, word for word, as event",
-        "The log that was checked at the door is this one: its first 3 blocks",
-        "Logger 0102030405060708 made this receipt: the tag holds by its receipt key",
+        "Proved - The log holds this handoff, word for word (event",
+        "What was checked at the door is the beginning of this log, byte for byte.",
+        "Logger 0102030405060708 made this receipt: its proof holds by the receipt key",
         "Not proved - That the right logger was at the door: the computer there had no key",
         "Who typed the names",
+        "Which file the log is in ('log'), and 'proven': the logger's proof does not cover these",
     ):
         assert part in output
 

@@ -169,7 +169,8 @@ def test_scan_lists_dewars_and_then_ports(monkeypatch: pytest.MonkeyPatch) -> No
 
     assert lines[0].split() == ["Dewar", "State", "Temperature", "Battery", "To", "pull", "Signal"]
     assert lines[1].startswith("ble:dewarlog-4b2f  recording")
-    assert [line.split()[0] for line in lines[3:]] == ["usb:/dev/ttyACM1", "usb:/dev/ttyS0"]
+    assert lines[2].startswith("This is how they are now")
+    assert [line.split()[0] for line in lines[4:]] == ["usb:/dev/ttyACM1", "usb:/dev/ttyS0"]
 
 
 def test_scan_gives_data(monkeypatch: pytest.MonkeyPatch) -> None:

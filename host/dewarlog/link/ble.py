@@ -216,7 +216,7 @@ class BleLink:
                 return False
             raise Stranger(self.name, f"its device id is {device_id.hex()}")
         if self._device_id not in (None, device_id):
-            raise Stranger(self.name, f"board {device_id.hex()} took its place")
+            raise Stranger(self.name, f"logger {device_id.hex()} took its place")
         self._device_id = device_id
         return True
 

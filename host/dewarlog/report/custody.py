@@ -40,7 +40,9 @@ def parties_words(event: HandoffEvent) -> str:
 def handoff_words(event: HandoffEvent, *, head_holds: bool | None) -> str:
     """Say what was checked at a handoff, and whether it was this log."""
     if head_holds is None:
-        head = f"block {event.blocks - 1}, which was its last then, is not in this log"
+        head = f"block {event.blocks - 1}, its last then, is not in this log"
+    elif head_holds:
+        head = "what was checked is the beginning of this log"
     else:
-        head = "head matches this log" if head_holds else "head does not match this log"
-    return f"checked then: {event.verdict_word}, {words.plural(event.blocks, 'block')}; {head}"
+        head = f"what was checked is NOT this log (its first {event.blocks} blocks differ)"
+    return f"checked then: {event.verdict_word}; {head}"

@@ -175,6 +175,9 @@ def journey_svg(journey: Journey, size: Size) -> str:
     )
 
 
+_FLAG_STEP: Final = 20.0  # from one flag's middle to the next one's
+
+
 _HATCH: Final = (
     '<defs><pattern id="hatch-{name}" width="7" height="7" patternUnits="userSpaceOnUse" '
     'patternTransform="rotate(45)"><rect width="7" height="7" class="hatch-ground"/>'
@@ -401,20 +404,29 @@ def _spread(ends: list[tuple[float, int]], apart: float) -> list[tuple[float, in
 
 
 def _marks(canvas: _Canvas, place: _Place, marks: Sequence[Mark]) -> None:
-    """Flag custody steps; steps too close for two flags share one."""
-    last = -math.inf
-    for mark in marks:
-        x = place.x(mark.at_s)
+    """Flag custody steps; flags of steps close together stand side by side."""
+    places = [place.x(mark.at_s) for mark in marks]
+    for x in places:
         canvas.line(x, place.top - 6, x, place.bottom, "mark")
-        flag = max(x, last + 20)
-        if flag > place.right + 10:
-            continue
-        last = flag
+    for mark, flag in zip(marks, _side_by_side(places, place.right + 10), strict=True):
+        if flag < place.size.left - 10:
+            continue  # more steps than flags have room for
         canvas.add(
             f'<g class="flag"><circle cx="{flag:.1f}" cy="{place.top - 15:.1f}" r="9"/>'
             f"<title>{escape(mark.label)}</title></g>"
         )
         canvas.text(flag, place.top - 10.5, mark.number, "flag-number", "middle")
+
+
+def _side_by_side(places: Sequence[float], right: float) -> list[float]:
+    """Move flags apart: to the right, and back to the left from where there is no more room."""
+    moved: list[float] = []
+    for x in places:
+        moved.append(max(x, moved[-1] + _FLAG_STEP) if moved else x)
+    for index in reversed(range(len(moved))):
+        moved[index] = min(moved[index], right)
+        right = moved[index] - _FLAG_STEP
+    return moved
 
 
 def _shock_strip(
