@@ -170,10 +170,7 @@ def say_merge(merged: list[MergedLog]) -> None:
             continue
         new = f"{byte_count(log.filed.new_bytes)} new" if log.filed.new_bytes else "nothing new"
         receipts = f", {words.plural(log.receipts, 'new receipt')}" if log.receipts else ""
-        console.say(
-            f"logger {log.filed.device_id.hex()}, run {log.filed.run}: "
-            f"{log.filed.blocks:,} blocks, {new}{receipts}"
-        )
+        console.say(f"logger {log.filed.device_id.hex()}, run {log.filed.run}: {new}{receipts}")
         if log.disagrees is not None:
             console.warn(f"  {tampering(log.filed, log.disagrees)}")
 

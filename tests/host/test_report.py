@@ -22,7 +22,7 @@ from dewarlog.report.traces import COLUMNS, Trace, gather
 from dewarlog.verdict import judge
 from dewarlog_wire import layout
 from log_writer import DEFAULT_TEXTS, DEGC, UTC_2026_03_01, LogWriter
-from trips import BLOCK, HOUR_MS, quiet, trip, written
+from trips import BLOCK, HOUR_MS, custody, quiet, trip, written
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -319,6 +319,24 @@ def test_a_reading_that_lasted_one_sample_is_seen_in_the_picture(tmp_path: Path)
     assert np.nanmax(first.joined(3).high_degc) == -160
     assert np.nanmin(second.low_degc) == -199
     assert not np.isnan(first.low_degc).any()
+
+
+def test_steps_in_the_last_minutes_each_have_a_flag(tmp_path: Path) -> None:
+    """Where a dewar changes hands the log ends: flags that find no room move to the left."""
+
+    def late(hour: int, readings: list[list[int]]) -> list[EventSpec]:
+        at = [HOUR_MS * 4 - second * 1000 for second in (50, 40, 30, 20)]
+        return [custody(at_ms, 2) for at_ms in at] if hour == 3 else []
+
+    path = written(tmp_path, trip(4, change=late))
+    review = review_log(path)
+    report = build_report(path, review, judge(review))
+
+    flags = re.findall(
+        r'<circle cx="([\d.]+)".*?class="flag-number"[^>]*>(\d)<', report.journey.wide
+    )
+    assert [number for _, number in flags] == ["1", "2", "3", "4", "5", "6"]
+    assert all(float(after) - float(x) >= 20 for (x, _), (after, _) in pairwise(flags))
 
 
 def test_boots_without_a_clock_follow_each_other_on_the_axis(tmp_path: Path) -> None:

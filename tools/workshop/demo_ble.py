@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from simboard import air, launch
 from simboard.errors import SimboardError
+from simboard.scenario import find
 from workshop.demo import FOLDER, JUDGED, SCENARIO, begin, dewarlog, only_log, show_progress, step
 from workshop.places import ROOT
 
@@ -23,6 +24,15 @@ if TYPE_CHECKING:
 
 # Another dewar on the air, which is well: a day in a fraction of the other trip's time.
 NEIGHBOUR: Final = Path(__file__).with_name("neighbour.toml")
+# What the bad trip lacks to be told from it on the air: `scan` shows how a dewar is now.
+DRY_AGAIN: Final = """
+# The nitrogen is gone again when the courier comes.
+[[dry_out]]
+from = "day 11 07:20"
+for = "3 h"
+above_degc = -150
+peak_degc = -125
+"""
 STEPS: Final = 7
 TRIP_S: Final = 600.0
 SCAN_S: Final = 3
@@ -57,8 +67,8 @@ The log:      {ROOT / log}
 The receipts: {receipts.strip()}
 
 Try next:
-    change a word in a receipt, and run `dewarlog receipt` on it again
-    change a byte of the log, and run `dewarlog check` on it
+    change a word in a receipt, and run `.venv/bin/dewarlog receipt` on it again
+    change a byte of the log, and run `.venv/bin/dewarlog check` on it
     tools/simboard/README.md, "The virtual radio": your own dewars on the air, and faults""")
     return 0
 
@@ -67,8 +77,10 @@ Try next:
 def _at_the_door(socket: str) -> list[float]:
     """Run both dewars' trips, and hand the bad one over twice; return how long each took."""
     step(1, STEPS, "two dewars: ten bad days, and one calm day; the real firmware, some 40 s")
+    trip = FOLDER / "bad_and_dry_again.toml"
+    trip.write_text(find(SCENARIO).read_text() + DRY_AGAIN)
     with (
-        launch.start(SCENARIO, serve=True, air=socket, tell=show_progress) as sick,
+        launch.start(trip, serve=True, air=socket, tell=show_progress) as sick,
         launch.start(NEIGHBOUR, serve=True, air=socket) as well,
     ):
         for board in (sick, well):
