@@ -326,7 +326,7 @@ class Incomplete(PullError):
     def __init__(self, what: str, held_bytes: int, wanted_bytes: int, reason: str) -> None:
         super().__init__(
             f"{what}: only {held_bytes} of {wanted_bytes} bytes came through ({reason}). They are "
-            "kept; run the pull again and it goes on from there."
+            "kept; run the command again and it goes on from there."
         )
         self.what = what
         self.held_bytes = held_bytes
@@ -340,7 +340,7 @@ class Changed(PullError):
     def __init__(self, what: str, reason: str) -> None:
         super().__init__(
             f"{what}: changed on the logger while it was pulled ({reason}). "
-            "Nothing in the archive was replaced; run the pull again."
+            "Nothing in the archive was replaced; run the command again."
         )
         self.what = what
         self.reason = reason
@@ -447,7 +447,7 @@ class HashMismatch(PullError):
     def __init__(self, what: str, ours: bytes, theirs: bytes) -> None:
         super().__init__(
             f"{what}: the logger's SHA-256 is {theirs.hex()[:16]}..., that of the bytes received "
-            f"is {ours.hex()[:16]}.... They were put aside, not filed; run the pull again."
+            f"is {ours.hex()[:16]}.... They were put aside, not filed; run the command again."
         )
         self.what = what
         self.ours = ours
@@ -474,7 +474,7 @@ class DiskFull(ArchiveError):
         super().__init__(
             path,
             f"{path}: no room to write ({reason}). Nothing is lost, on the logger or here: make "
-            "room, or choose another folder with --archive, and run the pull again.",
+            "room, or choose another folder with --archive, and run the command again.",
         )
         self.reason = reason
 

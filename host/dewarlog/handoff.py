@@ -307,8 +307,8 @@ class HandoffCourse:
     def _judge(self, board: Board, log: FiledLog, before: Sequence[int]) -> tuple[Journey, Found]:
         """Check the open run's log and the runs before it that belong to its journey.
 
-        Those are pulled on the way, each only when the one behind it is judged; all but the first
-        of them that belongs to another journey come from the archive at the next handoff.
+        Those are pulled on the way, each only when the one behind it is judged. The first that
+        turns out to belong to another journey was pulled in vain; the archive holds it then.
         """
         filed = {log.path: log}
 

@@ -126,8 +126,8 @@ class StoredFile:
     @property
     def name(self) -> str:
         """What to call it in a message."""
-        part = "journal" if self.is_journal else f"segment {self.file}"
-        return f"run {self.run} {part}"
+        part = "newest part" if self.is_journal else f"part {self.file + 1}"
+        return f"run {self.run}, {part}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -265,6 +265,6 @@ def test_the_progress_bar_says_bytes_rate_and_time_left(
     )
     with cli.progress_bar(show=True) as progress:
         assert progress is not None
-        progress(Progress(1500, 3000, 0, 1000.0, 1.5, "run 7 segment 0"))
+        progress(Progress(1500, 3000, 0, 1000.0, 1.5, "run 7, part 1"))
 
-    assert told == ["run 7 segment 0 1.5 kB of 3.0 kB  1.0 kB/s, 1.5 s left"]
+    assert told == ["run 7, part 1 1.5 kB of 3.0 kB  1.0 kB/s, 1.5 s left"]

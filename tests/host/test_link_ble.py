@@ -588,7 +588,7 @@ def test_a_board_that_lies_about_offsets_breaks_the_protocol(tmp_path: Path) -> 
 
     peripheral.send = lie
 
-    with pytest.raises(PeerViolation, match="sends run 7 segment 0 up to byte"):
+    with pytest.raises(PeerViolation, match="sends run 7, part 1 up to byte"):
         pull_now(link_to(peripheral), tmp_path)
 
     assert list(tmp_path.rglob("*.dwl")) == []

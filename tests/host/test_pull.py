@@ -335,7 +335,7 @@ def test_a_line_that_dies_is_reported_with_what_is_held(tmp_path: Path) -> None:
         pull_now(link, tmp_path)
 
     assert 0 < caught.value.held_bytes < caught.value.wanted_bytes
-    assert "run the pull again" in str(caught.value)
+    assert "run the command again" in str(caught.value)
     assert link.opens >= 1
 
 

@@ -120,7 +120,7 @@ LIES = {
     "a file listed twice": (only(LIST_REPLY, listing(2, 0, entry(9), entry(9))), "listed twice"),
     "an endless journal": (
         only(LIST_REPLY, listing(1, 0, entry(1 << 30, layout.FILE_JOURNAL))),
-        "journal is said to have",
+        "newest part is said to have",
     ),
     "a wrong CRC at the end": (only(layout.MSG_END, end_with(crc32=1)), "CRC-32"),
     "a HELLO cut short": (only(HELLO_REPLY, lambda body: body[:9]), "hello_reply has 9 bytes"),

@@ -95,7 +95,7 @@ def test_a_list_is_asked_for_until_it_is_complete() -> None:
     assert [(file.file, file.size) for file in files] == [(n, n) for n in range(60)]
     assert files[0] == StoredFile(4, 0, layout.ENTRY_SEALED, 1000, 0, LOG_ID)
     assert [file.sealed for file in files[-2:]] == [True, False]
-    assert files[7].name == "run 4 segment 7"
+    assert files[7].name == "run 4, part 8"
 
 
 def test_a_lost_request_is_asked_again_with_the_same_number() -> None:
@@ -141,7 +141,7 @@ def test_a_refusal_names_request_code_and_words() -> None:
         session.sha256(gone, 10)
 
     assert (caught.value.request, caught.value.code) == (
-        "HASH of run 9 segment 9",
+        "HASH of run 9, part 10",
         layout.ERROR_NOT_FOUND,
     )
     assert "no such file on this board" in str(caught.value)
