@@ -124,6 +124,8 @@ class Handoff:
     """Why the archive does not hold the record yet; None when it does."""
     contradicted: str | None
     """What the log says otherwise than the logger's own answer; None when they agree."""
+    clock_not_set: str | None
+    """That the logger did not set its clock, and why; None when it did, or was not told."""
 
     @property
     def word(self) -> str:
@@ -171,6 +173,7 @@ class HandoffCourse:
         self._utc_s = utc_s
         self._board_keys: BoardKeys | None = None
         self._is_lost = False
+        self._clock_not_set: str | None = None
 
     def run(self, parties: Parties) -> Handoff:
         """Hand over.
@@ -225,6 +228,7 @@ class HandoffCourse:
             receipt_checked=receipt_key is not None,
             not_held=not_held,
             contradicted=contradicted,
+            clock_not_set=self._clock_not_set,
         )
 
     # --- steps ------------------------------------------------------------------------------
@@ -261,6 +265,8 @@ class HandoffCourse:
             raise PeerViolation(f"board {board.name} became board {result.board.name}")
         if not result.logs:
             raise NoLog(board.name)
+        if first:
+            self._clock_not_set = result.clock_not_set
         return result.logs[-1], result.held_bytes
 
     def _record(self, board: Board, run: int, body: bytes, word: str) -> tuple[Recorded, bool]:

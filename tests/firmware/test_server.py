@@ -745,9 +745,7 @@ CHANGES = [
 def changed(talk: Talk) -> list[object]:
     """Return what was changed on the board."""
     device = talk.device
-    return [
-        what for what in (device.time_set, device.radio_told, device.stopped or None) if what
-    ]
+    return [what for what in (device.time_set, device.radio_told, device.stopped or None) if what]
 
 
 @pytest.mark.parametrize(("kind", "body"), CHANGES)
