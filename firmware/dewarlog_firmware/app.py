@@ -159,7 +159,7 @@ class App:
             board.device_id,
             os.urandom,
             crc_shift=crc_shift,
-            gives_keys=True,
+            in_hand=True,
         )
         self._link = UsbLink(console.reader, console.writer, cobs_encode)
         self._radio = None if bluetooth is None else self._make_radio(bluetooth, features)

@@ -170,6 +170,10 @@ class Desk:
         )
         return head + (tag,)
 
+    def ticks_ms(self) -> int:
+        """Return the board's count of milliseconds."""
+        return self._app.board.ticks_ms()
+
     def radio(self, state: int, minutes: int) -> None:
         """Switch the radio; off, once the answer is on its way."""
         self._app.switch_radio(state, minutes)

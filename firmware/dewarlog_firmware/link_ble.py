@@ -54,6 +54,10 @@ _FLAG_NOTIFY = const(0x0010)
 _ENOMEM = const(12)  # errno, the same on every port
 _RETRY_MS = const(3)  # after ENOMEM
 _ADVERTISE_RETRY_MS = const(250)
+# The one connection is not kept for a host that says nothing: another may stand at the door. One
+# that pulls acks every 2048 bytes, and is silent longest while it checks a log on the spot: some
+# seconds on a slow tablet. One that needs longer connects again and goes on where it was. SPEC 7.3
+_IDLE_MS = const(60_000)
 # Twice the longest frames in pieces of 20 bytes, heads included: a request and the acks around it.
 _RING_BYTES = const(768)
 _PIECE_HEAD = "<BBI"  # session, length, ticks when it came
@@ -101,6 +105,7 @@ class BleLink:
         self._pieces = PieceReader()
         self._sent = 0  # bytes of a control frame that are on their way
         self._lost = False
+        self._heard_ms = 0  # when the host last said something, or came
         self._advertising = False
         self._wait_until_ms = -1  # nothing is asked of the stack before; -1: no wait
         # Bound once: `self._on_event` makes a new object each time.
@@ -222,6 +227,10 @@ class BleLink:
         # A frame whose first pieces are out goes on before anything else is begun.
         if server.ready and not self._sent:
             busy = self._listen(server) or busy
+        if (self._ticks_ms() - self._heard_ms) & _TICKS_MASK >= _IDLE_MS:
+            self._heard_ms = self._ticks_ms()  # a stack that does not part is asked again then
+            self._give_up(server)
+            return True
         return busy
 
     def send(self, frame: bytearray, length: int) -> bool:
@@ -267,6 +276,7 @@ class BleLink:
                 continue  # of a host that is gone
             request = self._pieces.feed(piece, came_ms)
             if request is not None:
+                self._heard_ms = self._ticks_ms()
                 server.use_packets(self, self._packet_max())
                 server.handle(request[0], request[1], request[2])
                 return True
@@ -275,6 +285,7 @@ class BleLink:
     def _change_host(self, server: "Server") -> None:
         """Forget the host that was here; the next one begins with HELLO."""
         self._seen = self._session
+        self._heard_ms = self._ticks_ms()
         server.drop()
         self._pieces.reset()
         self._sent = 0
@@ -289,7 +300,7 @@ class BleLink:
                 pass  # it had ended already
 
     def _give_up(self, server: "Server") -> None:
-        """End a conversation whose link fails, and the connection with it."""
+        """End a conversation whose link fails or is not used, and the connection with it."""
         self._lost = False
         self._sent = 0
         server.drop()

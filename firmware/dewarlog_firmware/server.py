@@ -10,6 +10,7 @@ Rules kept here:
 - A request sent again (same kind, seq and body) gets the reply it got the first time.
 - One job at a time: a new READ or HASH ends the one before (transfer.py).
 - Where a frame is one packet, the link says how long it may be (`use_packets`); DATA is short.
+- Over the air, what changes the board takes the courier key, and guessing it is slow (`_auth`).
 - Buffers are made once; only requests, which are small and rare, allocate.
 """
 
@@ -55,6 +56,10 @@ if TYPE_CHECKING:
         @property
         def features(self) -> int:
             """Return layout.FEATURE_* bits."""
+            ...
+
+        def ticks_ms(self) -> int:
+            """Return a count of milliseconds, of which the low 30 bits are used."""
             ...
 
         def secret(self, key: int) -> bytes:
@@ -111,6 +116,10 @@ _BODY_AT = const(4)  # FRAME_HEAD.size
 _ENOSPC = const(28)  # errno, the same on every port
 _LATER = const(-1)  # a handler's answer: the reply comes when the slices are done
 _NO_KEY = (-1, 0, 0)
+# Between two answers to AUTH, the first of which was a refusal: slow for who guesses, bearable for
+# who took the wrong key.
+_AUTH_PAUSE_MS = const(1000)
+_TICKS_MASK = const(0x3FFFFFFF)
 
 
 class Refused(Exception):
@@ -128,8 +137,8 @@ class Server:
 
     `body_max` is the largest body the link carries; `random_bytes(n)` makes the nonces.
     `crc_shift` is fast.crc_shift where the port has machine code. `packets`: DATA goes out as
-    short DATA, and the link calls `use_packets` before each request. `gives_keys`: whoever is at
-    the other end holds the board in hand.
+    short DATA, and the link calls `use_packets` before each request. `in_hand`: whoever is at the
+    other end holds the board in hand, so that keys are given, and nothing takes a proof.
     """
 
     def __init__(
@@ -142,7 +151,7 @@ class Server:
         crc_shift: "Callable[..., int] | None" = None,
         *,
         packets: bool = False,
-        gives_keys: bool = False,
+        in_hand: bool = False,
     ) -> None:
         self._store = store
         self._device = device
@@ -150,7 +159,11 @@ class Server:
         self._random_bytes = random_bytes
         self._body_max = body_max
         self._session_body_max = body_max
-        self._gives_keys = gives_keys
+        self._in_hand = in_hand
+        # Ticks before which no AUTH is answered, and the queued reply is not sent; -1: no wait.
+        # The first outlasts the host: coming back is no way round the pause.
+        self._auth_from_ms = -1
+        self._reply_from_ms = -1
         self._transfer = transfer.Transfer(body_max, crc_shift, packets=packets)
         self._packet_out: "PacketOut | None" = None
         self._packet_max = 0
@@ -193,6 +206,11 @@ class Server:
         self._job_key = _NO_KEY  # the same of a request that is answered later
         self._seq = 0
         self._host_nonce = self._board_nonce = b""
+        self._is_proven = False  # the host of this conversation, by AUTH
+        if self._reply_from_ms >= 0:
+            # The refusal that would have begun the next pause is never told.
+            self._auth_from_ms = self._reply_from_ms
+            self._reply_from_ms = -1
 
     def use_packets(self, out: "PacketOut", packet_max: int) -> None:
         """Send short DATA through `out` from the next READ on, at most `packet_max` bytes each."""
@@ -236,6 +254,9 @@ class Server:
     def poll(self, out: "Out") -> bool:
         """Do one slice of work and send at most one frame; True while more could be done now."""
         if self._reply_due:
+            if self._left_ms(self._reply_from_ms):
+                return True
+            self._reply_from_ms = -1
             if out.send(self._reply, self._reply_length):
                 self._reply_due = False
             return True
@@ -324,6 +345,7 @@ class Server:
         return self._put(layout.STATUS_REPLY, *self._device.status())
 
     def _time(self, body: "bytes | memoryview") -> int:
+        self._expect_proof()
         utc_s, utc_ms, error_ms = _fields(layout.TIME, body)
         if utc_ms > 999 or utc_s == layout.UTC_UNKNOWN:
             raise Refused(layout.ERROR_RANGE, "there is no such time")
@@ -401,6 +423,7 @@ class Server:
         return 0
 
     def _stop(self, body: "bytes | memoryview") -> int:
+        self._expect_proof()
         _expect_empty(body)
         self._device.stop()
         return 0
@@ -413,10 +436,30 @@ class Server:
             raise Refused(layout.ERROR_RANGE, "no host proves itself by key %d" % key)
         secret = self._secret(key)
         expected = proof.host_proof(secret, self._host_nonce, self._board_nonce)
-        if not proof.same(expected, given):
+        self._is_proven = proof.same(expected, given)
+        # The right proof waits as well: who guesses must not know it by its quick answer.
+        left_ms = self._left_ms(self._auth_from_ms)
+        self._reply_from_ms = self._auth_from_ms if left_ms else -1
+        self._auth_from_ms = -1
+        if not self._is_proven:
+            now_ms = self._device.ticks_ms()
+            self._auth_from_ms = (now_ms + left_ms + _AUTH_PAUSE_MS) & _TICKS_MASK
             raise Refused(layout.ERROR_NOT_ALLOWED, "that is no proof by this board's courier key")
         answer = proof.board_proof(secret, self._host_nonce, self._board_nonce)
         return self._put(layout.AUTH_REPLY, answer)
+
+    def _left_ms(self, from_ms: int) -> int:
+        """Return how long it is until then; 0 when that has passed, or there is no wait."""
+        if from_ms < 0:
+            return 0
+        left_ms = (from_ms - self._device.ticks_ms()) & _TICKS_MASK
+        # At most the pause in hand and the one behind it; more is a time that has passed.
+        return left_ms if left_ms <= 2 * _AUTH_PAUSE_MS else 0
+
+    def _expect_proof(self) -> None:
+        """Refuse what a stranger may not change over the air."""
+        if not (self._in_hand or self._is_proven):
+            raise Refused(layout.ERROR_NOT_ALLOWED, "over the air this needs the courier key")
 
     def _handoff(self, body: "bytes | memoryview") -> int:
         self._secret(layout.KEY_RECEIPT)
@@ -429,6 +472,7 @@ class Server:
         return self._put(layout.HANDOFF_REPLY, *values)
 
     def _radio(self, body: "bytes | memoryview") -> int:
+        self._expect_proof()
         state, minutes = _fields(layout.RADIO, body)
         if state > 1:
             raise Refused(layout.ERROR_RANGE, "a radio is off (0) or on (1)")
@@ -439,7 +483,7 @@ class Server:
 
     def _key(self, body: "bytes | memoryview") -> int:
         (key,) = _fields(layout.KEY, body)
-        if not self._gives_keys:
+        if not self._in_hand:
             raise Refused(layout.ERROR_NOT_ALLOWED, "keys are given over the USB port only")
         if key not in (layout.KEY_COURIER, layout.KEY_RECEIPT):
             raise Refused(layout.ERROR_RANGE, "there is no key %d" % key)

@@ -134,7 +134,7 @@ def say_pull(
             console.warn(f"  its chain does not hold: {log.problem}")
         if log.disagrees is not None:
             console.warn(f"  {tampering(log, log.disagrees)}")
-    for note in (result.not_sealed, result.not_confirmed):
+    for note in (result.clock_not_set, result.not_sealed, result.not_confirmed):
         if note is not None:
             console.warn(f"  note: {note}")
     if not result.logs:
@@ -219,6 +219,7 @@ def pull_data(result: PullResult) -> dict[str, Any]:
         "seconds": round(result.seconds, 3),
         "not_sealed": result.not_sealed,
         "not_confirmed": result.not_confirmed,
+        "clock_not_set": result.clock_not_set,
         "logs": [log_data(log) for log in result.logs],
     }
 

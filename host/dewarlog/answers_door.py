@@ -39,7 +39,7 @@ def say_handoff(done: Handoff) -> None:
     more = max(0, len(verdict.reasons) - 1)
     evidence = words.plural(more, "more reason") if more else "Evidence"
     console.say(f"  {evidence}: dewarlog check {words.plain(str(done.decides.log.path))}")
-    for note in (done.not_held, done.contradicted):
+    for note in (done.not_held, done.contradicted, done.clock_not_set):
         if note is not None:
             console.warn(f"  note: {note}")
 
@@ -102,6 +102,7 @@ def handoff_data(done: Handoff, steps: list[str]) -> dict[str, Any]:
         "receipt": None if done.proof is None else done.proof.receipt.fields(),
         "archive_holds_record": done.not_held is None and done.contradicted is None,
         "note": done.not_held or done.contradicted,
+        "clock_not_set": done.clock_not_set,
         "log": answers.log_data(done.log),
         "decides_run": done.decides.log.run,
         "course": steps,

@@ -79,6 +79,15 @@ ArchiveFolder = Annotated[
         help="Folder of the archive. Default: this user's data folder.",
     ),
 ]
+KeysFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--keys",
+        metavar="DIR",
+        file_okay=False,
+        help="Folder of this computer's keys. Default: in this user's data folder.",
+    ),
+]
 # How long `scan` listens when nobody watches: boards advertise a few times a second.
 SCAN_S = 5.0
 
@@ -262,12 +271,32 @@ def opened(name: str) -> Generator[Link]:
         yield link
 
 
-def session_over(link: Link) -> Session:
+def is_radio(device: str) -> bool:
+    """Tell whether a device is reached over the air."""
+    return device.startswith("ble:")
+
+
+def courier_key_over(device: str, keys: Path | None) -> Callable[[bytes], bytes | None] | None:
+    """Give what looks up the courier keys held here, where the device is reached over the air.
+
+    By cable nothing takes a key, and a stale one must not stand in the way.
+    """
+    if not is_radio(device):
+        return None
+    from dewarlog.keys import KeyStore
+
+    store = KeyStore(keys)
+    return lambda device_id: store.of(device_id).courier
+
+
+def session_over(
+    link: Link, courier_key: Callable[[bytes], bytes | None] | None = None
+) -> Session:
     """Begin to talk over a link; a person is told when it was lost and is waited for."""
     from dewarlog.pull import OUT_OF_RANGE
     from dewarlog.session import Session
 
-    session = Session(link)
+    session = Session(link, courier_key=courier_key)
     session.on_waiting = lambda waiting: console.warn(OUT_OF_RANGE) if waiting else None
     return session
 
@@ -300,12 +329,14 @@ def pull(
     then_check: Annotated[
         bool, typer.Option("--check", help="Check what was pulled of this journey, as `check`.")
     ] = False,
+    keys: KeysFolder = None,
     as_json: AsJson = False,
 ) -> None:
     """Bring a board's logs into the archive, byte for byte.
 
     Fetches only what is not yet held; a pull that was cut goes on where it stopped. By radio, a
-    dewar that goes out of range is waited for, a minute at most.
+    dewar that goes out of range is waited for, a minute at most, and its clock is set only where
+    this computer is paired with it.
     """
     from dewarlog import answers
     from dewarlog.pull import PullOptions
@@ -318,6 +349,7 @@ def pull(
         set_time=(lambda: host_time(time_error_ms))
         if tell_time and not device.startswith("sim:")
         else None,
+        courier_key=courier_key_over(device, keys),
     )
     with console.failures(as_json=as_json):
         from dewarlog.archive import Archive

@@ -18,7 +18,10 @@ from dewarlog.cli import (
     ArchiveFolder,
     AsJson,
     Device,
+    KeysFolder,
+    courier_key_over,
     host_time,
+    is_radio,
     opened,
     progress_bar,
     session_over,
@@ -30,21 +33,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     from dewarlog.handoff import Parties
+    from dewarlog.session import Board, Session
 
 _ROLES = ", ".join(name.replace(" ", "-") for name in layout.ROLE_NAMES)
 _MINUTES_MAX = 0xFFFF
 # A logger advertises a few times a second: long enough to hear every one, at a door.
 LISTEN_S = 2.0
-
-KeysFolder = Annotated[
-    Path | None,
-    typer.Option(
-        "--keys",
-        metavar="DIR",
-        file_okay=False,
-        help="Folder of this computer's keys. Default: in this user's data folder.",
-    ),
-]
 
 
 # --- handoff -------------------------------------------------------------------------------------
@@ -306,24 +300,37 @@ def radio(
             help="How long; it changes back by itself. 0: until told otherwise.",
         ),
     ] = 0,
+    keys: KeysFolder = None,
     as_json: AsJson = False,
 ) -> None:
     """Switch a logger's radio off (flight mode) or on; the log tells of both.
 
-    A logger whose radio is off is reached by its USB cable.
+    By radio, a logger does so only for a computer that it is paired with. A logger whose radio is
+    off is reached by its USB cable.
     """
     if state not in ("on", "off"):
         raise typer.BadParameter(f"{state!r} is neither on nor off", param_hint="on|off")
     with console.failures(as_json=as_json), opened(device) as link:
-        session = session_over(link)
+        session = session_over(link, courier_key_over(device, keys))
         board = session.hello()
-        session.radio(on=state == "on", minutes=minutes)
+        _switch(session, board, on=state == "on", minutes=minutes, by_radio=is_radio(device))
     if as_json:
         console.say_json({"device_id": board.name, "radio": state, "minutes": minutes})
         return
     lasting = f" for {words.duration(60 * minutes)}" if minutes else ""
     mode = "" if state == "on" else " (flight mode)"
     console.say(f"Radio of logger {board.name}: {state}{lasting}{mode}")
+
+
+def _switch(session: Session, board: Board, *, on: bool, minutes: int, by_radio: bool) -> None:
+    from dewarlog.errors import DeviceRefused, KeyNeeded
+
+    try:
+        session.radio(on=on, minutes=minutes)
+    except DeviceRefused as refusal:
+        if by_radio and not session.proven and refusal.code == layout.ERROR_NOT_ALLOWED:
+            raise KeyNeeded(board.name) from refusal
+        raise
 
 
 def add_commands(app: typer.Typer) -> None:

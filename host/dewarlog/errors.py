@@ -26,6 +26,7 @@ The tree, with the exit code a command ends with:
     |  |- PeerViolation           5   the board broke the protocol
     |  |- Impostor                5   the board cannot prove that it is the one it says it is
     |  |- KeyRefused              5   the board does not take this computer's key
+    |  |- KeyNeeded               5   over the air the board wants a key, and none is here
     |  |- NoHandoff               5   the board cannot record a handoff, or not now
     |  |- NoLog                   4   the board has no log of its open run
     |  |- NotRecorded             5   the handoff is not, or perhaps not, in the board's log
@@ -393,6 +394,18 @@ class KeyRefused(PullError):
         )
         self.device_name = device_name
         self.text = text
+
+
+class KeyNeeded(PullError):
+    """Over the air this takes the courier key, and it is not here; nothing was done."""
+
+    def __init__(self, device_name: str) -> None:
+        super().__init__(
+            f"Logger {device_name} does this over the air only for a computer that it is paired "
+            "with, and this one is not. Nothing was changed. Pair first, by its USB cable: "
+            "`dewarlog pair usb:PORT`. Or say it through the cable, which needs no key."
+        )
+        self.device_name = device_name
 
 
 class NoHandoff(PullError):

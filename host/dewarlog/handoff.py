@@ -167,6 +167,8 @@ class Handoff:
     """Why the archive does not hold the record yet; None when it does."""
     contradicted: str | None
     """What the log says otherwise than the logger's own answer; None when they agree."""
+    clock_not_set: str | None
+    """That the logger did not set its clock, and why; None when it did, or was not told."""
 
     @property
     def verdict(self) -> Verdict:
@@ -217,6 +219,7 @@ class HandoffCourse:
         self._utc_s = utc_s
         self._board_keys: BoardKeys | None = None
         self._is_lost = False
+        self._clock_not_set: str | None = None
 
     def run(self, parties: Parties, *, again: bool = False) -> Handoff:
         """Hand over; `again`: even where the log holds the same handoff from just now.
@@ -282,6 +285,7 @@ class HandoffCourse:
             stood_s=None,
             not_held=not_held,
             contradicted=contradicted,
+            clock_not_set=self._clock_not_set,
         )
 
     # --- steps ------------------------------------------------------------------------------
@@ -356,6 +360,8 @@ class HandoffCourse:
             raise PeerViolation(f"logger {board.name} became logger {result.board.name}")
         if not result.logs:
             raise NoLog(board.name)
+        if first:
+            self._clock_not_set = result.clock_not_set
         return result.logs[-1], result.held_bytes
 
     def _record(self, board: Board, run: int, body: bytes, word: str) -> tuple[Recorded, bool]:

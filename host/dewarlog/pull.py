@@ -150,6 +150,8 @@ class PullResult:
     """Why the board did not seal its journal, when it was asked to and refused."""
     not_confirmed: str | None
     """Why the board did not take note that its log is held here, when it was told and refused."""
+    clock_not_set: str | None
+    """That the board did not set its clock, and why, when it was told the time and refused."""
 
 
 class _Meter:
@@ -247,6 +249,7 @@ class _Pull:
         self._fetch = Fetch(self._session, self._meter.add, clock)
         self._not_sealed: str | None = None
         self._not_confirmed: str | None = None
+        self._clock_not_set: str | None = None
 
     def run(self) -> PullResult:
         try:
@@ -259,7 +262,7 @@ class _Pull:
     def _run(self) -> PullResult:
         with self._sink.lock(self._board.device_id):
             if self._options.set_time is not None:
-                self._session.set_time(*self._options.set_time())
+                self._set_time(*self._options.set_time())
             if self._options.seal:
                 self._seal()
             logs = self._all_runs()
@@ -272,7 +275,16 @@ class _Pull:
             seconds=self._clock() - self._began_s,
             not_sealed=self._not_sealed,
             not_confirmed=self._not_confirmed,
+            clock_not_set=self._clock_not_set,
         )
+
+    def _set_time(self, utc_s: int, utc_ms: int, error_ms: int) -> None:
+        try:
+            self._session.set_time(utc_s, utc_ms, error_ms)
+        except DeviceRefused as refusal:
+            # Over the air it takes the courier key; a log is pulled without one.
+            why = refusal.text or refusal.code_name
+            self._clock_not_set = f"the board's clock was not set: {why}"
 
     def _seal(self) -> None:
         try:

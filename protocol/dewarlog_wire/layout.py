@@ -789,7 +789,7 @@ ERROR_CHANGED = 4  # the file is another, or the bytes the host holds are not it
 ERROR_BUSY = 5  # not now: ask again as a new request
 ERROR_RANGE = 6  # a number beyond what there is
 ERROR_MEMORY_FULL = 7
-ERROR_NOT_ALLOWED = 8  # the chain value to be confirmed is not the board's
+ERROR_NOT_ALLOWED = 8  # the chain is not the board's, or a key is needed (7.7)
 ERROR_VERSION = 9  # the board speaks another protocol version
 ERROR_NAMES = {
     1: "unknown request",

@@ -131,7 +131,7 @@ class DoorLink(MemoryLink):
         *,
         device_id: bytes = DEVICE_ID,
         device_key: bytes = DEVICE_KEY,
-        gives_keys: bool = True,
+        in_hand: bool = True,
         fault: Callable[[str, int, bytes], bytes] | None = None,
     ) -> None:
         self.store = store or GrowingStore()
@@ -141,7 +141,7 @@ class DoorLink(MemoryLink):
             self.door,
             device_id,
             random.Random(3).randbytes,
-            gives_keys=gives_keys,
+            in_hand=in_hand,
         )
         super().__init__(self.store, Clock(), fault, self.door, server=server)
         self.lie: Callable[[int, bytes], bytes] = lambda request, reply: reply

@@ -158,6 +158,11 @@ class MemoryDevice:
     chain: bytes = bytes(32)
     handoffs: list[bytes] = field(default_factory=list[bytes])
     radio_told: tuple[int, int] | None = None
+    now_ms: int = 5000
+
+    def ticks_ms(self) -> int:
+        """Return a time that the test moves."""
+        return self.now_ms
 
     def status(self) -> tuple[int, ...]:
         """Return a status whose values are their own position."""
@@ -294,7 +299,13 @@ class MemoryLink:
         self.credit_bytes = credit_bytes
         self.patience_s = 0.0
         self.device = device or MemoryDevice()
-        self.server = server or Server(store, self.device, DEVICE_ID, bytes)  # type: ignore[arg-type]
+        self.server = server or Server(
+            store,  # type: ignore[arg-type]
+            self.device,
+            DEVICE_ID,
+            bytes,
+            in_hand=True,
+        )
         self.console = Console()
         self.board_link = usb_link_on(self.console)
         self.clock = clock

@@ -47,6 +47,7 @@ class Rig:
             bytes,
             layout.BLE_BODY_MAX_BYTES,
             packets=True,
+            in_hand=True,  # STOP shows who was heard
         )
         self.link.open()
         self.link.poll(self.server)
@@ -601,6 +602,77 @@ def test_a_connection_lost_inside_the_stacks_own_call_is_noticed() -> None:
 
     # That one call was under way; nothing follows it.
     assert len(newcomer.heard) <= 1
+
+
+def test_a_host_that_says_nothing_for_a_minute_is_sent_away() -> None:
+    """It holds the one connection there is."""
+    rig = Rig()
+    rig.join()
+    rig.now_ms += 59_990
+    rig.poll(5)
+    kept = rig.phone.connection
+
+    rig.poll(10)
+
+    assert kept != -1
+    assert rig.phone.connection == -1
+    assert rig.ble.advertisement is not None
+
+
+def test_a_host_that_never_greets_is_sent_away_too() -> None:
+    """The minute begins when it comes, however long the board was up."""
+    rig = Rig()
+    rig.now_ms += 500_000
+    rig.join(greet=False)
+    rig.now_ms += 59_000
+    rig.poll()
+    kept = rig.phone.connection
+    rig.now_ms += 1_000
+
+    rig.poll(2)
+
+    assert (kept != -1, rig.phone.connection) == (True, -1)
+
+
+def test_noise_does_not_keep_a_connection() -> None:
+    """Only a sound frame is a host's word."""
+    rig = Rig()
+    rig.join()
+    for _ in range(70):
+        rig.phone.write(layout.BLE_CONTROL_UUID, b"noise, noise, noise")
+        rig.now_ms += 1_000
+        rig.poll()
+
+    assert rig.phone.connection == -1
+
+
+def test_a_host_that_acks_is_not_idle_however_long_a_transfer_takes() -> None:
+    """An ack has no reply, and is a word all the same."""
+    rig = Rig()
+    rig.join()
+    rig.read()
+    acked = 0
+    for _ in range(100):
+        rig.poll(20)
+        rig.frames()
+        acked = min(acked + 200, len(rig.received))
+        rig.say(layout.MSG_ACK, struct.pack(layout.ACK.format, 1, acked, CREDIT))
+        rig.now_ms += 50_000
+
+    assert rig.phone.connection != -1
+    assert rig.received == DATA
+
+
+def test_a_stack_that_does_not_know_the_silent_host_lets_the_next_one_in() -> None:
+    """It will never say that the connection ended."""
+    rig = Rig()
+    rig.join()
+    rig.ble.disconnect_answer = False
+    rig.now_ms += 60_000
+
+    rig.poll(3)
+
+    assert rig.ble.advertisement is not None
 
 
 def test_a_second_host_is_sent_away() -> None:

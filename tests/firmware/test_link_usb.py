@@ -31,7 +31,13 @@ class Board:
         self.console = Console()
         self.device = MemoryDevice()
         store = MemoryStore({1: StoredRun([DATA])})
-        self.server = Server(store, self.device, DEVICE_ID, bytes)  # type: ignore[arg-type]
+        self.server = Server(
+            store,  # type: ignore[arg-type]
+            self.device,
+            DEVICE_ID,
+            bytes,
+            in_hand=True,
+        )
         self.link = usb_link_on(self.console)
         self._reader = FrameReader()
 

@@ -48,7 +48,7 @@ class Talk:
         *,
         body_max: int = 4096,
         greet: bool = True,
-        gives_keys: bool = False,
+        in_hand: bool = True,
     ) -> None:
         self.store = MemoryStore({1: StoredRun([data])})
         self.device = MemoryDevice()
@@ -57,7 +57,7 @@ class Talk:
             self.device,  # type: ignore[arg-type]
             DEVICE_ID,
             lambda count: b"n" * count,
-            gives_keys=gives_keys,
+            in_hand=in_hand,
         )
         self.out = Out()
         self.seq = 0
@@ -733,10 +733,170 @@ def test_a_proof_of_an_older_conversation_is_none() -> None:
     assert error_of(answer) == layout.ERROR_NOT_ALLOWED
 
 
+PROOF = proof.host_proof(COURIER, HOST_NONCE, BOARD_NONCE)
+# What takes the courier key over the air.
+CHANGES = [
+    (layout.MSG_TIME, struct.pack(layout.TIME.format, 5, 0, 40)),
+    (layout.MSG_STOP, b""),
+    (layout.MSG_RADIO, struct.pack(layout.RADIO.format, 0, 60)),
+]
+
+
+def changed(talk: Talk) -> list[object]:
+    """Return what was changed on the board."""
+    device = talk.device
+    return [what for what in (device.time_set, device.radio_told, device.stopped or None) if what]
+
+
+@pytest.mark.parametrize(("kind", "body"), CHANGES)
+def test_over_the_air_a_stranger_changes_nothing(kind: int, body: bytes) -> None:
+    """And is told why."""
+    talk = Talk(in_hand=False)
+
+    answer = talk.ask(kind, body)
+
+    assert error_of(answer) == layout.ERROR_NOT_ALLOWED
+    assert answer[1][1:] == b"over the air this needs the courier key"
+    assert changed(talk) == []
+
+
+@pytest.mark.parametrize(("kind", "body"), CHANGES)
+def test_over_the_air_a_courier_may(kind: int, body: bytes) -> None:
+    """Once its AUTH has succeeded."""
+    talk = Talk(in_hand=False)
+    talk.ask(layout.MSG_AUTH, auth(layout.KEY_COURIER, PROOF))
+
+    answer, _ = talk.ask(kind, body)
+
+    assert answer == kind | layout.REPLY
+    assert len(changed(talk)) == 1
+
+
+@pytest.mark.parametrize(("kind", "body"), CHANGES)
+def test_who_holds_the_board_in_hand_needs_no_key(kind: int, body: bytes) -> None:
+    """Over USB, a wrong proof takes nothing away either."""
+    talk = Talk()
+    talk.ask(layout.MSG_AUTH, auth(layout.KEY_COURIER, bytes(16)))
+
+    answer, _ = talk.ask(kind, body)
+
+    assert answer == kind | layout.REPLY
+
+
+@pytest.mark.parametrize("end", ["hello", "drop", "wrong proof"])
+def test_a_proof_ends_with_its_conversation(end: str) -> None:
+    """With the next HELLO, with the link, and with a proof that fails."""
+    talk = Talk(in_hand=False)
+    talk.ask(layout.MSG_AUTH, auth(layout.KEY_COURIER, PROOF))
+    if end == "drop":
+        talk.server.drop()
+    if end == "wrong proof":
+        talk.ask(layout.MSG_AUTH, auth(layout.KEY_COURIER, bytes(16)))
+    else:
+        talk.ask(layout.MSG_HELLO, hello())
+
+    assert error_of(talk.ask(layout.MSG_STOP)) == layout.ERROR_NOT_ALLOWED
+
+
+def test_reading_marking_and_confirming_take_no_key_over_the_air() -> None:
+    """As long as there are no roles."""
+    talk = Talk(in_hand=False)
+    mark = events.custody_body(2, 1000, ("A", "B", ""))
+
+    assert talk.ask(layout.MSG_STATUS)[0] == layout.MSG_STATUS | layout.REPLY
+    assert talk.ask(layout.MSG_SEAL)[0] == layout.MSG_SEAL | layout.REPLY
+    assert talk.ask(layout.MSG_MARK, mark)[0] == layout.MSG_MARK | layout.REPLY
+    assert talk.ask(layout.MSG_HASH, hash_body(0, 9))[0] == layout.MSG_HASH | layout.REPLY
+
+
+# --- guessing ------------------------------------------------------------------------------------
+def guess(talk: Talk, given: bytes = bytes(16)) -> int:
+    """Ask AUTH; return how many milliseconds pass until the answer."""
+    talk.say(layout.MSG_AUTH, auth(layout.KEY_COURIER, given))
+    before = len(talk.out.frames)
+    began_ms = talk.device.now_ms
+    while len(talk.out.frames) == before:
+        assert talk.server.poll(talk.out)
+        assert talk.device.now_ms < began_ms + 5000
+        talk.device.now_ms += 1
+    return talk.device.now_ms - 1 - began_ms
+
+
+def test_the_first_wrong_proof_is_answered_at_once_and_each_next_a_second_later() -> None:
+    """A person with the wrong key waits for nothing; who guesses does."""
+    talk = Talk(in_hand=False)
+
+    waits = [guess(talk, bytes((number,)) * 16) for number in range(4)]
+
+    assert waits[0] == 0
+    assert all(998 <= wait <= 1000 for wait in waits[1:])
+
+
+def test_the_right_proof_behind_a_wrong_one_waits_too() -> None:
+    """Else a quick answer would say that it is right; after it, nothing waits."""
+    talk = Talk(in_hand=False)
+    guess(talk)
+
+    waits = [guess(talk, PROOF), guess(talk, bytes(15) + b"x")]
+
+    assert 998 <= waits[0] <= 1000
+    assert waits[1] == 0
+    assert talk.out.frames[-2][0] == layout.MSG_AUTH | layout.REPLY
+
+
+@pytest.mark.parametrize("how", ["hello", "reconnect"])
+def test_a_new_conversation_is_no_way_round_the_pause(how: str) -> None:
+    """Nor is a new connection."""
+    talk = Talk(in_hand=False)
+    guess(talk)
+    if how == "reconnect":
+        talk.server.drop()
+    talk.ask(layout.MSG_HELLO, hello())
+
+    assert guess(talk) >= 998
+
+
+def test_a_guess_that_is_left_unanswered_makes_nobody_wait_longer() -> None:
+    """A stranger who comes and goes does not keep the courier out."""
+    talk = Talk(in_hand=False)
+    guess(talk)
+    for _ in range(50):
+        talk.say(layout.MSG_AUTH, auth(layout.KEY_COURIER, bytes(16)))
+        talk.server.drop()
+        talk.ask(layout.MSG_HELLO, hello())
+
+    assert guess(talk, PROOF) <= 1000
+
+
+def test_no_request_is_taken_while_the_answer_waits() -> None:
+    """The link asks `ready`; a repeat is answered with the same refusal."""
+    talk = Talk(in_hand=False)
+    guess(talk)
+    talk.say(layout.MSG_AUTH, auth(layout.KEY_COURIER, bytes(16)))
+    talk.server.poll(talk.out)
+
+    assert talk.server.ready is False
+    talk.device.now_ms += 1000
+    talk.settle()
+    assert talk.server.ready
+
+
+@pytest.mark.parametrize("now_ms", [0, (1 << 30) - 500, (1 << 30) - 1])
+def test_the_pause_holds_where_the_tick_count_begins_anew(now_ms: int) -> None:
+    """And is over in time."""
+    talk = Talk(in_hand=False)
+    talk.device.now_ms = now_ms
+    guess(talk)
+
+    assert 998 <= guess(talk) <= 1000
+    talk.device.now_ms += 10_000
+    assert guess(talk) == 0
+
+
 @pytest.mark.parametrize("key", [layout.KEY_COURIER, layout.KEY_RECEIPT])
 def test_a_derived_key_is_given_over_usb(key: int) -> None:
     """Whoever is at the port holds the board in hand."""
-    kind, body = Talk(gives_keys=True).ask(layout.MSG_KEY, bytes((key,)))
+    kind, body = Talk().ask(layout.MSG_KEY, bytes((key,)))
 
     assert kind == layout.MSG_KEY | layout.REPLY
     assert body == proof.derived_key(DEVICE_KEY, key)
@@ -744,7 +904,7 @@ def test_a_derived_key_is_given_over_usb(key: int) -> None:
 
 def test_no_key_is_given_over_the_air() -> None:
     """Nor does the refusal hold one."""
-    talk = Talk()
+    talk = Talk(in_hand=False)
 
     answer = talk.ask(layout.MSG_KEY, bytes((layout.KEY_COURIER,)))
 
@@ -755,7 +915,7 @@ def test_no_key_is_given_over_the_air() -> None:
 @pytest.mark.parametrize("key", [0, 3, 255])
 def test_a_key_that_does_not_exist_is_out_of_range(key: int) -> None:
     """The device key has no number."""
-    assert error_of(Talk(gives_keys=True).ask(layout.MSG_KEY, bytes((key,)))) == layout.ERROR_RANGE
+    assert error_of(Talk().ask(layout.MSG_KEY, bytes((key,)))) == layout.ERROR_RANGE
 
 
 @pytest.mark.parametrize(
@@ -768,7 +928,7 @@ def test_a_key_that_does_not_exist_is_out_of_range(key: int) -> None:
 )
 def test_a_board_without_a_device_key_proves_nothing(kind: int, body: bytes) -> None:
     """The empty secret is never used as one."""
-    talk = Talk(gives_keys=True)
+    talk = Talk()
     talk.device.device_key = b""
 
     assert error_of(talk.ask(kind, body)) == layout.ERROR_NOT_ALLOWED

@@ -9,13 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-if TYPE_CHECKING:
-    from dewarlog.checks.wall_clock import WallClock
-
 from dewarlog.checks.clock import ClockCheck
 from dewarlog.checks.finding import Finding, Moment
+from dewarlog.checks.review import review_log
 from dewarlog.records import BootEvent, ClockRead, ClockSync, CustodyEvent
 from dewarlog_wire import layout
+from log_writer import UTC_2026_03_01, EventSpec
+from trips import trip, written
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from dewarlog.checks.wall_clock import WallClock
 
 START_S = 100_000_000
 UNIX_S = START_S + layout.UTC_EPOCH_UNIX_S
@@ -233,3 +238,104 @@ def test_a_rate_that_changes_with_the_weather_is_no_step() -> None:
         assert wall is not None
         truth = UNIX_S + 0.5 + uptime_ms / 1000 + (uptime_ms - DAY_MS) * 20e-9
         assert abs(wall.unix_s - truth) <= wall.error_s
+
+
+# --- a chip that contradicts the host that set it ------------------------------------------------
+def _set_late(
+    late_s: float, ppm: float, every_ms: int, set_at_ms: int, days: int = 6
+) -> list[ClockRead | ClockSync | BootEvent | CustodyEvent]:
+    """Give a run whose clock a host sets, right to 40 ms, and the chip takes up late."""
+    rate = 1 + ppm * 1e-6
+
+    def utc_s(uptime_ms: float) -> float:
+        return START_S + 0.4 + rate * uptime_ms / 1000
+
+    reads = [_read(0, u, utc_s(u)) for u in range(0, set_at_ms, every_ms)]
+    told_s, told_ms = divmod(round(utc_s(set_at_ms) * 1000), 1000)
+    before_s = math.floor(utc_s(set_at_ms))
+    sync = ClockSync(0, 0, set_at_ms, told_s, told_ms, 40, before_s, layout.CLOCK_OK)
+    first_ms = set_at_ms + every_ms
+    after = [_read(0, u, utc_s(u) - late_s) for u in range(first_ms, days * DAY_MS, every_ms)]
+    return [*reads, sync, *after]
+
+
+@given(
+    late_s=st.floats(-8, 8),
+    ppm=st.floats(-100, 100),
+    every_ms=st.sampled_from([HOUR_MS // 6, HOUR_MS, 6 * HOUR_MS]),
+    set_at_ms=st.integers(0, 2 * DAY_MS),
+    at=st.floats(0, 1),
+)
+def test_a_chip_that_was_set_wrong_never_breaks_the_bound(
+    late_s: float, ppm: float, every_ms: int, set_at_ms: int, at: float
+) -> None:
+    """Whatever it was set to: the host was right, and its time lies within the bound."""
+    clock = _fit(_set_late(late_s, ppm, every_ms, set_at_ms))
+    uptime_ms = round(set_at_ms + at * (6 * DAY_MS - set_at_ms))
+    wall = clock.at(Moment(0, uptime_ms))
+
+    assert wall is not None
+    truth = UNIX_S + 0.4 + (1 + ppm * 1e-6) * uptime_ms / 1000
+    assert abs(wall.unix_s - truth) <= wall.error_s + 0.001
+
+
+def test_a_chip_that_was_set_late_is_a_finding_and_has_a_wider_bound() -> None:
+    """It says by how much, and from when on."""
+    right, quiet = _both(_set_late(0.0, 12.0, HOUR_MS, DAY_MS))
+    late, findings = _both(_set_late(1.83, 12.0, HOUR_MS, DAY_MS))
+    moment = Moment(0, 4 * DAY_MS)
+    sure, unsure = right.at(moment), late.at(moment)
+
+    assert "clock-not-as-set" not in {item.code for item in quiet}
+    (finding,) = [item for item in findings if item.code == "clock-not-as-set"]
+    assert finding.start == Moment(0, DAY_MS)
+    assert finding.evidence["offset_s"] == pytest.approx(-1.83, abs=0.2)
+    assert "1.9 s behind that computer" in finding.message
+    assert sure is not None
+    assert unsure is not None
+    # Half of what the chip was behind beyond the second that setting it may cost.
+    assert 0.3 < unsure.error_s - sure.error_s < 0.8
+    before = Moment(0, DAY_MS // 2)
+    assert late.at(before) == right.at(before)
+
+
+def test_the_doubt_lasts_through_a_reset_until_the_clock_is_set_again() -> None:
+    """The chip runs on where uptime begins anew."""
+    events = _set_late(30.0, 0.0, HOUR_MS, DAY_MS, days=2)
+    truth_s = START_S + 0.4 + 2 * 86400
+    later = [_read(1, u, truth_s - 30 + u / 1000) for u in range(0, DAY_MS, HOUR_MS)]
+    wall = _fit([*events, *later]).at(Moment(1, HOUR_MS))
+
+    assert wall is not None
+    assert abs(wall.unix_s - (UNIX_S + 0.4 + 2 * 86400 + 3600)) <= wall.error_s
+
+
+def test_behind_a_jump_the_time_told_before_it_still_holds() -> None:
+    """The board's uptime went on; a chip that jumped is no better than that."""
+    good = [_read(0, u, START_S + u / 1000) for u in range(0, DAY_MS, HOUR_MS)]
+    bad = [_read(0, u, START_S - 100 + u / 1000) for u in range(DAY_MS, 9 * DAY_MS, HOUR_MS)]
+    clock = _fit([*good, *bad])
+
+    for uptime_ms in range(DAY_MS, 9 * DAY_MS, 6 * HOUR_MS):
+        wall = clock.at(Moment(0, uptime_ms))
+        assert wall is not None
+        assert abs(wall.unix_s - (UNIX_S + uptime_ms / 1000)) <= wall.error_s < 60
+
+
+def test_a_log_whose_clock_was_set_late_is_still_used_and_says_so(tmp_path: Path) -> None:
+    """In a whole log as a board writes it: a note, and a bound that holds."""
+
+    def set_late(hour: int, readings: list[list[int]]) -> list[EventSpec]:
+        del readings
+        if hour == 0:
+            told = (UTC_2026_03_01 + 600, 0, 40, UTC_2026_03_01 + 597, layout.CLOCK_OK)
+            return [(layout.KIND_CLOCK_SYNC, 600_000, told)]
+        return []
+
+    review = review_log(written(tmp_path, trip(30, change=set_late, ahead_s=-3)))
+    wall = review.clock.at(Moment(0, 29 * HOUR_MS))
+
+    assert "clock-not-as-set" in {finding.code for finding in review.findings}
+    assert wall is not None
+    truth = UTC_2026_03_01 + layout.UTC_EPOCH_UNIX_S + 29 * 3600
+    assert abs(wall.unix_s - truth) <= wall.error_s < 4

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import random
 from typing import TYPE_CHECKING
 
 import pytest
 from typer.testing import CliRunner
 
-from dewarlog import cli, cli_door
+from dewarlog import cli, cli_door, handoff
+from dewarlog.checks.review import review_log
 from dewarlog.errors import ExitCode
 from dewarlog.keys import BoardKeys, KeyStore
 from dewarlog.link import radio
@@ -21,6 +23,10 @@ from memory_air import Cut, MemoryAir, MemoryPeripheral
 if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
+
+    from typer.testing import Result
+
+    from dewarlog.checks.review import Review
 
 NAMES = ("--giver", "A", "--receiver", "B", "--role", "courier", "--place", "C")
 
@@ -49,15 +55,30 @@ def dewar(address: str = "C0:00:00:00:00:01", name: str = "dewarlog-0708") -> Me
     return found
 
 
+def command(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    on_air: list[MemoryPeripheral],
+    *arguments: str,
+    paired: bool = True,
+) -> Result:
+    """Run one command with these on the air."""
+    monkeypatch.setattr(radio, "backends", MemoryAir(on_air).backends)
+    keys = KeyStore(tmp_path / "keys")
+    if paired:
+        keys.keep(BoardKeys(DEVICE_ID, proof.derived_key(DEVICE_KEY, layout.KEY_COURIER)))
+    return CliRunner().invoke(cli.app, [*arguments, "--keys", str(keys.root)])
+
+
 def run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *on_air: MemoryPeripheral
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    *on_air: MemoryPeripheral,
+    paired: bool = True,
 ) -> tuple[int, str]:
     """Hand over to whoever is on the air; return the exit code and all that was said."""
-    monkeypatch.setattr(radio, "backends", MemoryAir(list(on_air)).backends)
-    keys = KeyStore(tmp_path / "keys")
-    keys.keep(BoardKeys(DEVICE_ID, proof.derived_key(DEVICE_KEY, layout.KEY_COURIER)))
-    places = ("--archive", str(tmp_path / "archive"), "--keys", str(keys.root))
-    result = CliRunner().invoke(cli.app, ["handoff", *NAMES, *places])
+    arguments = ("handoff", *NAMES, "--archive", str(tmp_path / "archive"))
+    result = command(tmp_path, monkeypatch, list(on_air), *arguments, paired=paired)
     return result.exit_code, " ".join(result.output.split())
 
 
@@ -74,6 +95,107 @@ def test_the_only_dewar_on_the_air_is_handed_over(
     (receipt,) = tmp_path.rglob("*.handoff-*.json")
     assert len(HeldLog.read(log).handoffs) == 1
     assert read_receipt(receipt).proven is True
+
+
+NOT_SET = "the board's clock was not set: over the air this needs the courier key"
+
+
+def test_with_the_key_the_clock_is_set_by_radio(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As by cable."""
+    one = dewar()
+
+    _, output = run(tmp_path, monkeypatch, one)
+
+    assert one.device.time_set is not None
+    assert "clock was not set" not in output
+
+
+def test_without_a_key_a_handoff_by_radio_goes_on_and_notes_the_clock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In words, and as data."""
+    one = dewar()
+    code, output = run(tmp_path, monkeypatch, one, paired=False)
+    arguments = ("handoff", *NAMES, "--archive", str(tmp_path / "archive"), "--json")
+    as_data = command(tmp_path, monkeypatch, [one], *arguments, paired=False)
+
+    assert (code, as_data.exit_code) == (ExitCode.USE, ExitCode.USE)
+    assert f"note: {NOT_SET}" in output
+    assert json.loads(as_data.stdout)["clock_not_set"] == NOT_SET
+    assert one.device.time_set is None
+
+
+@pytest.mark.parametrize("paired", [False, True])
+def test_a_pull_by_radio_notes_a_clock_that_was_not_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, paired: bool
+) -> None:
+    """It ends well with and without a key."""
+    one = dewar()
+    pull = ("pull", "ble:dewarlog-0708", "--archive", str(tmp_path / "archive"))
+
+    said = command(tmp_path, monkeypatch, [one], *pull, paired=paired)
+    data = command(tmp_path, monkeypatch, [one], *pull, "--json", paired=paired)
+
+    assert (said.exit_code, data.exit_code) == (ExitCode.USE, ExitCode.USE)
+    assert (f"note: {NOT_SET}" in " ".join(said.output.split())) is not paired
+    assert json.loads(data.stdout)["clock_not_set"] == (None if paired else NOT_SET)
+    assert (one.device.time_set is not None) is paired
+
+
+@pytest.mark.parametrize("paired", [False, True])
+def test_flight_mode_by_radio_takes_the_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, paired: bool
+) -> None:
+    """Without it, the sentence says how to get one."""
+    one = dewar()
+
+    done = command(tmp_path, monkeypatch, [one], "radio", "ble:0708", "off", paired=paired)
+
+    output = " ".join(done.output.split())
+    assert done.exit_code == (ExitCode.USE if paired else ExitCode.DEVICE)
+    assert one.device.radio_told == ((0, 0) if paired else None)
+    assert ("Pair first, by its USB cable: `dewarlog pair usb:PORT`" in output) is not paired
+
+
+def test_a_logger_that_parts_while_its_log_is_checked_is_joined_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A slow computer says nothing for longer than a logger waits."""
+    one = dewar()
+
+    def slow(path: Path) -> Review:
+        one.cut()
+        return review_log(path)
+
+    monkeypatch.setattr(handoff, "review_log", slow)
+
+    code, output = run(tmp_path, monkeypatch, one)
+
+    assert code == ExitCode.USE
+    assert "the archive holds the record" in output
+    assert one.connections == 2
+
+
+def test_nothing_is_connected_to_before_the_names_are_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A person types slowly, and a logger has one connection."""
+    one = dewar()
+    asked: list[int] = []
+    monkeypatch.setattr(cli_door, "_is_terminal", lambda: True)
+
+    def answer(_question: str, **_: object) -> str:
+        asked.append(one.connections)
+        return "courier"
+
+    monkeypatch.setattr("typer.prompt", answer)
+    arguments = ("handoff", "ble:0708", "--archive", str(tmp_path / "archive"))
+
+    done = command(tmp_path, monkeypatch, [one], *arguments)
+
+    assert (done.exit_code, asked) == (ExitCode.USE, [0, 0, 0, 0])
 
 
 def test_two_dewars_on_the_air_are_not_chosen_between(

@@ -160,7 +160,7 @@ def test_pairing_again_tells_that_the_key_is_another(board: DoorLink, tmp_path: 
 
 def test_a_logger_gives_no_key_over_the_air(board: DoorLink, tmp_path: Path) -> None:
     """Its own refusal, in words; nothing is kept."""
-    board.server._gives_keys = False  # noqa: SLF001 - as by radio
+    board.server._in_hand = False  # noqa: SLF001 - as by radio
 
     code, output = run("pair", "usb:x", "--keys", str(tmp_path / "k"))
 

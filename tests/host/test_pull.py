@@ -14,8 +14,16 @@ from hypothesis import strategies as st
 from dewarlog.archive import Archive
 from dewarlog.errors import Changed, DewarlogError, HashMismatch, Incomplete, Unplugged
 from dewarlog.pull import Progress, PullOptions, PullResult, pull
-from dewarlog_wire import layout
-from memory_board import LOG_ID, Clock, MemoryLink, MemoryStore, StoredRun, make_log
+from dewarlog_wire import layout, proof
+from memory_board import (
+    DEVICE_KEY,
+    LOG_ID,
+    Clock,
+    MemoryLink,
+    MemoryStore,
+    StoredRun,
+    make_log,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -162,6 +170,26 @@ def test_the_clock_is_set_only_when_asked(tmp_path: Path) -> None:
     pull(asked, Archive(tmp_path), PullOptions(set_time=lambda: (9, 8, 7)), clock=asked.clock)
 
     assert (silent.device.time_set, asked.device.time_set) == (None, (9, 8, 7))
+
+
+@pytest.mark.parametrize("paired", [False, True])
+def test_over_the_air_the_clock_is_set_with_the_courier_key_only(
+    tmp_path: Path, *, paired: bool
+) -> None:
+    """Without it the log is pulled all the same, and the clock is a note."""
+    link = MemoryLink(small_store(), Clock())
+    link.server._in_hand = False  # noqa: SLF001 - as by radio
+    courier = proof.derived_key(DEVICE_KEY, layout.KEY_COURIER)
+    options = PullOptions(
+        set_time=lambda: (9, 8, 7), courier_key=lambda _: courier if paired else None
+    )
+
+    result = pull(link, Archive(tmp_path), options, clock=link.clock)
+
+    assert result.logs[0].problem is None
+    refused = "the board's clock was not set: over the air this needs the courier key"
+    told = (link.device.time_set, result.clock_not_set)
+    assert told == (((9, 8, 7), None) if paired else (None, refused))
 
 
 def test_a_refused_confirm_leaves_the_log_filed(tmp_path: Path) -> None:

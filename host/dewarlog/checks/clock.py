@@ -6,17 +6,27 @@ Two kinds of event tie uptime to the calendar:
 
 Readings that leave no line of wall_clock.py begin a new piece: the crystal's rate has changed with
 the weather or, if by more than that can do, the clock was stepped. A host that is days away from a
-clock that ran is not believed: nobody can tell which of them was right, and that is said.
+clock that ran is not believed: nobody can tell which of them was right, and that is said. Once a
+host has set the chip, readings that contradict that host count with all the doubt this casts on
+them: the bound holds both.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from dewarlog import words
 from dewarlog.checks.finding import Finding, Moment, Severity
-from dewarlog.checks.wall_clock import OpenFit, Sync, WallClock, open_fit
+from dewarlog.checks.wall_clock import (
+    SETTING_MS,
+    STEP_S,
+    Fit,
+    OpenFit,
+    Sync,
+    WallClock,
+    open_fit,
+)
 from dewarlog.records import (
     BootEvent,
     ClockRead,
@@ -30,7 +40,6 @@ from dewarlog_wire import layout
 # Reading the chip over I2C and stamping the event takes the main loop this long at most.
 READ_LATENCY_MS: Final = 50.0
 WRONG_WARN_S: Final = 60.0
-STEP_WARN_S: Final = 5.0
 # A clock in more pieces than this tells nothing; a forged log must not make us work on them.
 PIECES_MAX: Final = 1000
 CUSTODY_DIFFERENCE_WARN_S: Final = 300.0
@@ -68,17 +77,26 @@ class ClockCheck:
             self._began_ms = low_ms
         frame = len(self._syncs)
         current = self._fits[-1] if self._fits else None
+        doubt_ms = (0.0, 0.0)
+        if current is not None and current.frame == frame:
+            doubt_ms = current.doubt_ms
         if current is not None and (current.boot, current.frame) == (event.boot, frame):
             expected = current.frozen().bounds_ms(event.uptime_ms)
             if current.takes(event.uptime_ms, low_ms, high_ms):
                 return
             self._step(event, (low_ms + high_ms - expected[0] - expected[1]) / 2000)
+            least_ms, most_ms = low_ms - expected[1], high_ms - expected[0]
+            if abs(least_ms + most_ms) >= 2000 * STEP_S:
+                # Before it or after it the chip was wrong, and nobody knows which.
+                doubt_ms = (doubt_ms[0] + min(least_ms, 0.0), doubt_ms[1] + max(most_ms, 0.0))
         if len(self._fits) == PIECES_MAX:
             return
-        self._fits.append(open_fit(event.boot, frame, event.uptime_ms, low_ms, high_ms))
+        fit = open_fit(event.boot, frame, event.uptime_ms, low_ms, high_ms)
+        fit.doubt_ms = doubt_ms
+        self._fits.append(fit)
 
     def _step(self, event: Event, step_s: float) -> None:
-        if abs(step_s) < STEP_WARN_S:
+        if abs(step_s) < STEP_S:
             return
         self._findings.append(
             Finding(
@@ -172,10 +190,41 @@ class ClockCheck:
 
     def finish(self) -> tuple[WallClock, tuple[Finding, ...]]:
         """Give the fitted clock and every finding about it."""
-        fits = [fit.frozen() for fit in self._fits]
+        fits = self._with_doubts([fit.frozen() for fit in self._fits])
         fits += [fit.frozen() for fit in self._host_fits.values()]
         clock = WallClock(tuple(fits), tuple(self._syncs), self._began_ms)
         return clock, (*self._findings, *self._state_findings(clock), *self._custody_times(clock))
+
+    def _with_doubts(self, fits: list[Fit]) -> list[Fit]:
+        """Widen the pieces behind a setting that the chip's own readings contradict."""
+        firsts: dict[int, Fit] = {}
+        for fit in fits:
+            firsts.setdefault(fit.frame, fit)
+        doubts: dict[int, tuple[float, float]] = {}
+        for frame, setting in enumerate(self._syncs, start=1):
+            first = firsts.get(frame)
+            if first is None or first.boot != setting.boot or not setting.believed:
+                continue
+            off_ms = setting.contradiction_ms(first, READ_LATENCY_MS)
+            if off_ms is not None:
+                usual_ms = SETTING_MS + setting.error_s * 1000
+                doubts[frame] = min(off_ms[0] + usual_ms, 0.0), max(off_ms[1] - usual_ms, 0.0)
+                self._contradicted(setting, sum(off_ms) / 2000)
+        return [_doubted(fit, *doubts[fit.frame]) if fit.frame in doubts else fit for fit in fits]
+
+    def _contradicted(self, setting: Sync, off_s: float) -> None:
+        self._findings.append(
+            Finding(
+                "clock",
+                Severity.WARN,
+                "clock-not-as-set",
+                f"A computer set the clock chip, which then ran {abs(off_s):.1f} s "
+                f"{'ahead of' if off_s > 0 else 'behind'} that computer: it was set at another "
+                "moment, or stepped. Wall times after it are less sure.",
+                {"offset_s": round(off_s, 3)},
+                start=Moment(setting.boot, setting.uptime_ms),
+            )
+        )
 
     def _state_findings(self, clock: WallClock) -> list[Finding]:
         findings: list[Finding] = []
@@ -237,3 +286,7 @@ class ClockCheck:
                     )
                 )
         return findings
+
+
+def _doubted(fit: Fit, behind_ms: float, ahead_ms: float) -> Fit:
+    return replace(fit, doubt_ms=(fit.doubt_ms[0] + behind_ms, fit.doubt_ms[1] + ahead_ms))

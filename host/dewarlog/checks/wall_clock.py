@@ -5,7 +5,8 @@ host told, is a pair of bounds on one straight line, wall time against uptime. T
 respect all bounds form a convex polygon in (offset, rate); it is kept clipped as readings come, so
 memory does not grow with the log. The time at an uptime is the middle of what those lines say
 there, its error bound half their spread. Where no line is left a new polygon starts. Between two
-settings of the chip its own error is drawn as a straight line.
+settings of the chip its own error is drawn as a straight line. A chip that contradicts the host
+that has just set it, or that jumped, is in doubt: its bound is widened to hold what both say.
 """
 
 from __future__ import annotations
@@ -31,6 +32,9 @@ SETTING_MS: Final = 1000.0
 # Time zones and summer time explain hours; a computer a day away from a running clock is no judge.
 BELIEVED_S: Final = 86400.0
 
+# A step below this may be the weather's: the crystal's rate changed between two readings.
+STEP_S: Final = 5.0
+
 _Vertex = tuple[float, float]  # offset in ms at the polygon's reference uptime, rate
 
 
@@ -53,12 +57,20 @@ class Fit:
     last_ms: int
     readings: int
     vertices: tuple[_Vertex, ...]
+    doubt_ms: tuple[float, float] = (0.0, 0.0)
+    """How much further behind (negative) and ahead the chip may have been than is bounded else."""
 
     def bounds_ms(self, uptime_ms: float) -> tuple[float, float]:
         """Give the earliest and latest time any allowed line says, in ms since 1970."""
         away = uptime_ms - self.reference_ms
         times = [offset + rate * away for offset, rate in self.vertices]
         return uptime_ms + min(times), uptime_ms + max(times)
+
+    def wide_bounds_ms(self, uptime_ms: float) -> tuple[float, float]:
+        """Give the same, wider by what weather does to a crystal beyond the readings."""
+        low, high = self.bounds_ms(uptime_ms)
+        outside_ms = max(self.first_ms - uptime_ms, uptime_ms - self.last_ms, 0)
+        return low - RATE_WANDER * outside_ms, high + RATE_WANDER * outside_ms
 
     @property
     def drift_ppm(self) -> tuple[float, float]:
@@ -87,6 +99,16 @@ class Sync:
         """False where host and running chip are too far apart to take the host's word."""
         return self.offset_s is None or min(map(abs, self.offset_s)) < BELIEVED_S
 
+    def contradiction_ms(self, fit: Fit, slack_ms: float) -> tuple[float, float] | None:
+        """Bound how far the chip was off once it was set, as `fit` tells; None: as it should be.
+
+        `slack_ms` is how long reading a clock takes.
+        """
+        low, high = fit.wide_bounds_ms(self.uptime_ms)
+        host_ms, error_ms = self.unix_s * 1000, self.error_s * 1000 + slack_ms
+        low, high = low - host_ms - error_ms, high - host_ms + error_ms
+        return (low, high) if low > SETTING_MS or high < -SETTING_MS else None
+
 
 @dataclass(frozen=True, slots=True)
 class WallClock:
@@ -112,11 +134,9 @@ class WallClock:
         for fit in self.fits:
             if fit.boot != moment.boot:
                 continue
-            low, high = fit.bounds_ms(moment.uptime_ms)
-            outside_ms = max(fit.first_ms - moment.uptime_ms, moment.uptime_ms - fit.last_ms, 0)
-            low, high = low - RATE_WANDER * outside_ms, high + RATE_WANDER * outside_ms
+            low, high = fit.wide_bounds_ms(moment.uptime_ms)
             shift_low, shift_high = self._chip_error_ms(fit.frame, (low + high) / 2)
-            low, high = low - shift_high, high - shift_low
+            low, high = low - shift_high - fit.doubt_ms[1], high - shift_low - fit.doubt_ms[0]
             error_s = (high - low) / 2000
             if best is None or error_s < best.error_s:
                 best = WallTime((low + high) / 2000, error_s)
@@ -197,6 +217,7 @@ class OpenFit:
     last_ms: int
     readings: int
     vertices: list[_Vertex]
+    doubt_ms: tuple[float, float] = (0.0, 0.0)
 
     def takes(self, uptime_ms: int, low_ms: float, high_ms: float) -> bool:
         """Clip by one reading; False, and unchanged, where no line is left."""
@@ -222,6 +243,7 @@ class OpenFit:
             self.last_ms,
             self.readings,
             tuple(self.vertices),
+            self.doubt_ms,
         )
 
 

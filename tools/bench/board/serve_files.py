@@ -115,7 +115,7 @@ def _is_gone(events: list) -> bool:
 def main() -> None:
     """Serve until Ctrl-C."""
     store = FileStore(sys.argv[1])
-    server = Server(store, NoSensors(), DEVICE_ID, os.urandom, crc_shift=crc_shift)
+    server = Server(store, NoSensors(), DEVICE_ID, os.urandom, crc_shift=crc_shift, in_hand=True)
     link = UsbLink(sys.stdin.buffer, sys.stdout.buffer, cobs_encode_into)
     waiting = select.poll()
     waiting.register(sys.stdin.buffer, select.POLLIN)
