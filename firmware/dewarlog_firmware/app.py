@@ -38,7 +38,7 @@ from dewarlog_firmware.radio import Radio
 from dewarlog_firmware.recorder import Recorder
 from dewarlog_firmware.sampler import Sample, Sampler
 from dewarlog_firmware.server import Server
-from dewarlog_firmware.shock import ShockCapture
+from dewarlog_firmware.shock import ShockCapture, means_hold
 from dewarlog_firmware.shock_keeper import ShockKeeper
 from dewarlog_firmware.shock_sampler import SENSOR_OK, ShockSampler
 from dewarlog_firmware.tilt import Tilt
@@ -115,7 +115,12 @@ class App:
         self._accelerometer = board.accelerometer()
         self._shock_sampler = ShockSampler(self._accelerometer, board.shock_line(), board.ticks_us)
         self.logbook = Logbook(
-            recorder, flash, self.engine, config.sampling.full_policy, stalls=self._shock_sampler
+            recorder,
+            flash,
+            self.engine,
+            config.sampling.full_policy,
+            self._shock_sampler,
+            self._means_hold,
         )
         self.engine.emit = self.logbook.emit
         self._shocks = ShockKeeper(
@@ -189,6 +194,10 @@ class App:
             self._air, settings.state, RADIO_PATH, self._note_radio, self.chips.read_clock
         )
 
+    def _means_hold(self, shock: tuple) -> bool:
+        """Judge the values of a SHOCK event by the profile."""
+        return means_hold(self.config.shock, shock[1], shock[-1])
+
     # --- time ---------------------------------------------------------------------------------
 
     def now(self) -> tuple:
@@ -256,6 +265,11 @@ class App:
     def tilt_totals(self) -> tuple:
         """Return the values of a TILT event as things stand."""
         return self._tilt.values()
+
+    @property
+    def has_held(self) -> bool:
+        """Tell whether anything in this run passed a limit that means HOLD. Allocates nothing."""
+        return self.engine.has_held or self.logbook.has_held_shock or self._tilt.has_held
 
     # --- the run ------------------------------------------------------------------------------
 

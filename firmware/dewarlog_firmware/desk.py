@@ -98,8 +98,12 @@ class Desk:
         bits = 0
         if app.is_recording:
             bits |= layout.STATUS_RECORDING
-        if app.engine.active_mask:
+        if app.engine.is_active(layout.SEVERITY_HOLD):
             bits |= layout.STATUS_EXCURSION
+        if app.engine.is_active(layout.SEVERITY_WARN):
+            bits |= layout.STATUS_WARNING
+        if app.has_held:
+            bits |= layout.STATUS_HELD
         if app.keeper.has_fault or app.chips.has_fault:
             bits |= layout.STATUS_FAULT
         if clock_state != layout.CLOCK_OK:

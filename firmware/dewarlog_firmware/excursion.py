@@ -37,6 +37,7 @@ from dewarlog_wire.layout import (
     READING_MIN,
     RULE_BELOW,
     RULE_FALLING,
+    SEVERITY_HOLD,
 )
 
 TYPE_CHECKING = False
@@ -56,6 +57,7 @@ _MACHINE_FORMAT = "<BIiHiHiIIH"
 _MACHINE_BYTES = struct.calcsize(_MACHINE_FORMAT)
 _WAS_BEYOND = 4
 _HAS_LAST = 8
+_HAS_BEGUN = 16
 
 
 class _Machine:
@@ -69,6 +71,7 @@ class _Machine:
         self.seeks_low = rule.kind == RULE_BELOW
         self.state = IDLE
         self.was_beyond = False
+        self.has_begun = False  # was active at some time in this run
         self.onset = 0
         self.stay_s = 0
         self.stay_ms = 0
@@ -143,6 +146,7 @@ class _Machine:
         if counted_s < rule.dwell_s:
             return
         self.state = ACTIVE
+        self.has_begun = True
         if emit is not None:
             emit(
                 KIND_EXCURSION_BEGIN,
@@ -166,6 +170,8 @@ class _Machine:
             flags |= _WAS_BEYOND
         if self.has_last:
             flags |= _HAS_LAST
+        if self.has_begun:
+            flags |= _HAS_BEGUN
         struct.pack_into(
             _MACHINE_FORMAT,
             buffer,
@@ -198,6 +204,7 @@ class _Machine:
         self.state = flags & 3
         self.was_beyond = flags & _WAS_BEYOND != 0
         self.has_last = flags & _HAS_LAST != 0
+        self.has_begun = flags & _HAS_BEGUN != 0
 
 
 class Engine:
@@ -279,6 +286,21 @@ class Engine:
             if machine.state == ACTIVE:
                 mask |= 1 << machine.rule.rule
         return mask
+
+    def is_active(self, severity: int) -> bool:
+        """Tell whether a rule of that severity has an open excursion. Allocates nothing."""
+        for machine in self._machines:
+            if machine.state == ACTIVE and machine.rule.severity == severity:
+                return True
+        return False
+
+    @property
+    def has_held(self) -> bool:
+        """Tell whether a rule that means HOLD was active at some time in this run."""
+        for machine in self._machines:
+            if machine.has_begun and machine.rule.severity == SEVERITY_HOLD:
+                return True
+        return False
 
     @property
     def state_max_bytes(self) -> int:

@@ -58,6 +58,9 @@ if TYPE_CHECKING:
 
 
 ENOSPC = 28  # errno, the same on every port
+# What the journal's state record holds before the engine's: shocks so far, 1 if one meant HOLD.
+_STATE_HEAD = "<HB"
+_STATE_HEAD_BYTES = 3
 # Room kept for one full journal, one full block and the last words when memory runs out.
 RESERVE_BYTES = 112 * 1024
 _LAST_WORDS_BYTES = 16 * 1024
@@ -91,6 +94,7 @@ class Logbook:
         engine: "Engine",
         full_policy: int,
         stalls: "Stalls | None" = None,
+        means_hold: "Callable[[tuple], bool] | None" = None,
     ) -> None:
         self.recorder = recorder
         self.flash = flash
@@ -99,6 +103,8 @@ class Logbook:
         self.is_full = False
         self.is_open = False  # a run is being written
         self.shocks = 0  # shocks of this run so far, which numbers them
+        self.has_held_shock = False  # one of them meant HOLD
+        self._means_hold = means_hold  # takes the values of a SHOCK event
         self.confirms = 0  # times that a host has confirmed more than before
         self._full_policy = full_policy
         self._now_s = 0
@@ -169,8 +175,14 @@ class Logbook:
     def _replay_record(self, kind: int, body: bytes, recovery: Recovery) -> None:
         recorder = self.recorder
         if kind == layout.JOURNAL_STATE:
-            self.shocks = struct.unpack_from("<H", body, 0)[0]
-            self.engine.restore(body[2:])
+            self.shocks, hard = struct.unpack_from(_STATE_HEAD, body, 0)
+            self.has_held_shock = hard != 0
+            try:
+                self.engine.restore(body[_STATE_HEAD_BYTES:])
+            except ValueError:
+                # Of another firmware: the rules begin anew, which the host's own count will show.
+                # A board that does not start would record nothing at all.
+                self.engine.break_time()
         elif kind == layout.JOURNAL_SPAN:
             interval_ms, uptime_ms, uptime_s = struct.unpack(layout.JOURNAL_SPAN_BODY.format, body)
             recorder.begin_span(interval_ms, uptime_s, uptime_ms)
@@ -194,7 +206,7 @@ class Logbook:
                 recovery.clock_uptime_s = uptime_s
                 recovery.clock_utc_s = struct.unpack_from("<I", body, head_bytes)[0]
             elif event_kind == layout.KIND_SHOCK:
-                self.shocks = struct.unpack_from("<H", body, head_bytes)[0]
+                self._count_shock(struct.unpack(layout.EVENT_SHOCK.format, body[head_bytes:]))
             elif event_kind == layout.KIND_TILT:
                 recovery.tilt_uptime_s = uptime_s
                 recovery.tilt_values = struct.unpack(layout.EVENT_TILT.format, body[head_bytes:])
@@ -240,6 +252,18 @@ class Logbook:
             self.commit()
         self.recorder.event(kind, body, self._now_s, self._now_ms)
 
+    def note_shock(self, values: tuple) -> None:
+        """Add a SHOCK event."""
+        self.emit(layout.KIND_SHOCK, values)
+        if self._means_hold is not None and self._means_hold(values):
+            self.has_held_shock = True
+
+    def _count_shock(self, values: tuple) -> None:
+        """Take a SHOCK event of the journal into account again."""
+        self.shocks = values[0]
+        if self._means_hold is not None and self._means_hold(values):
+            self.has_held_shock = True
+
     def judge(self, lateness_ms: int, codes: "Sequence[int]") -> None:
         """Show the next sample to the excursion engine, which emits what it finds."""
         recorder = self.recorder
@@ -279,7 +303,8 @@ class Logbook:
         return True
 
     def _open_journal(self) -> None:
-        state = struct.pack("<H", self.shocks) + self.engine.state_bytes()
+        state = struct.pack(_STATE_HEAD, self.shocks, int(self.has_held_shock))
+        state += self.engine.state_bytes()
         self.recorder.open_journal(state, self._now_s, self._now_ms)
         self._store(self.flash.start_journal, self.recorder.take_journal())
 

@@ -53,6 +53,13 @@ LONGEST_S = 10  # then a shock is told, even if it goes on: power may fail befor
 _TICKS_MASK = 0x3FFFFFFF
 
 
+def means_hold(settings: "ShockSettings", band: int, velocity_change_mm_s: int) -> bool:
+    """Tell whether a shock of that band and velocity change means HOLD by the profile."""
+    if not settings.hold_band or band < settings.hold_band:
+        return False
+    return velocity_change_mm_s >= settings.hold_velocity_change_mm_s
+
+
 class ShockCapture:
     """The window being filled, and the figures of the shock once it is complete."""
 

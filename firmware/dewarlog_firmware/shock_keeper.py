@@ -130,7 +130,7 @@ class ShockKeeper:
         for number in range(len(shelf)):
             (hit_s, hit_ms), event, _, _ = shelf.take(number)[0]
             logbook.at(hit_s, hit_ms)
-            logbook.emit(layout.KIND_SHOCK, event)
+            logbook.note_shock(event)
         logbook.commit()
         for number in range(len(shelf)):
             (_, _, head, (began_s, began_ms)), columns = shelf.take(number)

@@ -93,6 +93,8 @@ class Tilt:
     def __init__(self, settings: "TiltSettings") -> None:
         edges = (settings.edge_1_deg, settings.edge_2_deg, settings.edge_3_deg)
         self._edges_half_deg = tuple([2 * edge for edge in edges])
+        self._hold_band = settings.hold_band
+        self._hold_s = 60 * settings.hold_minutes
         self.band = 0
         self.angle_deg = 0  # at the newest reading that could be used
         self.totals_s = [0] * TILT_BANDS  # since the run began
@@ -155,6 +157,16 @@ class Tilt:
         self.totals_s[band] += self._unsure_s
         self._unsure_s = 0
         self._seen = 0
+
+    @property
+    def has_held(self) -> bool:
+        """Tell whether the bands that count have reached the minutes that mean HOLD."""
+        if not self._hold_band:
+            return False
+        counted_s = 0
+        for band in range(self._hold_band, TILT_BANDS):
+            counted_s += self.totals_s[band]
+        return counted_s >= self._hold_s
 
     def break_time(self) -> None:
         """Count no time from the last look to the next: a boot lies between them."""

@@ -278,6 +278,8 @@ def status_words(board: Board, now: Status) -> list[tuple[str, str]]:
 def _state_words(state: int) -> str:
     names = (
         (layout.STATUS_EXCURSION, "EXCURSION"),
+        (layout.STATUS_HELD, "HOLD: a limit was passed in this run"),
+        (layout.STATUS_WARNING, "warning: a reading is beyond a limit that warns"),
         (layout.STATUS_FAULT, "a probe or part has failed"),
         (layout.STATUS_CLOCK_UNSET, "clock not set"),
         (layout.STATUS_LOW_SUPPLY, "supply low"),

@@ -259,6 +259,7 @@ class HandoffCourse:
                 stood_s=now_s - stands.utc_s,
                 not_held=None,
                 contradicted=None,
+                clock_not_set=self._clock_not_set,
             )
         body = handoff_body(
             now_s,

@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 HEADS: Final = ("Dewar", "State", "Temperature", "Battery", "To pull", "Signal")
 # Boards advertise a few times a second: who is silent for so long has gone or is being pulled.
 STALE_S: Final = 10.0
-_NEXT: Final = "This is how they are now; what was before, the log tells: dewarlog handoff DEWAR"
+_NEXT: Final = (
+    "HOLD: a limit was passed on this trip. The log tells the rest: dewarlog handoff DEWAR"
+)
 _PORTS_EVERY_S: Final = 2.0
 _REFRESH_HZ: Final = 4
 _BARS: Final = (-88, -78, -67, -55)  # dBm at which each bar begins
@@ -39,7 +41,9 @@ _UNKNOWN: Final = "not understood"
 # Worst first: the first one that is so gives the colour. (bit, word, style)
 _BAD: Final = (
     (layout.STATUS_EXCURSION, "EXCURSION", "bold white on red"),
+    (layout.STATUS_HELD, "HOLD", "bold white on red"),
     (layout.STATUS_FAULT, "FAULT", "bold white on red"),
+    (layout.STATUS_WARNING, "warning", "black on yellow"),
     (layout.STATUS_MEMORY_FULL, "memory full", "black on yellow"),
     (layout.STATUS_LOW_SUPPLY, "supply low", "black on yellow"),
     (layout.STATUS_CLOCK_UNSET, "clock not set", "black on yellow"),
@@ -109,6 +113,8 @@ def as_data(heard: Sequence[Heard], now_s: float) -> list[dict[str, Any]]:
             data |= {
                 "recording": bool(advert.state & layout.STATUS_RECORDING),
                 "excursion": bool(advert.state & layout.STATUS_EXCURSION),
+                "held": bool(advert.state & layout.STATUS_HELD),
+                "warning": bool(advert.state & layout.STATUS_WARNING),
                 "fault": bool(advert.state & layout.STATUS_FAULT),
                 "clock_set": not advert.state & layout.STATUS_CLOCK_UNSET,
                 "supply_low": bool(advert.state & layout.STATUS_LOW_SUPPLY),

@@ -651,11 +651,13 @@ STATUS_REPLY = Record(
     ("rules_active", U8, 1, ""),  # bit n: an excursion of rule n is open
 )
 STATUS_RECORDING = 1
-STATUS_EXCURSION = 2  # one is open
+STATUS_EXCURSION = 2  # of a rule that means HOLD, open now
 STATUS_FAULT = 4  # a probe gives no temperature, or a part no answer
 STATUS_CLOCK_UNSET = 8
 STATUS_LOW_SUPPLY = 16
 STATUS_MEMORY_FULL = 32  # recording has stopped for want of room
+STATUS_HELD = 64  # a rule, shock or tilt that means HOLD has been met in this run
+STATUS_WARNING = 128  # an excursion of a rule that warns is open now
 TIME = Record(
     "time",
     ("utc_s", U32, 1, "s"),

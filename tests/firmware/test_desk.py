@@ -32,6 +32,7 @@ class Board:
         self.bench = Bench(root, config)
         self.radio_told: list[tuple[int, int]] = []
         self.app: Any = SimpleNamespace(
+            has_held=False,
             config=config,
             columns=reading_columns(config),
             logbook=self.bench.logbook,
@@ -178,7 +179,9 @@ def test_the_reading_is_the_samples(board: Board) -> None:
 @pytest.mark.parametrize(
     ("change", "bit"),
     [
-        (lambda app: setattr(app.engine, "active_mask", 4), layout.STATUS_EXCURSION),
+        (lambda app: setattr(app.engine, "severities", (1,)), layout.STATUS_EXCURSION),
+        (lambda app: setattr(app.engine, "severities", (0,)), layout.STATUS_WARNING),
+        (lambda app: setattr(app, "has_held", True), layout.STATUS_HELD),
         (lambda app: setattr(app.chips, "has_fault", True), layout.STATUS_FAULT),
         (lambda app: setattr(app.chips, "supply_low", True), layout.STATUS_LOW_SUPPLY),
         (lambda app: setattr(app.logbook, "is_full", True), layout.STATUS_MEMORY_FULL),
@@ -186,7 +189,10 @@ def test_the_reading_is_the_samples(board: Board) -> None:
 )
 def test_each_state_has_its_bit(board: Board, change: Any, bit: int) -> None:  # noqa: ANN401
     """Beside that of recording."""
-    board.app.engine = SimpleNamespace(active_mask=0)
+    engine = SimpleNamespace(severities=())
+    engine.is_active = lambda severity: severity in engine.severities
+    board.app.engine = engine
+    board.app.has_held = False
     change(board.app)
 
     assert board.desk.state_bits(layout.CLOCK_OK) == layout.STATUS_RECORDING | bit

@@ -278,6 +278,23 @@ def test_active_mask_names_the_rules() -> None:
     assert engine.active_mask == 0b1111
 
 
+@pytest.mark.parametrize("severity", [layout.SEVERITY_WARN, layout.SEVERITY_HOLD])
+def test_a_limit_that_means_hold_stays_known_after_it_is_over(severity: int) -> None:
+    """By rules that mean HOLD alone, and over a reboot."""
+    watched = rule(dwell_s=0)._replace(severity=severity)
+    engine = Engine([watched], ONE)
+    feed(engine, every_10_s(-149))
+    during = (engine.is_active(severity), engine.is_active(1 - severity), engine.has_held)
+    feed(engine, every_10_s(-149, -160))
+    restored = Engine([watched], ONE)
+    restored.restore(engine.state_bytes())
+    holds = severity == layout.SEVERITY_HOLD
+
+    assert during == (True, False, holds)
+    assert (engine.is_active(severity), engine.has_held) == (False, holds)
+    assert restored.has_held == holds
+
+
 def test_muted_engine_moves_on_without_a_word() -> None:
     """A replay of the journal ends in the same state as the run it repeats."""
     events: list[Event] = []

@@ -385,3 +385,45 @@ def test_an_earlier_run_is_given_up_only_when_a_host_holds_all_of_it(tmp_path: P
 def test_the_fixed_block_size_is_what_the_format_allows() -> None:
     """The firmware's block never passes what readers must accept."""
     assert BLOCK_SAMPLES <= layout.BLOCK_MAX_SAMPLES
+
+
+def hard(shock: tuple[int, ...]) -> bool:
+    """Say that a shock of band 3 means HOLD."""
+    return shock[1] == 3
+
+
+@pytest.mark.parametrize("sealed", [False, True])
+def test_a_shock_that_means_hold_is_known_after_a_boot(tmp_path: Path, *, sealed: bool) -> None:
+    """Whether the journal still holds it or only the state does."""
+    book = begun(tmp_path)
+    book._means_hold = hard  # noqa: SLF001 - as App gives it
+    book.note_shock((1, 2, 0, 10, 10, 600, 600, 9000, 3000))
+    before = book.has_held_shock
+    book.shocks = 2  # counted when they were captured
+    book.note_shock((2, 3, 0, 10, 10, 1180, 1180, 5000, 3700))
+    book.commit()
+    if sealed:
+        book.seal()
+    again = new_book(tmp_path)
+    again._means_hold = hard  # noqa: SLF001
+    again.flash.open_run()
+    again.resume()
+
+    assert (before, book.has_held_shock, again.has_held_shock) == (False, True, True)
+    assert again.shocks == 2
+
+
+def test_a_state_of_other_firmware_does_not_keep_the_board_from_starting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rules begin anew; every sample is kept."""
+
+    def refuse(self: CountingEngine, state: bytes) -> None:
+        raise ValueError("excursion state of other rules")
+
+    write_samples(begun(tmp_path), 0, 5)
+    monkeypatch.setattr(CountingEngine, "restore", refuse)
+    book = new_book(tmp_path)
+    book.flash.open_run()
+
+    assert book.resume().recovered_samples == 5

@@ -18,7 +18,14 @@ from hypothesis import strategies as st
 import shock_reference
 from dewarlog_firmware import shock_pulse
 from dewarlog_firmware.config import ShockSettings
-from dewarlog_firmware.shock import CAPTURING, COMPLETE, LONGEST_S, WATCHING, ShockCapture
+from dewarlog_firmware.shock import (
+    CAPTURING,
+    COMPLETE,
+    LONGEST_S,
+    WATCHING,
+    ShockCapture,
+    means_hold,
+)
 from dewarlog_firmware.shock_pulse import ShockFigures, measure
 from dewarlog_wire import layout
 
@@ -527,7 +534,7 @@ _DEVICE_SCRIPT = """
 import micropython
 from array import array
 from dewarlog_firmware.config import ShockSettings
-from dewarlog_firmware.shock import COMPLETE, ShockCapture
+from dewarlog_firmware.shock import COMPLETE, ShockCapture, means_hold
 capture = ShockCapture(ShockSettings(3200, 100, 200, 80, 30, 32, 1024, 25, 50, 100, 3, 0))
 counts = array("h", {counts!r})
 sets = len(counts) // 3
@@ -577,3 +584,16 @@ def test_micropython_tells_the_same_shocks_and_allocates_nothing_before(
             capture.restart()
     assert len(lines) == 7
     assert run(_DEVICE_SCRIPT.format(counts=flat)).stdout.splitlines() == lines
+
+
+@pytest.mark.parametrize(
+    ("hold_band", "band", "velocity", "held"),
+    [(3, 3, 2000, True), (3, 3, 1999, False), (3, 2, 9000, False), (0, 3, 9000, False)],
+)
+def test_the_profile_says_which_shock_means_hold(
+    hold_band: int, band: int, velocity: int, *, held: bool
+) -> None:
+    """Its band and its velocity change both count; band 0: none does."""
+    settings = settings_with(hold_band=hold_band, hold_velocity_change_mm_s=2000)
+
+    assert means_hold(settings, band, velocity) is held

@@ -229,3 +229,17 @@ def test_micropython_finds_the_same_angles_and_allocates_nothing(
                 angles += half_degrees(x, y, z).to_bytes(2, "little")
                 tilt.look([x, y, z], len(angles))
     assert run(_DEVICE_SCRIPT).stdout == f"{crc32(angles)} {tilt.values()}\n"
+
+
+@pytest.mark.parametrize(("band", "seconds", "held"), [(2, 3599, False), (3, 3600, True)])
+def test_minutes_beyond_the_band_that_counts_mean_hold(
+    band: int, seconds: int, *, held: bool
+) -> None:
+    """60 min in band 2 or above; by a profile that never holds, no time does."""
+    values = [0, 0, 9999, 9999, 0, 0]
+    values[2 + band] = seconds
+    tilt, never = Tilt(SETTINGS), Tilt(SETTINGS._replace(hold_band=0))
+    tilt.resume(values)
+    never.resume(values)
+
+    assert (tilt.has_held, never.has_held) == (held, False)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from typer.testing import CliRunner
 
-from dewarlog import cli, cli_door, handoff
+from dewarlog import cli, cli_door, journey
 from dewarlog.checks.review import review_log
 from dewarlog.errors import ExitCode
 from dewarlog.keys import BoardKeys, KeyStore
@@ -169,7 +169,7 @@ def test_a_logger_that_parts_while_its_log_is_checked_is_joined_again(
         one.cut()
         return review_log(path)
 
-    monkeypatch.setattr(handoff, "review_log", slow)
+    monkeypatch.setattr(journey, "review_log", slow)
 
     code, output = run(tmp_path, monkeypatch, one)
 

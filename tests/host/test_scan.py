@@ -79,6 +79,8 @@ def heard(
         (RECORDING, "recording"),
         (0, "not recording"),
         (RECORDING | layout.STATUS_EXCURSION, "EXCURSION"),
+        (RECORDING | layout.STATUS_HELD, "HOLD"),
+        (RECORDING | layout.STATUS_WARNING, "warning"),
         (RECORDING | layout.STATUS_FAULT, "FAULT"),
         (RECORDING | layout.STATUS_CLOCK_UNSET, "clock not set"),
         (RECORDING | layout.STATUS_LOW_SUPPLY, "supply low"),
@@ -169,7 +171,7 @@ def test_scan_lists_dewars_and_then_ports(monkeypatch: pytest.MonkeyPatch) -> No
 
     assert lines[0].split() == ["Dewar", "State", "Temperature", "Battery", "To", "pull", "Signal"]
     assert lines[1].startswith("ble:dewarlog-4b2f  recording")
-    assert lines[2].startswith("This is how they are now")
+    assert lines[2].startswith("HOLD: a limit was passed on this trip")
     assert [line.split()[0] for line in lines[4:]] == ["usb:/dev/ttyACM1", "usb:/dev/ttyS0"]
 
 
@@ -191,6 +193,8 @@ def test_scan_gives_data(monkeypatch: pytest.MonkeyPatch) -> None:
             "state": "EXCURSION, clock not set, not recording",
             "recording": False,
             "excursion": True,
+            "held": False,
+            "warning": False,
             "fault": False,
             "clock_set": False,
             "supply_low": False,

@@ -17,14 +17,6 @@ from dewarlog_wire import layout
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_STATES: Final = (
-    layout.STATUS_RECORDING
-    | layout.STATUS_EXCURSION
-    | layout.STATUS_FAULT
-    | layout.STATUS_CLOCK_UNSET
-    | layout.STATUS_LOW_SUPPLY
-    | layout.STATUS_MEMORY_FULL
-)
 _PROBE_STATES: Final = len(layout.STATE_NAMES)
 # A dewar's name on the air: this, and the last digits of its device id. Whoever asks by digits
 # gives at least as many.
@@ -70,7 +62,7 @@ def parse_advert(manufacturer_data: Mapping[int, bytes]) -> Advert | None:
     if data is None or len(data) != layout.ADVERT.size:
         return None
     version, state, backlog_kib, reading = struct.unpack(layout.ADVERT.format, data)
-    if version != layout.ADVERT_VERSION or state & ~_STATES:
+    if version != layout.ADVERT_VERSION:
         return None
     if reading < layout.READING_MIN and layout.state_of(reading) >= _PROBE_STATES:
         return None
