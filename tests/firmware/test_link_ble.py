@@ -206,6 +206,22 @@ def test_it_is_off_the_air_while_a_host_is_there_and_back_after() -> None:
     assert rig.ble.advertisement is not None
 
 
+def test_it_is_easily_found_for_half_a_minute_after_a_host_was_lost() -> None:
+    """Every 200 ms, then at the profile's interval again; a profile's shorter one stays."""
+    rig = Rig()
+    rig.join()
+    rig.phone.disconnect()
+    rig.poll()
+    found = [rig.ble.advertisement]
+    for wait_ms in (29_000, 2_000):
+        rig.poll(wait_ms)
+        found.append(rig.ble.advertisement)
+
+    intervals_us = [said[0] for said in found if said is not None]
+
+    assert intervals_us == [200_000, 200_000, ADVERTISE_MS * 1000]
+
+
 def test_advertising_that_fails_is_tried_again() -> None:
     """Within a second, and not in every pass."""
     rig = Rig()
