@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 SCRIPT = Path(__file__).parent / "heap_lock_ble.py"
 FAKE = Path(__file__).parents[1] / "fakes" / "bluetooth.py"
-# A board sends 20 packets ahead; what a stack keeps of them, its overhead included, is less.
+# A board sends 21 packets ahead; what a stack keeps of them, its overhead included, is less.
 GROWTH_BYTES = 8192
 # As in test_server_heap: CRCs of 2**30 and more, which die at once.
 FRAME_BYTES_32_BIT = 160

@@ -391,7 +391,7 @@ def test_a_pull_never_grants_more_than_the_boards_heap_bears(tmp_path: Path) -> 
 
     pull_now(link_to(peripheral), tmp_path)
 
-    assert set(granted) == {20 * 239}
+    assert set(granted) == {21 * 239}
     assert len(granted) > 10
 
 
