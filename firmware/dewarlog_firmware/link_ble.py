@@ -55,9 +55,13 @@ _ENOMEM = const(12)  # errno, the same on every port
 _RETRY_MS = const(3)  # after ENOMEM
 _ADVERTISE_RETRY_MS = const(250)
 # The one connection is not kept for a host that says nothing: another may stand at the door. One
-# that pulls acks every 2048 bytes, and is silent longest while it checks a log on the spot: some
+# that pulls acks every 11 packets, and is silent longest while it checks a log on the spot: some
 # seconds on a slow tablet. One that needs longer connects again and goes on where it was. SPEC 7.3
 _IDLE_MS = const(60_000)
+# A host that was lost on the way comes back soon, and needs an advertisement to find the board and
+# one more to connect: at the profile's pace alone that takes 2 s.
+_HURRY_US = const(200_000)
+_HURRY_FOR_MS = const(30_000)
 # Twice the longest frames in pieces of 20 bytes, heads included: a request and the acks around it.
 _RING_BYTES = const(768)
 _PIECE_HEAD = "<BBI"  # session, length, ticks when it came
@@ -107,6 +111,8 @@ class BleLink:
         self._lost = False
         self._heard_ms = 0  # when the host last said something, or came
         self._advertising = False
+        self._hurries = False  # whether it advertises more often than the profile says
+        self._hurry_until_ms = -1
         self._wait_until_ms = -1  # nothing is asked of the stack before; -1: no wait
         # Bound once: `self._on_event` makes a new object each time.
         self._handler = self._on_event
@@ -298,6 +304,8 @@ class BleLink:
                 self._ble.gap_advertise(None)
             except OSError:
                 pass  # it had ended already
+        else:
+            self._hurry_until_ms = (self._ticks_ms() + _HURRY_FOR_MS) & _TICKS_MASK
 
     def _give_up(self, server: "Server") -> None:
         """End a conversation whose link fails or is not used, and the connection with it."""
@@ -321,17 +329,23 @@ class BleLink:
 
     def _advertise(self) -> None:
         """Begin to advertise, or say what is new; nothing when neither is due."""
-        if (self._advertising and not self._advert.changed) or self._waits():
+        hurries = self._is_ahead(self._hurry_until_ms)
+        if not hurries:
+            self._hurry_until_ms = -1
+        said = self._advertising and hurries == self._hurries and not self._advert.changed
+        if said or self._waits():
             return
+        interval_us = min(self._interval_us, _HURRY_US) if hurries else self._interval_us
         try:
             # Both buffers each time: stacks forget them when advertising stops.
             self._ble.gap_advertise(
-                self._interval_us, self._advert.payload, resp_data=self._advert.response
+                interval_us, self._advert.payload, resp_data=self._advert.response
             )
         except OSError:
             self._wait(_ADVERTISE_RETRY_MS)
             return
         self._advertising = True
+        self._hurries = hurries
         self._advert.changed = False
 
     # --- waiting ------------------------------------------------------------------------------
@@ -340,9 +354,11 @@ class BleLink:
         self._wait_until_ms = (self._ticks_ms() + ms) & _TICKS_MASK
 
     def _waits(self) -> bool:
-        if self._wait_until_ms < 0:
-            return False
-        if (self._ticks_ms() - self._wait_until_ms) & _TICKS_MASK >= _TICKS_HALF:
+        if self._is_ahead(self._wait_until_ms):
             return True
         self._wait_until_ms = -1
         return False
+
+    def _is_ahead(self, ticks_ms: int) -> bool:
+        """Tell whether a moment is still to come; -1 never is."""
+        return ticks_ms >= 0 and (self._ticks_ms() - ticks_ms) & _TICKS_MASK >= _TICKS_HALF

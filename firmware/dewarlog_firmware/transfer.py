@@ -113,6 +113,7 @@ class Transfer:
         self._prefix_crc = 0
         self._start = self._at = self._acked = self._stop = self._limit = 0
         self._room = 0
+        self._window = 0  # most bytes beyond what is acknowledged; 0: the host's credit alone
         self._set_room(body_max - _DATA_HEAD_BYTES)
         self._slice_view = self._view[_DATA_AT : _DATA_AT + _SLICE_BYTES] if packets else None
 
@@ -132,6 +133,7 @@ class Transfer:
         self._room = room
         self._data_view = self._view[_DATA_AT : _DATA_AT + room]
         if self._packets:
+            self._window = room * layout.BLE_WINDOW_PACKETS
             self._full_packet = self._view[
                 _SHORT_AT : _DATA_AT + room + layout.DATA_SHORT_CRC_BYTES
             ]
@@ -169,7 +171,7 @@ class Transfer:
         self.xfer = self.xfer % 255 + 1  # 0 names no transfer
         self._start = self._acked = offset
         self._stop = offset + min(length, reader.size - offset)
-        self._limit = min(self._stop, offset + credit)
+        self._limit = self._granted(offset, credit)
         self.total = self._stop - offset
         self.status = END_COMPLETE
         self._crc = 0
@@ -194,9 +196,19 @@ class Transfer:
         if self._job == _JOB_DATA:
             if self._acked <= next_offset <= self._at:
                 self._acked = next_offset
-                self._limit = max(self._limit, min(self._stop, next_offset + credit))
+                self._limit = max(self._limit, self._granted(next_offset, credit))
         elif self._ended:
             self._build_end()  # the host is still waiting: END was lost
+
+    def _granted(self, held: int, credit: int) -> int:
+        """Return where DATA must stop for a host that holds all before `held`.
+
+        A stack keeps packets on the heap, each with a head of its own: short ones cost more than
+        their bytes, and those are all that a credit counts.
+        """
+        if self._window:
+            credit = min(credit, self._window)
+        return min(self._stop, held + credit)
 
     # --- one slice ----------------------------------------------------------------------------
 

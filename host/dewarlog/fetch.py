@@ -205,7 +205,7 @@ class Fetch:
             return False
         acked = part.size
         transfer_crc = 0
-        useless_frames = 0
+        useless_frames = packets = 0
         while useless_frames <= USELESS_FRAMES:
             frame = self._link.receive(patience.left_s())
             step = patience.step()
@@ -227,8 +227,10 @@ class Fetch:
                 self._on_bytes(len(payload))
                 patience.renew()
                 useless_frames = 0
-                if part.size - acked >= credit_bytes // 2 and part.size < file.size:
-                    acked = part.size
+                packets += frame.kind == layout.MSG_DATA_SHORT
+                due = part.size - acked >= credit_bytes // 2 or packets >= layout.BLE_ACK_PACKETS
+                if due and part.size < file.size:
+                    acked, packets = part.size, 0
                     self._session.ack(transfer.xfer, acked, credit_bytes)
             elif frame.kind == layout.MSG_END and self._ended(
                 part, file, frame, (transfer.xfer, transfer_crc)

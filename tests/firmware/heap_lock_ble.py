@@ -6,7 +6,7 @@ locked_frames: full packets sent with the heap locked, from the file to the stac
 frame_bytes: heap used up by one full packet when nothing is collected;
 look_bytes: heap used up by looks at a board where nothing has changed;
 btstack_growth, nimble_growth: most heap in use during a whole pull, compared with before it, under
-a credit of 4096 bytes and an air that takes nothing until the board has nothing more to send;
+a whole window and an air that takes nothing until the board has nothing more to send;
 btstack_bytes, nimble_bytes: bytes of the file that the host got, in order.
 """
 
@@ -27,8 +27,8 @@ from dewarlog_wire import PROTOCOL_VERSION, layout
 from dewarlog_wire.frame import encode_frame
 
 SIZE = 40 * 1024 + 77
-CREDIT = 4096
-FRAMES = 14  # fewer full packets than one credit holds
+CREDIT = 1 << 17  # more than the file: the window alone bounds what is sent
+FRAMES = 14  # fewer full packets than a window holds
 LOOKS = 100
 
 
@@ -216,7 +216,7 @@ def pull(stack: str) -> tuple:
         gc.collect()
         most = max(most, gc.mem_alloc() - before)
         board.ble.carry()
-        if host.next_offset - acked >= CREDIT // 2:
+        if host.next_offset - acked >= layout.BLE_ACK_PACKETS * 239:
             acked = host.next_offset
             board.ask(layout.MSG_ACK, 0, layout.ACK, 1, acked, CREDIT)
     return most, host.next_offset

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 DATA = bytes(range(256)) * 64
 INFO = bytes(range(layout.INFO.size))
-CREDIT = 4096
+CREDIT = 1 << 17  # more than the file: the window alone bounds what is sent
 HELLO = struct.pack(layout.HELLO.format, PROTOCOL_VERSION, 0, 236, bytes(8))
 ADVERTISE_MS = 500
 STACKS = [BTSTACK, NIMBLE]
@@ -122,14 +122,15 @@ class Rig:
         return found
 
     def pull(self) -> None:
-        """Read the whole file, acknowledging every half credit."""
+        """Read the whole file, acknowledging every half window."""
         self.read()
         acked = 0
+        room = min(self.phone.mtu, 247) - 8
         for _ in range(20000):
             self.poll(carry=1)
             if any(kind == layout.MSG_END for kind, _, _ in self.frames()):
                 return
-            if len(self.received) - acked >= CREDIT // 2:
+            if len(self.received) - acked >= layout.BLE_ACK_PACKETS * room:
                 acked = len(self.received)
                 self.say(layout.MSG_ACK, struct.pack(layout.ACK.format, 1, acked, CREDIT))
         raise AssertionError("the pull never ends")
@@ -203,6 +204,22 @@ def test_it_is_off_the_air_while_a_host_is_there_and_back_after() -> None:
 
     assert while_connected is None
     assert rig.ble.advertisement is not None
+
+
+def test_it_is_easily_found_for_half_a_minute_after_a_host_was_lost() -> None:
+    """Every 200 ms, then at the profile's interval again; a profile's shorter one stays."""
+    rig = Rig()
+    rig.join()
+    rig.phone.disconnect()
+    rig.poll()
+    found = [rig.ble.advertisement]
+    for wait_ms in (29_000, 2_000):
+        rig.poll(wait_ms)
+        found.append(rig.ble.advertisement)
+
+    intervals_us = [said[0] for said in found if said is not None]
+
+    assert intervals_us == [200_000, 200_000, ADVERTISE_MS * 1000]
 
 
 def test_advertising_that_fails_is_tried_again() -> None:
@@ -425,17 +442,18 @@ def test_an_mtu_exchanged_after_hello_counts_from_the_next_read_on() -> None:
     assert max(len(data) for _, data in rig.phone.heard) == 244
 
 
-def test_what_is_on_its_way_stays_within_credit() -> None:
+@pytest.mark.parametrize("mtu", [23, 65, 247])
+def test_what_is_on_its_way_stays_within_the_window(mtu: int) -> None:
     """On BTstack nothing else bounds the heap."""
     rig = Rig(BTSTACK)
-    rig.join()
+    rig.join(mtu)
     rig.read()
     for _ in range(1000):
         rig.link.poll(rig.server)
 
     data = [entry for entry in rig.ble.queue if entry[1] == rig.ble.handles[layout.BLE_DATA_UUID]]
 
-    assert sum(len(entry[2]) - 5 for entry in data) <= CREDIT
+    assert len(data) == layout.BLE_WINDOW_PACKETS
 
 
 def test_a_stack_without_buffers_gets_the_same_packet_3_ms_later() -> None:
@@ -471,7 +489,7 @@ def test_nimbles_buffers_bound_what_waits() -> None:
     rig.frames()
 
     assert waiting == ACL_BUFFERS + MBUFS
-    assert rig.received == DATA
+    assert rig.received == DATA[: layout.BLE_WINDOW_PACKETS * 239]
 
 
 # --- comings and goings --------------------------------------------------------------------------

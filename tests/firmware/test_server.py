@@ -1061,6 +1061,16 @@ class AirTalk(Talk):
         self.out.packets.clear()
         return joined
 
+    def stream(self, offset: int = 0) -> list[tuple[int, int, bytes]]:
+        """Take everything from `offset` on, acknowledging it; return the frames around it."""
+        frames = self.settle(2000)
+        while not frames or frames[-1][0] != layout.MSG_END:
+            held = sum(len(packet) for packet in self.out.packets)
+            held -= len(self.out.packets) * layout.DATA_SHORT_OVERHEAD_BYTES
+            self.ack(offset + held, 1 << 20, self.xfer)
+            frames += self.settle(2000)
+        return frames
+
     xfer = 1
     read_seq = 0
 
@@ -1071,7 +1081,7 @@ def test_packets_carry_the_file_at_every_size(packet_max: int) -> None:
     talk = AirTalk(packet_max)
 
     talk.read()
-    frames = talk.settle(2000)
+    frames = talk.stream()
     lengths = {len(packet) for packet in talk.out.packets[:-1]}
 
     assert talk.payload() == DATA
@@ -1085,7 +1095,7 @@ def test_offsets_beyond_64_kib_are_told_by_their_low_half() -> None:
     talk = AirTalk(244, data)
 
     talk.read(65000, prefix_crc32=zlib.crc32(data[:65000]))
-    talk.settle()
+    talk.stream(65000)
 
     assert talk.payload(65000) == data[65000:]
 
@@ -1100,7 +1110,7 @@ def test_a_packet_the_link_refuses_is_offered_again() -> None:
         talk.server.poll(talk.out)
     talk.out.takes = True
 
-    talk.settle()
+    talk.stream()
 
     assert talk.payload() == DATA
 
@@ -1115,7 +1125,7 @@ def test_a_larger_mtu_counts_from_the_next_read_on() -> None:
     talk.xfer = 2
 
     talk.read(0)
-    talk.settle()
+    talk.stream()
 
     assert len(talk.out.packets[0]) == 244
     assert talk.payload() == DATA
@@ -1133,6 +1143,22 @@ def test_packets_stay_within_credit() -> None:
 
     assert 4096 - 239 < len(first) <= 4096
     assert len(talk.payload(len(first))) + len(first) <= 2048 + 4096
+
+
+@pytest.mark.parametrize("packet_bytes", [20, 62, 182, 244])
+def test_a_window_of_packets_bounds_what_is_on_its_way(packet_bytes: int) -> None:
+    """Whatever the credit: each costs a stack's heap more than its bytes."""
+    talk = AirTalk(packet_bytes)
+
+    talk.read(credit=1 << 20)
+    talk.settle()
+    first = len(talk.out.packets)
+    held = layout.BLE_ACK_PACKETS * (packet_bytes - 5)
+    talk.ack(held, 1 << 20)
+    talk.settle()
+
+    assert first == layout.BLE_WINDOW_PACKETS
+    assert len(talk.out.packets) == layout.BLE_WINDOW_PACKETS + layout.BLE_ACK_PACKETS
 
 
 def test_a_hash_over_the_air_reads_more_than_a_packet_at_once() -> None:

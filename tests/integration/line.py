@@ -97,7 +97,12 @@ def dewarlog(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 
 def pull(port: str, archive: Path, *options: str) -> dict[str, Any]:
     """Pull everything a board holds; return what `pull --json` says."""
-    done = dewarlog("pull", f"usb:{port}", "--archive", archive, "--json", *options)
+    return pull_from(f"usb:{port}", archive, *options)
+
+
+def pull_from(device: str, archive: Path, *options: str) -> dict[str, Any]:
+    """Pull everything a board holds, by cable or over the air; return what `pull --json` says."""
+    done = dewarlog("pull", device, "--archive", archive, "--json", *options)
     assert done.returncode == 0, done.stderr + done.stdout
     answer: dict[str, Any] = json.loads(done.stdout)
     return answer

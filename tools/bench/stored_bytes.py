@@ -57,7 +57,7 @@ AIM_SERIAL: Final = 1.01
 AIM_BLE: Final = 1.03
 # What the board's serial link is granted at once; acks go out every half of it.
 SERIAL_CREDIT_BYTES: Final = 65536
-BLE_CREDIT_BYTES: Final = 32 * layout.BLE_FRAME_MAX_BYTES
+BLE_CREDIT_BYTES: Final = layout.BLE_WINDOW_PACKETS * 239
 
 
 # --- the model --------------------------------------------------------------------------------

@@ -51,8 +51,10 @@ if TYPE_CHECKING:
     from dewarlog.link.advert import Heard
     from dewarlog.link.radio import Ear
 
-# The bound on what waits in the board's memory (protocol/DESIGN.md, Wire).
-_CREDIT_BYTES: Final = 4096
+# A full window of the longest packets; the board itself bounds how many there are of shorter ones.
+_CREDIT_BYTES: Final = layout.BLE_WINDOW_PACKETS * (
+    layout.BLE_FRAME_MAX_BYTES - layout.DATA_SHORT_OVERHEAD_BYTES
+)
 # More notifications than any window has, at 15 bytes each; a flood costs the oldest.
 _ARRIVED_MOST: Final = 1024
 _STRAY_BYTES: Final = 512
