@@ -384,9 +384,12 @@ def test_flight_mode_by_command_ends_by_itself_and_stands_in_the_log(
     """Told over the air for two minutes: answered, silent, back; three entries."""
     table = 'unique_id = "e660583883720003"'
     scenario = scenario_file(tmp_path, "2 days", board=table)
+    keys = ("--keys", tmp_path / "keys")
     with start(scenario, real_time=True, speed=30, air=hub) as board:
+        paired = dewarlog("pair", f"usb:{board.pty}", *keys)
+        assert paired.returncode == 0, paired.stderr
         assert _hears("0003", COMMAND_S)
-        told = dewarlog("radio", "ble:0003", "off", "--minutes", "2")
+        told = dewarlog("radio", "ble:0003", "off", "--minutes", "2", *keys)
         silent = not _hears("0003", 1.5)
         back = _hears("0003", 10.0)
         switches = _switches(board, tmp_path / "archive")
