@@ -4,8 +4,9 @@
 
 Everything is real but the air: the firmware on MicroPython, on the simulated board with BTstack's
 behaviour; the host's BLE link on bleak, its pull and its archive; between them the virtual radio
-of tools/simboard/air. First a trip of 14 days with a knock every two hours is run (a minute or
-two; FILE keeps its flash, and the next run takes it from there). Then:
+of tools/simboard/air. First a trip of 14 days with a knock every two hours is run, 250 kB of log
+(a minute or two; FILE keeps its flash, and the next run takes it from there). Then, with 200 cuts
+in some ten minutes:
 
 (a) Goodput: bytes of the log over the time from HELLO to the filed log, against the limit of the
     paced link, which is packets an event x bytes of the file in a packet / connection interval.
