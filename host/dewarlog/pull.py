@@ -284,7 +284,7 @@ class _Pull:
         except DeviceRefused as refusal:
             # Over the air it takes the courier key; a log is pulled without one.
             why = refusal.text or refusal.code_name
-            self._clock_not_set = f"the board's clock was not set: {why}"
+            self._clock_not_set = f"the logger's clock was not set: {why}"
 
     def _seal(self) -> None:
         try:

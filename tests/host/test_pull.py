@@ -187,7 +187,7 @@ def test_over_the_air_the_clock_is_set_with_the_courier_key_only(
     result = pull(link, Archive(tmp_path), options, clock=link.clock)
 
     assert result.logs[0].problem is None
-    refused = "the board's clock was not set: over the air this needs the courier key"
+    refused = "the logger's clock was not set: over the air this needs the courier key"
     told = (link.device.time_set, result.clock_not_set)
     assert told == (((9, 8, 7), None) if paired else (None, refused))
 
