@@ -11,6 +11,7 @@ process of its own and reads the name of its port.
 from __future__ import annotations
 
 import contextlib
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -20,6 +21,7 @@ from dewarlog.errors import SimulatorMissing
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
+    from types import FrameType
 
 LAUNCHER: Final = Path(__file__).parents[2] / "tools" / "simboard" / "launch.py"
 _PORT: Final = "pty "
@@ -39,13 +41,24 @@ def command(arguments: Sequence[str], launcher: Path = LAUNCHER) -> list[str]:
 
 
 def run(arguments: Sequence[str], launcher: Path = LAUNCHER) -> int:
-    """Run the simulated board in the foreground; return its exit status."""
-    with subprocess.Popen(command(arguments, launcher)) as process:  # noqa: S603 - written above
-        try:
-            return process.wait()
-        except KeyboardInterrupt:
-            _end(process)
-            return 0
+    """Run the simulated board in the foreground; return its exit status.
+
+    Ctrl-C and SIGTERM end the board too.
+    """
+
+    def stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        with subprocess.Popen(command(arguments, launcher)) as process:  # noqa: S603 - see command
+            try:
+                return process.wait()
+            except KeyboardInterrupt:
+                _end(process)
+                return 0
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextlib.contextmanager

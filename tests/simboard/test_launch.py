@@ -429,3 +429,27 @@ def test_the_real_firmware_logs_a_calm_day(
     with capsys.disabled():
         wall_s, samples = float(str(report["wall_s"])), 6 * 360
         sys.stdout.write(f" [{wall_s / samples * 1e6:.0f} us a sample]")
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_no_board_outlives_who_started_it(
+    scenario_file: Path, tmp_path: Path, how: signal.Signals
+) -> None:
+    """`dewarlog sim` told to end, or its launcher killed: the board puts its flash away."""
+    image = tmp_path / "flash.bin"
+    launcher = [sys.executable, str(Path(launch.__file__))]
+    told = [sys.executable, "-m", "dewarlog", "sim"] if how == signal.SIGTERM else launcher
+    process = subprocess.Popen(
+        [*told, "--scenario", _write(scenario_file), "--real-time", "--flash-image", image],
+        stdout=subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    process.stdout.readline()  # its port: it runs
+    process.send_signal(how)
+    deadline_s = time.monotonic() + 20
+    while not image.exists() and time.monotonic() < deadline_s:
+        time.sleep(0.05)
+    process.stdout.close()
+    process.wait(20)
+
+    assert image.exists()

@@ -94,7 +94,10 @@ class PtyPort:
         """Return the complete lines the launcher has sent since the last call."""
         if self._orders is None or not self._poll_orders.poll(0):
             return []
-        self._line += self._orders.read(256) or b""
+        told = self._orders.read(256)
+        if told == b"":
+            return ["quit"]  # the launcher is gone: nobody would ever end this board
+        self._line += told or b""
         lines = self._line.split(b"\n")
         self._line = lines.pop()
         return [line.decode() for line in lines]
