@@ -9,6 +9,7 @@ The script finds `dewarlog_wire` and `dewarlog_firmware`, and whatever lies in `
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -27,6 +28,10 @@ TIMEOUT_S: Final = 120.0
 # No deadline: a busy machine is not a failing test.
 settings.register_profile("dewarlog", deadline=None, print_blob=True)
 settings.load_profile("dewarlog")
+
+# A shell's background job ignores Ctrl-C, and so would every program a test starts and interrupts.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
