@@ -8,10 +8,8 @@ of tools/simboard/air. First a trip of 14 days with a knock every two hours is r
 (a minute or two; FILE keeps its flash, and the next run takes it from there). Then, with 200 cuts
 in some ten minutes:
 
-(a) Goodput against the limit of the paced link, which is packets an event x bytes of the file in
-    a packet / connection interval: over the time of the READs, each from its request to its END,
-    and over all the time from HELLO to the filed log (half a dozen more requests, each of which
-    waits for a connection event or two).
+(a) Goodput: bytes of the log over the time from HELLO to the filed log, against the limit of the
+    paced link, which is packets an event x bytes of the file in a packet / connection interval.
 (b) Heap: the most that waited in BTstack's queue in all these pulls, each value counted as its
     heap holds it; and the growth that tests/firmware/test_ble_heap.py measures on MicroPython.
 (c) Resume: the connection is lost after a random number of packets, and the pull goes on by
@@ -116,14 +114,9 @@ class Goodput:
     packets_per_event: int
     bytes_per_packet: int
     seconds: float
-    reading_s: float
-    """Of these, from each READ to its END."""
     kb_s: float
     limit_kb_s: float
     of_limit: float
-    """While reading."""
-    whole_of_limit: float
-    """From HELLO to the filed log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,14 +134,10 @@ class CountingLink(BleLink):
 
     data_bytes = 0  # of files, twice or not
     written_bytes = 0
-    reading_s = 0.0  # from each READ to its END
-    _asked_s = 0.0
 
     def receive(self, timeout_s: float) -> Frame | None:
         """Return the next frame."""
         frame = super().receive(timeout_s)
-        if frame is not None and frame.kind == layout.MSG_END:
-            self.reading_s += time.perf_counter() - self._asked_s
         if frame is not None and frame.kind == layout.MSG_DATA_SHORT:
             self.data_bytes += len(frame.body) - layout.DATA_SHORT_OVERHEAD_BYTES
         return frame
@@ -156,8 +145,6 @@ class CountingLink(BleLink):
     def send(self, kind: int, seq: int, body: bytes) -> None:
         """Send a frame."""
         self.written_bytes += len(body) + layout.FRAME_OVERHEAD_BYTES
-        if kind == layout.MSG_READ:
-            self._asked_s = time.perf_counter()
         super().send(kind, seq, body)
 
 
@@ -229,21 +216,9 @@ def measure_goodput(
         if not identical:
             sys.exit("tools/bench/air.py: the pulled log is not the board's")
         each = mtu - layout.BLE_ATT_HEAD_BYTES - layout.DATA_SHORT_OVERHEAD_BYTES
-        kb_s, limit_kb_s = len(expected) / link.reading_s / 1000, packets * each / interval_ms
-        found.append(
-            Goodput(
-                mtu,
-                interval_ms,
-                packets,
-                each,
-                seconds,
-                link.reading_s,
-                kb_s,
-                limit_kb_s,
-                kb_s / limit_kb_s,
-                len(expected) / seconds / 1000 / limit_kb_s,
-            )
-        )
+        kb_s, limit_kb_s = len(expected) / seconds / 1000, packets * each / interval_ms
+        share = kb_s / limit_kb_s
+        found.append(Goodput(mtu, interval_ms, packets, each, seconds, kb_s, limit_kb_s, share))
     os.environ.pop(MTU_VARIABLE)
     return found
 
@@ -383,11 +358,11 @@ def show(figures: Figures) -> None:
     """Print them for a person."""
     print(f"log of {figures.log_bytes} bytes; load of this machine {figures.load_1_min:.1f}\n")
     print(f"{'MTU':>4}{'interval':>10}{'packets':>9}{'bytes each':>12}", end="")
-    print(f"{'s':>8}{'kB/s':>8}{'limit':>8}{'of limit':>10}{'whole pull':>12}")
+    print(f"{'s':>8}{'kB/s':>8}{'limit':>8}{'of limit':>10}")
     for row in figures.goodput:
         print(f"{row.mtu:4}{row.interval_ms:7.4g} ms{row.packets_per_event:9}", end="")
         print(f"{row.bytes_per_packet:12}{row.seconds:8.2f}{row.kb_s:8.1f}", end="")
-        print(f"{row.limit_kb_s:8.1f}{row.of_limit:10.3f}{row.whole_of_limit:12.3f}")
+        print(f"{row.limit_kb_s:8.1f}{row.of_limit:10.3f}")
     print(f"aim: at least {AIM_GOODPUT} of the limit at MTU 247\n")
     print(
         f"heap: BTstack's queue held at most {figures.queue_max_bytes} bytes; growth", end=" on "
