@@ -6,7 +6,8 @@ respect all bounds form a convex polygon in (offset, rate); it is kept clipped a
 memory does not grow with the log. The time at an uptime is the middle of what those lines say
 there, its error bound half their spread. Where no line is left a new polygon starts. Between two
 settings of the chip its own error is drawn as a straight line. A chip that contradicts the host
-that has just set it, or that jumped, is in doubt: its bound is widened to hold what both say.
+that has just set it, or that jumped, is in doubt: its bound is widened to hold what both say. One
+that is off by a second or two, and read six hours apart, cannot be told from one that drifts.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ CLOCK_RATE_LIMIT: Final = 5e-6
 DRIFT_LIMIT: Final = 50e-6
 # Setting the chip restarts its second; the host's fraction of a second may be lost.
 SETTING_MS: Final = 1000.0
+_WHOLE_MS_S: Final = 0.001  # uptimes and what hosts say are whole ms, each rounded once
 # Time zones and summer time explain hours; a computer a day away from a running clock is no judge.
 BELIEVED_S: Final = 86400.0
 
@@ -137,7 +139,7 @@ class WallClock:
             low, high = fit.wide_bounds_ms(moment.uptime_ms)
             shift_low, shift_high = self._chip_error_ms(fit.frame, (low + high) / 2)
             low, high = low - shift_high - fit.doubt_ms[1], high - shift_low - fit.doubt_ms[0]
-            error_s = (high - low) / 2000
+            error_s = (high - low) / 2000 + _WHOLE_MS_S
             if best is None or error_s < best.error_s:
                 best = WallTime((low + high) / 2000, error_s)
         return best
