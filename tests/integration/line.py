@@ -28,6 +28,23 @@ if TYPE_CHECKING:
 COMMAND_S: Final = 60.0
 TRIP_S: Final = 400.0  # ten days take half a minute on a quiet machine; this one may be shared
 INTERVAL_S: Final = 10.0  # the logging interval of our profile
+# Options of a pull: the log must not change between the pulls that are compared.
+STILL: Final = ("--no-seal", "--no-tell-time")
+# Happenings of a day whose run is over at its end, with two shock windows in its log.
+ONE_DAY: Final = """
+[[knock]]
+at = "3 h"
+peak_g = 40
+pulse = "8 ms"
+
+[[knock]]
+at = "9 h"
+peak_g = 60
+pulse = "8 ms"
+
+[[stop]]
+at = "23 h"
+"""
 
 _HEAD: Final = """
 title = "A short trip"

@@ -37,6 +37,8 @@ from dewarlog.session import Session
 from dewarlog_wire import layout
 from line import (
     COMMAND_S,
+    ONE_DAY,
+    STILL,
     check,
     command,
     dewarlog,
@@ -64,23 +66,6 @@ HEAP_BYTES: Final = 8192
 # Less than a full block: what was on its way when a connection was lost.
 WINDOW_BYTES: Final = layout.BLE_WINDOW_PACKETS * 239
 CUTS: Final = 12
-# The log must not change between the pulls that are compared.
-STILL: Final = ("--no-seal", "--no-tell-time")
-
-_A_DAY = """
-[[knock]]
-at = "3 h"
-peak_g = 40
-pulse = "8 ms"
-
-[[knock]]
-at = "9 h"
-peak_g = 60
-pulse = "8 ms"
-
-[[stop]]
-at = "23 h"
-"""
 
 
 class CountingLink(BleLink):
@@ -123,7 +108,7 @@ def boards(hub: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[
         running: dict[str, SimBoard] = {}
         for name in STACKS:
             table = f'radio = "{name}"\nunique_id = "{IDS[name]}"'
-            file = scenario_file(tmp_path_factory.mktemp(name), "1 day", _A_DAY, board=table)
+            file = scenario_file(tmp_path_factory.mktemp(name), "1 day", ONE_DAY, board=table)
             running[name] = stack.enter_context(start(file, serve=True, air=hub))
         for board in running.values():
             board.wait_serving()

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 import pytest
 
-from line import COMMAND_S, check, command, environment, pull, scenario_file
+from line import COMMAND_S, ONE_DAY, STILL, check, command, environment, pull, scenario_file
 from simboard.launch import SimBoard, start
 
 if TYPE_CHECKING:
@@ -29,23 +29,6 @@ if TYPE_CHECKING:
 CUT_AFTER: Final = 6000  # bytes from the board: about half of the log
 CHUNK: Final = 256
 CHUNK_EVERY_S: Final = 0.005
-# The log must not change between the pulls that are compared.
-STILL: Final = ("--no-seal", "--no-tell-time")
-
-_ONE_DAY = """
-[[knock]]
-at = "3 h"
-peak_g = 40
-pulse = "8 ms"
-
-[[knock]]
-at = "9 h"
-peak_g = 60
-pulse = "8 ms"
-
-[[stop]]
-at = "23 h"
-"""
 
 
 class Cable:
@@ -113,7 +96,7 @@ def board(
 ) -> Iterator[SimBoard]:
     """Serve a day that has ended, so that its log stays as it is."""
     assert micropython.interpreter.command
-    scenario = scenario_file(tmp_path_factory.mktemp("day"), "1 day", _ONE_DAY)
+    scenario = scenario_file(tmp_path_factory.mktemp("day"), "1 day", ONE_DAY)
     with start(scenario, serve=True) as served:
         served.wait_serving()
         yield served
