@@ -41,7 +41,7 @@ FIRMWARE_LINE: Final = {
     "sensors": ("sensors", "sensors.*"),
     "ring": ("ring", "sampler", "shock_sampler"),
     "recorder": ("fast", "reading", "recorder"),
-    "flash_log": ("flash_log", "logbook"),
+    "flash_log": ("whole_file", "flash_log", "logbook"),
     "server": ("transfer", "server"),
     "link": ("link_usb", "link_ble"),
     "outside": (

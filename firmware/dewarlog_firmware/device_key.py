@@ -5,8 +5,7 @@ key stands in one file and nowhere in the log; whoever holds the board can read 
 What is proved by it: protocol/SPEC.md 7.7.
 """
 
-import os
-
+from dewarlog_firmware.whole_file import write_whole
 from dewarlog_wire import proof
 from dewarlog_wire.layout import KEY_COURIER, KEY_RECEIPT
 
@@ -42,11 +41,3 @@ def derived_keys(device_key: bytes) -> dict:
     for key in (KEY_COURIER, KEY_RECEIPT):
         keys[key] = proof.derived_key(device_key, key) if device_key else b""
     return keys
-
-
-def write_whole(path: str, data: bytes) -> None:
-    """Write a small file so that after a power cut it is the old one or the new one, whole."""
-    with open(path + ".new", "wb") as file:
-        file.write(data)
-        file.flush()
-    os.rename(path + ".new", path)

@@ -14,6 +14,7 @@ protocol/DESIGN.md "Recovery". Files below `root`:
 import os
 import struct
 
+from dewarlog_firmware.whole_file import write_whole
 from dewarlog_wire import block, journal, layout
 from dewarlog_wire.crc import crc32
 from dewarlog_wire.errors import BlockError, JournalError
@@ -501,9 +502,7 @@ class FlashLog:
 
     def _replace(self, path: str, data) -> None:  # noqa: ANN001 - any buffer
         """Write a small file so that after a power cut it is the old one or the new one, whole."""
-        with open(self.root + "/new", "wb") as file:
-            file.write(data)
-        os.rename(self.root + "/new", path)
+        write_whole(path, data, self.root + "/new")
 
 
 def _counts(file, offset: int, end: int):  # noqa: ANN001, ANN202 - yields (kind, first, count)

@@ -206,7 +206,9 @@ class Logbook:
                 recovery.clock_uptime_s = uptime_s
                 recovery.clock_utc_s = struct.unpack_from("<I", body, head_bytes)[0]
             elif event_kind == layout.KIND_SHOCK:
-                self._count_shock(struct.unpack(layout.EVENT_SHOCK.format, body[head_bytes:]))
+                shock = struct.unpack(layout.EVENT_SHOCK.format, body[head_bytes:])
+                self.shocks = shock[0]
+                self._weigh_shock(shock)
             elif event_kind == layout.KIND_TILT:
                 recovery.tilt_uptime_s = uptime_s
                 recovery.tilt_values = struct.unpack(layout.EVENT_TILT.format, body[head_bytes:])
@@ -255,12 +257,10 @@ class Logbook:
     def note_shock(self, values: tuple) -> None:
         """Add a SHOCK event."""
         self.emit(layout.KIND_SHOCK, values)
-        if self._means_hold is not None and self._means_hold(values):
-            self.has_held_shock = True
+        self._weigh_shock(values)
 
-    def _count_shock(self, values: tuple) -> None:
-        """Take a SHOCK event of the journal into account again."""
-        self.shocks = values[0]
+    def _weigh_shock(self, values: tuple) -> None:
+        """Remember of a SHOCK event, new or from the journal, whether it means HOLD."""
         if self._means_hold is not None and self._means_hold(values):
             self.has_held_shock = True
 

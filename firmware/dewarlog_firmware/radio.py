@@ -12,7 +12,7 @@ the time, it begins anew, so that a board in flight mode never sends too early.
 import os
 import struct
 
-from dewarlog_firmware.device_key import write_whole
+from dewarlog_firmware.whole_file import write_whole
 from dewarlog_wire.crc import crc32
 from dewarlog_wire.layout import RADIO_CAUSE_NAMES, UTC_UNKNOWN
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dewarlog_firmware import device_key
+from dewarlog_firmware import whole_file
 from dewarlog_firmware.device_key import derived_keys, load_device_key
 from dewarlog_wire import layout, proof
 
@@ -49,7 +49,7 @@ def test_a_cut_before_the_rename_leaves_no_half_key(
     def cut(_old: str, _new: str) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(device_key.os, "rename", cut)
+    monkeypatch.setattr(whole_file.os, "rename", cut)
     with pytest.raises(KeyboardInterrupt):
         load_device_key(path, numbers)
     monkeypatch.undo()
