@@ -18,6 +18,7 @@ from dewarlog_wire.layout import (
     BLOCK_SEAL,
     SECTION_HEAD,
 )
+from dewarlog_wire.seal import block_tag
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -102,8 +103,13 @@ def put_section(buffer: "Writable", offset: int, kind: int, payload: "Readable")
     return offset + length
 
 
-def seal_block(buffer: "Writable", offset: int, previous_chain: bytes) -> "tuple[int, bytes]":
-    """Close the block whose body ends at `offset`; return its length and its chain value."""
+def seal_block(
+    buffer: "Writable", offset: int, previous_chain: bytes, key_index: int = 0, state: bytes = b""
+) -> "tuple[int, bytes]":
+    """Close the block whose body ends at `offset`; return its length and its chain value.
+
+    `key_index` and `state` are those of the sealing key (seal.py); 0 where none is in use.
+    """
     length = offset + BLOCK_SEAL.size
     if length > BLOCK_MAX_BYTES:
         raise BlockError(
@@ -116,10 +122,17 @@ def seal_block(buffer: "Writable", offset: int, previous_chain: bytes) -> "tuple
     digest = sha256(previous_chain)
     digest.update(view[:offset])
     chain = digest.digest()
-    struct.pack_into(BLOCK_SEAL.format, buffer, offset, chain, 0, _NO_TAG, 0)
+    tag = block_tag(state, chain) if key_index else _NO_TAG
+    struct.pack_into(BLOCK_SEAL.format, buffer, offset, chain, key_index, tag, 0)
     crc = crc32(view[: offset + _CRC_AT])
     struct.pack_into("<I", buffer, offset + _CRC_AT, crc)
     return length, chain
+
+
+def read_seal(data: "Readable", found: "Block") -> "tuple[int, bytes]":
+    """Return (key_index, tag) of a block that was read."""
+    _, key_index, tag, _ = struct.unpack_from(BLOCK_SEAL.format, data, found.body_end)
+    return key_index, bytes(tag)
 
 
 def read_header(data: "Readable", offset: int) -> "Block":

@@ -7,6 +7,7 @@ bytes at all are either read or refused with a WireError, and with nothing else.
       BlockError           a sealed block, its sections or its columns
       JournalError         the journal of samples not yet sealed
       FrameError           one frame on the link, or the body of its message
+      TokenError           the caveats of a token
       SessionError         a frame that is sound but does not belong here
         LocalMisuse        our own caller broke the rules
         PeerViolation      the other end broke them
@@ -43,6 +44,14 @@ class JournalError(WireError):
 
 class FrameError(WireError):
     """A frame or a message was refused; faults: cobs, base64, mark, length, crc, message."""
+
+
+class TokenError(WireError):
+    """Caveats that no token has, or that this version does not know; its fault is `token`."""
+
+    def __init__(self, message: str) -> None:
+        """Keep what is wrong with them."""
+        super().__init__("token", message)
 
 
 class SessionError(WireError):

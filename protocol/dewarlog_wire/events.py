@@ -14,8 +14,13 @@ from dewarlog_wire.layout import (
     EVENT_TEXTS,
     EVENTS,
     EVENTS_HEAD,
+    KIND_ACKNOWLEDGE,
     KIND_CUSTODY,
     KIND_HANDOFF,
+    KIND_SETTING,
+    SETTING_AFTER_CUT,
+    SETTING_BEFORE_CUT,
+    SETTING_PART_MAX_BYTES,
 )
 
 TYPE_CHECKING = False
@@ -45,6 +50,38 @@ def handoff_body(
     The same bytes are the body of a HANDOFF request.
     """
     return texts_body(KIND_HANDOFF, (utc_s, verdict, role, blocks, chain), texts)
+
+
+def acknowledge_body(state: int, utc_s: int, texts: "tuple[str, ...]") -> bytes:
+    """Pack an acknowledge body; `texts` are actor and note. BlockError when one is too long.
+
+    The same bytes are the body of an ACKNOWLEDGE request.
+    """
+    return texts_body(KIND_ACKNOWLEDGE, (state, utc_s), texts)
+
+
+def setting_body(
+    section: int, index: int, before_run: int, before: "Readable", after: "Readable"
+) -> bytes:
+    """Pack a setting body from the payloads of a section of two runs; what is too long is cut."""
+    most = SETTING_PART_MAX_BYTES
+    flags = SETTING_BEFORE_CUT if len(before) > most else 0
+    flags |= SETTING_AFTER_CUT if len(after) > most else 0
+    before, after = bytes(before)[:most], bytes(after)[:most]
+    head = struct.pack(EVENTS[KIND_SETTING].format, section, index, flags, before_run, len(before))
+    return head + before + after
+
+
+def read_setting(body: "Readable") -> "tuple[Any, ...]":
+    """Return (section, index, flags, before_run, before_bytes, before, after) of a setting body."""
+    record = EVENTS[KIND_SETTING]
+    if len(body) < record.size:
+        raise BlockError("event", f"setting body of {len(body)} bytes is cut short", len(body))
+    values = struct.unpack_from(record.format, body, 0)
+    middle = record.size + values[-1]
+    if middle > len(body):
+        raise BlockError("event", "the old payload of a setting does not fit its body", middle)
+    return values + (bytes(body[record.size : middle]), bytes(body[middle:]))
 
 
 def texts_body(kind: int, values: "tuple[Any, ...]", texts: "tuple[str, ...]") -> bytes:
@@ -110,11 +147,16 @@ def pack_event_into(
 ) -> int:
     """Write one event, head and body, and return the offset behind it.
 
-    `body` holds the values of the kind's record in order, then its texts if it has any.
+    `body` holds the values of the kind's record in order, then its texts if it has any; a setting's
+    its two payloads.
     """
     start = offset + EVENT_HEAD.size
     names = EVENT_TEXTS.get(kind)
-    if names is not None:
+    if kind == KIND_SETTING:
+        packed = struct.pack(EVENTS[kind].format, *body[:5]) + body[5] + body[6]
+        end = start + len(packed)
+        buffer[start:end] = packed
+    elif names is not None:
         packed = texts_body(kind, body[: -len(names)], body[-len(names) :])
         end = start + len(packed)
         buffer[start:end] = packed
@@ -149,6 +191,8 @@ def read_event(
         body = (raw,)
     elif kind in EVENT_TEXTS:
         body = read_texts_body(kind, raw)
+    elif kind == KIND_SETTING:
+        body = read_setting(raw)
     elif length != record.size:
         raise BlockError(
             "event",

@@ -108,8 +108,8 @@ BLOCK_HEADER = Record(
 BLOCK_SEAL = Record(
     "block_seal",
     ("chain", BYTES(32), 1, ""),  # SHA-256(previous chain || header || body)
-    ("key_index", U32, 1, ""),  # 0: no sealing key was in use
-    ("tag", BYTES(16), 1, ""),  # HMAC-SHA256 seal, first 16 bytes; zero when key_index is 0
+    ("key_index", U32, 1, ""),  # of the sealing key (4.9); 0: none was in use
+    ("tag", BYTES(16), 1, ""),  # the seal by that key; zero when key_index is 0
     ("crc32", U32, 1, ""),  # CRC-32 of everything before it
 )
 CHAIN_START = bytes(32)
@@ -489,6 +489,82 @@ EVENT_HANDOFF = Record(
 VERDICT_NAMES = ("USE", "HOLD", "NO DATA", "NOT INTACT")
 ROLE_NAMES = ("courier", "depot", "receiving site", "sender", "other")
 
+# Somebody has seen an alarm. Followed by: actor and note.
+EVENT_ACKNOWLEDGE = Record(
+    "acknowledge",
+    ("state", U8, 1, ""),  # bits: STATUS_* of what was seen
+    ("utc_s", U32, 1, "s"),  # the host's clock
+)
+# Who speaks, or tried to. Followed by: holder of a token.
+EVENT_ACCESS = Record(
+    "access",
+    ("result", U8, 1, ""),
+    ("link", U8, 1, ""),
+    ("key", U8, 1, ""),  # KEY_*; 0: none
+    ("failures", U16, 1, ""),  # proofs refused since the last that held; 65535: or more
+    ("token", BYTES(8), 1, ""),  # id of the token; zero: the key itself, or none
+)
+ACCESS_OPEN = 0
+ACCESS_PROVEN = 1
+ACCESS_RESULT_NAMES = ("unproven", "proven", "proof refused", "token refused", "locked out")
+LINK_NAMES = ("USB", "radio")
+EVENT_LOCK = Record(
+    "lock",
+    ("state", U8, 1, ""),
+    ("cause", U8, 1, ""),
+)
+LOCK_STATE_NAMES = ("open", "locked")
+LOCK_CAUSE_NAMES = ("profile", "host")
+EVENT_FIRMWARE = Record(
+    "firmware",
+    ("before_major", U8, 1, ""),
+    ("before_minor", U8, 1, ""),
+    ("before_patch", U8, 1, ""),
+    ("before_micropython_major", U8, 1, ""),
+    ("before_micropython_minor", U8, 1, ""),
+    ("before_micropython_patch", U8, 1, ""),
+    ("major", U8, 1, ""),
+    ("minor", U8, 1, ""),
+    ("patch", U8, 1, ""),
+    ("micropython_major", U8, 1, ""),
+    ("micropython_minor", U8, 1, ""),
+    ("micropython_patch", U8, 1, ""),
+)
+# Followed by: the old payload, `before_bytes` long, then the new one to the end of the body.
+EVENT_SETTING = Record(
+    "setting",
+    ("section", U8, 1, ""),  # SECTION_* of block 0
+    ("index", U8, 1, ""),  # which of its kind in block 0, from 0
+    ("flags", U8, 1, ""),
+    ("before_run", U32, 1, ""),  # the run that had the old one
+    ("before_bytes", U8, 1, "bytes"),
+)
+SETTING_BEFORE_CUT = 1  # the old payload is longer: only its beginning stands here
+SETTING_AFTER_CUT = 2
+SETTING_PART_MAX_BYTES = 120
+EVENT_PIN = Record(
+    "pin",
+    ("blocks", U32, 1, ""),
+    ("chain", BYTES(32), 1, ""),  # the chain value after that many blocks
+)
+# The fields of SIGN_REPLY, less what the log itself says.
+EVENT_SIGNATURE = Record(
+    "signature",
+    ("blocks", U32, 1, ""),
+    ("uptime_s", U32, 1, "s"),
+    ("uptime_ms", U16, 1, "ms"),
+    ("utc_s", U32, 1, "s"),
+    ("clock_state", U8, 1, ""),
+    ("nonce", BYTES(16), 1, ""),  # of the host that asked
+    ("signature", BYTES(64), 1, ""),
+)
+EVENT_SEAL_KEY = Record(
+    "seal_key",
+    ("state", U8, 1, ""),
+    ("key_index", U32, 1, ""),  # of the next block's seal; 0: none
+)
+SEAL_KEY_STATE_NAMES = ("in use", "new", "lost")
+
 EVENTS = {
     1: EVENT_BOOT,
     2: EVENT_STOP,
@@ -507,6 +583,14 @@ EVENTS = {
     15: EVENT_SENSOR,
     16: EVENT_RADIO,
     17: EVENT_HANDOFF,
+    18: EVENT_ACKNOWLEDGE,
+    19: EVENT_ACCESS,
+    20: EVENT_LOCK,
+    21: EVENT_FIRMWARE,
+    22: EVENT_SETTING,
+    23: EVENT_PIN,
+    24: EVENT_SIGNATURE,
+    25: EVENT_SEAL_KEY,
 }
 KIND_BOOT = 1
 KIND_STOP = 2
@@ -525,13 +609,30 @@ KIND_PULL = 14
 KIND_SENSOR = 15
 KIND_RADIO = 16
 KIND_HANDOFF = 17
-# Kinds whose record is followed by texts: their names, and how many bytes each may have. A custody
-# or handoff body then fits one BLE write of 244 bytes, and an event's length its one byte.
+KIND_ACKNOWLEDGE = 18
+KIND_ACCESS = 19
+KIND_LOCK = 20
+KIND_FIRMWARE = 21
+KIND_SETTING = 22
+KIND_PIN = 23
+KIND_SIGNATURE = 24
+KIND_SEAL_KEY = 25
+# Kinds whose record is followed by texts: their names, and how many bytes each may have, so that an
+# event's length fits its one byte.
 EVENT_TEXTS = {
     KIND_CUSTODY: ("actor", "place", "note"),
     KIND_HANDOFF: ("giver", "receiver", "place"),
+    KIND_ACKNOWLEDGE: ("actor", "note"),
+    KIND_ACCESS: ("holder",),
 }
-EVENT_TEXT_MAX_BYTES = {KIND_CUSTODY: 76, KIND_HANDOFF: 63}
+EVENT_TEXT_MAX_BYTES = {
+    KIND_CUSTODY: 76,
+    KIND_HANDOFF: 63,
+    KIND_ACKNOWLEDGE: 76,
+    KIND_ACCESS: 32,
+}
+# How long a host may make them: the body and its SESSION_TAG then fit a request of 236 bytes.
+EVENT_TEXT_ASKED_MAX_BYTES = {KIND_CUSTODY: 72, KIND_HANDOFF: 59, KIND_ACKNOWLEDGE: 76}
 
 # --- 6. Journal -------------------------------------------------------------------------------
 JOURNAL_MAGIC = b"DWLJ"
@@ -599,6 +700,11 @@ MSG_ERASE = 0x0E  # reserved
 MSG_HANDOFF = 0x0F
 MSG_RADIO = 0x10
 MSG_KEY = 0x11
+MSG_SEAL_KEY = 0x12
+MSG_LOCK = 0x13
+MSG_SIGN = 0x14
+MSG_PUBLIC = 0x15
+MSG_ACKNOWLEDGE = 0x16
 MSG_DATA = 0x40
 MSG_END = 0x41
 MSG_DATA_SHORT = 0x42  # DATA where a frame is one packet of the link; no FRAME_HEAD, see 7.3
@@ -624,7 +730,10 @@ HELLO_REPLY = Record(
 # What a board can do beyond the first version, in HELLO_REPLY and INFO.
 FEATURE_RADIO = 1
 FEATURE_HANDOFF = 2
-FEATURE_AUTH = 4
+FEATURE_AUTH = 4  # keys for each role, tokens, tagged frames (7.7)
+FEATURE_SIGN = 8
+FEATURE_SEAL = 16  # blocks are sealed by a key (4.9)
+FEATURE_SECRET = 32  # AUTH_SECRET
 STATUS_REPLY = Record(
     "status_reply",
     ("state", U8, 1, ""),  # bits: STATUS_*
@@ -649,6 +758,9 @@ STATUS_REPLY = Record(
     ("ring_high_water", U8, 1, ""),  # most samples that ever waited in RAM
     ("ring_dropped", U16, 1, ""),  # samples that found no room there; 65535: or more
     ("rules_active", U8, 1, ""),  # bit n: an excursion of rule n is open
+    ("access", U8, 1, ""),  # bits: ACCESS_IS_*
+    ("failures", U16, 1, ""),  # proofs refused since the last that held; 65535: or more
+    ("key_index", U32, 1, ""),  # of the next block's seal; 0: no sealing key
 )
 STATUS_RECORDING = 1
 STATUS_EXCURSION = 2  # of a rule that means HOLD, open now
@@ -658,6 +770,9 @@ STATUS_LOW_SUPPLY = 16
 STATUS_MEMORY_FULL = 32  # recording has stopped for want of room
 STATUS_HELD = 64  # a rule, shock or tilt that means HOLD has been met in this run
 STATUS_WARNING = 128  # an excursion of a rule that warns is open now
+ACCESS_IS_CLAIMED = 1  # an admin has proven itself at least once
+ACCESS_IS_LOCKED = 2  # roles are asked for on every link, and there is no REPL
+ACCESS_IS_ACKNOWLEDGED = 4  # nothing that was held or warned of is newer than an acknowledgement
 TIME = Record(
     "time",
     ("utc_s", U32, 1, "s"),
@@ -774,15 +889,72 @@ RADIO = Record(
 )
 # Who proves to be who: a key for each, all made from the board's own (7.7).
 KEY_COURIER = 1
-KEY_RECEIPT = 2
+KEY_RECEIPT = 2  # proves receipts, and nobody
+KEY_READER = 3
+KEY_ADMIN = 4
+KEY_NAMES = {1: "courier", 2: "receipt", 3: "reader", 4: "admin"}
+# Followed by the caveats of a token; without them the key itself proves.
 AUTH = Record(
     "auth",
-    ("key", U8, 1, ""),  # 1: the courier key (7.7)
+    ("key", U8, 1, ""),  # KEY_READER, KEY_COURIER or KEY_ADMIN
+    ("flags", U8, 1, ""),
     ("proof", BYTES(16), 1, ""),
 )
+AUTH_SECRET = 1  # what follows is enciphered (7.9)
 AUTH_REPLY = Record("auth_reply", ("proof", BYTES(16), 1, ""))
-KEY = Record("key", ("key", U8, 1, ""))  # 1 courier, 2 receipt
+# Behind the body of every request and reply once AUTH has succeeded (7.9).
+SESSION_TAG = Record(
+    "session_tag",
+    ("counter", U32, 1, ""),
+    ("mac", BYTES(8), 1, ""),
+)
+# One caveat of a token: this head, then its value (7.8).
+CAVEAT = Record(
+    "caveat",
+    ("kind", U8, 1, ""),
+    ("length", U8, 1, "bytes"),  # of the value that follows
+)
+CAVEAT_ID = 1  # 8 random bytes; stands first, and once
+CAVEAT_DEVICE = 2  # 8 bytes: only the board with this device id
+CAVEAT_NOT_BEFORE = 3  # u32, UTC: only from then on
+CAVEAT_NOT_AFTER = 4  # u32, UTC: only until then, and not then
+CAVEAT_LOG = 5  # 8 bytes: only while the run with this log id is open
+CAVEAT_MAY = 6  # u8: of MAY_* only these
+CAVEAT_HOLDER = 7  # UTF-8, 1 to 32 bytes: who it was given to; limits nothing
+CAVEATS_MAX_BYTES = 192
+# What a host may do (7.7).
+MAY_READ = 1  # LIST, READ, HASH, SEAL, SIGN
+MAY_RECORD = 2  # MARK, HANDOFF, CONFIRM, ACKNOWLEDGE
+MAY_SET = 4  # TIME, RADIO
+MAY_STOP = 8  # STOP
+MAY_KEYS = 16  # KEY, SEAL_KEY, LOCK
+KEY = Record("key", ("key", U8, 1, ""))  # KEY_*
 KEY_REPLY = Record("key_reply", ("secret", BYTES(32), 1, ""))
+SEAL_KEY_REPLY = Record(
+    "seal_key_reply",
+    ("key_index", U32, 1, ""),  # of the next block's seal
+    ("state", BYTES(32), 1, ""),  # what that key, and every later one, follows from
+)
+LOCK = Record("lock", ("state", U8, 1, ""))  # 0 open, 1 locked
+SIGN = Record(
+    "sign",
+    ("run", U32, 1, ""),
+    ("nonce", BYTES(16), 1, ""),  # random, new for each
+)
+SIGN_REPLY = Record(
+    "sign_reply",
+    ("run", U32, 1, ""),
+    ("log_id", BYTES(8), 1, ""),
+    ("blocks", U32, 1, ""),  # of the run so far
+    ("chain", BYTES(32), 1, ""),  # of the last of them
+    ("uptime_s", U32, 1, "s"),
+    ("uptime_ms", U16, 1, "ms"),
+    ("utc_s", U32, 1, "s"),  # the board's clock
+    ("clock_state", U8, 1, ""),
+    ("signature", BYTES(64), 1, ""),  # Ed25519, 7.10
+)
+PUBLIC_REPLY = Record("public_reply", ("public_key", BYTES(32), 1, ""))
+# MSG_ACKNOWLEDGE carries an acknowledge body: EVENT_ACKNOWLEDGE and its two texts.
 ERROR = Record("error", ("code", U8, 1, ""))  # then UTF-8 text for a person
 ERROR_UNKNOWN = 1  # the board knows no request of this kind
 ERROR_MALFORMED = 2  # the body is not what this request has, or no run is open to take it
@@ -793,6 +965,9 @@ ERROR_RANGE = 6  # a number beyond what there is
 ERROR_MEMORY_FULL = 7
 ERROR_NOT_ALLOWED = 8  # the chain is not the board's, or a key is needed (7.7)
 ERROR_VERSION = 9  # the board speaks another protocol version
+ERROR_LOCKED_OUT = (
+    10  # proofs were refused: ask again later; the text begins with how many seconds
+)
 ERROR_NAMES = {
     1: "unknown request",
     2: "malformed request",
@@ -803,6 +978,7 @@ ERROR_NAMES = {
     7: "memory full",
     8: "not allowed",
     9: "version",
+    10: "locked out",
 }
 
 # --- 7.3 BLE ----------------------------------------------------------------------------------

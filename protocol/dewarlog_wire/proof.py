@@ -2,12 +2,12 @@
 
 Place in the line: beside frame; below session, server and receipt. MicroPython has no hmac module,
 so the construction of RFC 2104 stands here, over the board's own SHA-256. What is proved by which
-key: protocol/SPEC.md section 7.7; why: protocol/DESIGN.md "Proof at the door".
+key: protocol/SPEC.md section 7.7; why: protocol/DESIGN.md "Trust".
 """
 
 from hashlib import sha256
 
-from dewarlog_wire.layout import KEY_COURIER, KEY_RECEIPT
+from dewarlog_wire.layout import KEY_ADMIN, KEY_COURIER, KEY_READER, KEY_RECEIPT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,37 +16,60 @@ if TYPE_CHECKING:
 SECRET_BYTES = 32
 PROOF_BYTES = 16
 _BLOCK_BYTES = 64  # of SHA-256
-_PURPOSES = {KEY_COURIER: b"dewarlog key courier", KEY_RECEIPT: b"dewarlog key receipt"}
+_PURPOSES = {
+    KEY_COURIER: b"dewarlog key courier",
+    KEY_RECEIPT: b"dewarlog key receipt",
+    KEY_READER: b"dewarlog key reader",
+    KEY_ADMIN: b"dewarlog key admin",
+}
+_SIGN = b"dewarlog key sign"
 _HOST = b"dewarlog auth host"
 _BOARD = b"dewarlog auth board"
 _RECEIPT = b"dewarlog receipt 1"
 
 
-def hmac_sha256(key: bytes, message: "Readable") -> bytes:
+def hmac_sha256(key: "Readable", message: "Readable") -> bytes:
     """Return the tag of RFC 2104 with SHA-256: 32 bytes."""
     if len(key) > _BLOCK_BYTES:
         key = sha256(key).digest()
-    padded = key + bytes(_BLOCK_BYTES - len(key))
-    inner = sha256(bytes([byte ^ 0x36 for byte in padded]))
+    pad = bytearray(_BLOCK_BYTES)
+    for index in range(_BLOCK_BYTES):
+        pad[index] = 0x36 ^ (key[index] if index < len(key) else 0)
+    inner = sha256(pad)
     inner.update(message)
-    outer = sha256(bytes([byte ^ 0x5C for byte in padded]))
+    for index in range(_BLOCK_BYTES):
+        pad[index] ^= 0x36 ^ 0x5C
+    outer = sha256(pad)
     outer.update(inner.digest())
+    # A key must not stay in the heap after its use (seal.py): this is the only copy made here.
+    for index in range(_BLOCK_BYTES):
+        pad[index] = 0
     return outer.digest()
 
 
 def derived_key(device_key: bytes, key: int) -> bytes:
-    """Return the secret of KEY_COURIER or KEY_RECEIPT; KeyError for another number."""
+    """Return the secret of one of KEY_*; KeyError for another number."""
     return hmac_sha256(device_key, _PURPOSES[key])
 
 
-def host_proof(secret: bytes, host_nonce: bytes, board_nonce: bytes) -> bytes:
-    """Return what a host says in AUTH, of the nonces of HELLO and its reply."""
-    return hmac_sha256(secret, _HOST + host_nonce + board_nonce)[:PROOF_BYTES]
+def signing_seed(device_key: bytes) -> bytes:
+    """Return the Ed25519 secret of a board (RFC 8032 5.1.5): 32 bytes."""
+    return hmac_sha256(device_key, _SIGN)
 
 
-def board_proof(secret: bytes, host_nonce: bytes, board_nonce: bytes) -> bytes:
+def transcript(hello: "Readable", hello_reply: "Readable", key: int, flags: int) -> bytes:
+    """Return what the proofs and keys of a conversation are over: all that was said before it."""
+    return bytes(hello) + bytes(hello_reply) + bytes((key, flags))
+
+
+def host_proof(secret: bytes, said: bytes) -> bytes:
+    """Return what a host says in AUTH; `said` is the transcript."""
+    return hmac_sha256(secret, _HOST + said)[:PROOF_BYTES]
+
+
+def board_proof(secret: bytes, said: bytes) -> bytes:
     """Return what the board answers."""
-    return hmac_sha256(secret, _BOARD + host_nonce + board_nonce)[:PROOF_BYTES]
+    return hmac_sha256(secret, _BOARD + said)[:PROOF_BYTES]
 
 
 def receipt_tag(secret: bytes, device_id: bytes, log_id: bytes, head: bytes, body: bytes) -> bytes:
@@ -54,7 +77,7 @@ def receipt_tag(secret: bytes, device_id: bytes, log_id: bytes, head: bytes, bod
     return hmac_sha256(secret, _RECEIPT + device_id + log_id + head + body)
 
 
-def same(one: bytes, other: bytes) -> bool:
+def same(one: "Readable", other: "Readable") -> bool:
     """Compare two proofs in a time that does not tell where they differ."""
     if len(one) != len(other):
         return False

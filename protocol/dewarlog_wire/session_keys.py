@@ -1,0 +1,76 @@
+"""What a proven conversation is protected by: a tag behind each frame's body, and a key stream.
+
+Place in the line: beside proof; below server and session. Both ends make the same three keys from
+the secret of AUTH and all that was said before it. Rules: protocol/SPEC.md section 7.9.
+"""
+
+import struct
+from hashlib import sha256
+
+from dewarlog_wire.layout import SESSION_TAG
+from dewarlog_wire.proof import hmac_sha256, same
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    Readable = bytes | bytearray | memoryview
+
+HOST = 0  # who tags, and what is enciphered: a request
+BOARD = 1  # a reply or ERROR
+DATA = 2  # the bytes of a transfer
+END = 3
+MAC_BYTES = 8
+_STREAM_BYTES = 32
+_PURPOSES = (b"dewarlog session host", b"dewarlog session board", b"dewarlog session secret")
+_TAG_HEAD = "<BBI"
+_STREAM_HEAD = "<BII"
+
+
+class SessionKeys:
+    """The keys of one conversation. `secret` and `said` are those of AUTH (proof.transcript)."""
+
+    def __init__(self, secret: bytes, said: bytes) -> None:
+        self._keys = tuple([hmac_sha256(secret, purpose + said) for purpose in _PURPOSES])
+
+    def tag(
+        self, sender: int, counter: int, kind: int, seq: int, body: "Readable", more: bytes = b""
+    ) -> bytes:
+        """Return the SESSION_TAG of one frame.
+
+        `sender` is HOST or BOARD; `body` stands in the frame before the tag, as it is sent; `more`
+        is what the frame vouches for beyond it: END's SHA-256 of its transfer.
+        """
+        head = struct.pack(_TAG_HEAD, kind, seq, counter)
+        mac = hmac_sha256(self._keys[sender], head + bytes(body) + more)
+        return struct.pack(SESSION_TAG.format, counter, mac[:MAC_BYTES])
+
+    def holds(
+        self,
+        sender: int,
+        kind: int,
+        seq: int,
+        body: "Readable",
+        tag: "Readable",
+        more: bytes = b"",
+    ) -> bool:
+        """Say whether a frame's SESSION_TAG is right; its counter is the caller's to judge."""
+        counter = struct.unpack_from("<I", tag, 0)[0]
+        return same(self.tag(sender, counter, kind, seq, body, more), tag)
+
+    def cipher_into(
+        self, buffer: "bytearray | memoryview", use: int, counter: int, offset: int
+    ) -> None:
+        """Encipher or decipher `buffer` in place: XOR with the key stream from `offset` on.
+
+        `use` is HOST, BOARD or END for a frame's body, DATA for the bytes of the transfer that the
+        READ of this counter began; `offset` counts from their first byte.
+        """
+        key = self._keys[2]
+        at = 0
+        count = len(buffer)
+        while at < count:
+            number, skip = divmod(offset + at, _STREAM_BYTES)
+            stream = sha256(key + struct.pack(_STREAM_HEAD, use, counter, number)).digest()
+            here = min(_STREAM_BYTES - skip, count - at)
+            for index in range(here):
+                buffer[at + index] ^= stream[skip + index]
+            at += here
