@@ -896,7 +896,7 @@ KEY_NAMES = {1: "courier", 2: "receipt", 3: "reader", 4: "admin"}
 # Followed by the caveats of a token; without them the key itself proves.
 AUTH = Record(
     "auth",
-    ("key", U8, 1, ""),  # KEY_READER, KEY_COURIER or KEY_ADMIN
+    ("key", U8, 1, ""),  # 1 courier, 3 reader or 4 admin
     ("flags", U8, 1, ""),  # AUTH_SECRET, or 0
     ("proof", BYTES(16), 1, ""),
 )
