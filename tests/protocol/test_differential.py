@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import describe
-import vector_lines
 import describe_construct
+import vector_lines
 from dewarlog_wire import layout
 from dewarlog_wire.crc import crc32
 

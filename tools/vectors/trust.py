@@ -55,7 +55,7 @@ def token_plain() -> Vector:
 
 @scenario
 def token_for_a_day() -> Vector:
-    """From its first second on, and until its last: not before, not then; never without a clock."""
+    """From its first second on and until its last, not before and not then; no clock, no day."""
     times = (UTC_S - 1, UTC_S, UTC_S + 86399, UTC_S + 86400, layout.UTC_UNKNOWN)
     return _token(_ID, *_DAY, boards=tuple((DEVICE_ID, LOG_ID, at, 7) for at in times))
 
@@ -174,11 +174,11 @@ class _Talk:
         self._lines: list[str] = []
         self._flags = 0
         self._keys: session_keys.SessionKeys | None = None
-        self._hello = session.pack_body(layout.MSG_HELLO, 1, 0, 236, b"hostnonc")
+        self.hello = session.pack_body(layout.MSG_HELLO, 1, 0, 236, b"hostnonc")
         reply = (1, 1, 236, 63, DEVICE_ID, b"boardnon")
-        self._reply = session.pack_body(layout.MSG_HELLO | _REPLY, *reply)
-        self.add(">", layout.MSG_HELLO, 1, self._hello)
-        self.add("<", layout.MSG_HELLO | _REPLY, 1, self._reply)
+        self.reply = session.pack_body(layout.MSG_HELLO | _REPLY, *reply)
+        self.add(">", layout.MSG_HELLO, 1, self.hello)
+        self.add("<", layout.MSG_HELLO | _REPLY, 1, self.reply)
 
     def add(self, who: str, kind: int, seq: int, body: bytes) -> str:
         """Write a frame as it is; return its line."""
@@ -191,7 +191,7 @@ class _Talk:
 
     def auth(self, seq: int, flags: int = 0, *, board: bool = True) -> str:
         """Write both proofs; from then on `say` tags. Without `board` only the host's."""
-        said = proof.transcript(self._hello, self._reply, self._key, flags)
+        said = proof.transcript(self.hello, self.reply, self._key, flags)
         shown = proof.host_proof(self.secret, said)
         body = session.pack_body(layout.MSG_AUTH, self._key, flags, shown, self._caveats)
         line = self.add(">", layout.MSG_AUTH, seq, body)
@@ -321,7 +321,7 @@ def proven_auth_played_again() -> Vector:
     talk.say(layout.MSG_RADIO, 4, 2, 1, 0)
     talk.say(layout.MSG_RADIO | _REPLY, 4, 2)
     talk.again(proven)
-    said = proof.transcript(talk._hello, talk._reply, layout.KEY_ADMIN, 0)  # noqa: SLF001
+    said = proof.transcript(talk.hello, talk.reply, layout.KEY_ADMIN, 0)
     talk.add("<", layout.MSG_AUTH | _REPLY, 2, proof.board_proof(talk.secret, said))
     talk.again(asked)
     talk.say(layout.MSG_RADIO, 5, 3, 1, 0)
