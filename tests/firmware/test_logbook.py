@@ -427,3 +427,32 @@ def test_a_state_of_other_firmware_does_not_keep_the_board_from_starting(
     book.flash.open_run()
 
     assert book.resume().recovered_samples == 5
+
+
+def test_each_journal_of_a_run_has_an_etag_of_its_own(tmp_path: Path) -> None:
+    """A host that holds part of one must not take the next one for it."""
+    book = begun(tmp_path)
+    etags: set[int] = set()
+    for number in range(5):
+        write_samples(book, 3 * number, 3)
+        etags.add(book.list_entry(book.list_count() - 1)[3])
+        book.seal()
+
+    assert len(etags) == 5
+
+
+def test_reading_a_journal_that_was_replaced_is_refused(tmp_path: Path) -> None:
+    """Its path holds another one; while it only grew, its bytes come."""
+    book = begun(tmp_path)
+    write_samples(book, 0, 3)
+    run, file, _, etag, size, _ = book.list_entry(book.list_count() - 1)
+    reader = book.open(run, file, etag)
+    buffer = bytearray(size)
+    write_samples(book, 3, 3)
+
+    assert reader.read_into(0, memoryview(buffer)) == size
+    book.seal()
+
+    with pytest.raises(ValueError, match="replaced"):
+        reader.read_into(0, memoryview(buffer))
+    reader.close()
