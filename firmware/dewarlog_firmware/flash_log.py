@@ -139,6 +139,8 @@ class FlashLog:
         """Find the run that was open when the board stopped; None when there is none.
 
         A run whose state file is unreadable is left alone, never reopened: its log stays as it is.
+        One that was cut before its first block is removed: a log that goes on without it would not
+        say whose it is, and nothing was ever recorded in it.
         """
         runs = self.runs()
         if not runs:
@@ -146,8 +148,27 @@ class FlashLog:
         state = self.read_state(runs[-1])
         if state is None or state.closed:
             return None
+        if self._never_began(runs[-1]):
+            self.remove_run(runs[-1])
+            return None
         self.run = runs[-1]
         return state
+
+    def _never_began(self, run: int) -> bool:
+        """Tell whether a run has no journal, and of a first block a torn part at most."""
+        segments = self.segments(run)
+        if _exists(self._folder(run) + "/journal") or segments not in ([], [0]):
+            return False
+        if not segments:
+            return True
+        with open(self._segment_path(run, 0), "rb") as file:
+            size = file.seek(0, 2)
+            file.seek(0)
+            head = file.read(layout.BLOCK_HEADER.size)
+        if len(head) < layout.BLOCK_HEADER.size:
+            return True
+        fields = struct.unpack(layout.BLOCK_HEADER.format, head)
+        return fields[0] == layout.BLOCK_MAGIC and fields[_LENGTH] > size
 
     def close_run(self, keep_journal: bool = False) -> None:
         """Mark the open run as closed; its log never grows again.

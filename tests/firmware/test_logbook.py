@@ -456,3 +456,36 @@ def test_reading_a_journal_that_was_replaced_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="replaced"):
         reader.read_into(0, memoryview(buffer))
     reader.close()
+
+
+@pytest.mark.parametrize("torn_bytes", [None, 0, 1, 60])
+def test_a_run_cut_before_its_first_block_is_not_gone_on_with(
+    tmp_path: Path, torn_bytes: int | None
+) -> None:
+    """Without block 0 nobody would know whose log it is: another run begins, with a new number."""
+    book = begun(tmp_path)
+    book.flash.release()
+    (folder,) = tmp_path.glob("????????")
+    (folder / "journal").unlink()
+    whole = (folder / "0000.seg").read_bytes()
+    (folder / "0000.seg").unlink()
+    if torn_bytes is not None:
+        (folder / "0000.seg").write_bytes(whole[:torn_bytes])
+
+    again = new_book(tmp_path)
+
+    assert again.flash.open_run() is None
+    assert again.list_count() == 0
+    again.begin([(layout.SECTION_TEXT, b"\x02dewar 7")], LOG_ID, 7)
+    assert again.recorder.run == 2
+
+
+def test_a_run_whose_first_block_rotted_is_gone_on_with(tmp_path: Path) -> None:
+    """There are blocks or a journal: nothing of it is given up."""
+    book = begun(tmp_path)
+    write_samples(book, 0, 3)
+    book.flash.release()
+    (segment,) = segment_files(tmp_path)
+    segment.write_bytes(bytes(60) + segment.read_bytes()[60:])
+
+    assert new_book(tmp_path).flash.open_run() is not None
