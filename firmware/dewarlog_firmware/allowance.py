@@ -1,9 +1,9 @@
 """How many requests that write to the flash a host may make: some at once, then one in a while.
 
-Place in the line: beside server, which asks it before SEAL, MARK, CONFIRM, HANDOFF, TIME and RADIO.
-No I/O. A seal of an almost empty journal costs some 200 bytes and three erased sectors: without a
-bound, anyone in reach fills the memory and wears it out. The rule: protocol/SPEC.md 7.6; where the
-figures come from: protocol/DESIGN.md "Memory full".
+Place in the line: beside server, which asks it before SEAL, MARK, CONFIRM, HANDOFF, TIME, RADIO.
+No I/O. A seal of one sample costs 126 bytes and a few erased sectors: without a bound, anyone in
+reach fills the memory and wears it out. The rule: protocol/SPEC.md 7.6; where the figures come
+from: protocol/DESIGN.md "On the board".
 """
 
 from micropython import const

@@ -7,8 +7,9 @@ Time is counted. `boot` is what a power cut is followed by, `Flash.cut_in` says 
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from bluetooth import BTSTACK, Module
 from dewarlog_firmware.advert import Advert
@@ -27,13 +28,9 @@ from dewarlog_firmware.server import Server
 from dewarlog_wire import layout
 from memory_board import DEVICE_ID, DEVICE_KEY, Console, usb_link_on
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from dewarlog_firmware.config import Config
-
 RAW_COLD = -41_000  # about -190 degC
 COLD_RAW = 20 * 64
+FLASH_BYTES = 848 * 1024
 TICKS_MASK = 0x3FFFFFFF
 FEATURES = layout.FEATURE_RADIO | layout.FEATURE_HANDOFF | layout.FEATURE_AUTH
 INFO = bytes(layout.INFO.size)
@@ -51,8 +48,14 @@ class Flash(FlashLog):
 
     def __init__(self, root: str, scratch: bytearray, journals: list[bytearray]) -> None:
         self.cut_in = -1
+        self.segment_max_bytes = layout.SEGMENT_MAX_BYTES
         self.journals = journals
         super().__init__(root, scratch)
+
+    def free_bytes(self) -> int:
+        """Return what a small board has left: this computer's disk tells nothing."""
+        root = Path(self.root)
+        return FLASH_BYTES - sum(file.stat().st_size for file in root.rglob("*") if file.is_file())
 
     def _spend(self) -> bool:
         self.cut_in -= self.cut_in >= 0
@@ -60,6 +63,9 @@ class Flash(FlashLog):
 
     def append_block(self, view: memoryview) -> None:
         """Store a block, or half of it."""
+        if self._segment_bytes and self._segment_bytes + len(view) > self.segment_max_bytes:
+            self._segment += 1
+            self._segment_bytes = 0
         if self._spend():
             super().append_block(view[: len(view) // 2])
             raise PowerCut
@@ -94,10 +100,16 @@ class LogBoard:
     `samples` is how many are durable: after a power cut the log must hold as many, or one more.
     """
 
-    def __init__(self, root: Path, stack: str = BTSTACK, config: Config | None = None) -> None:
+    def __init__(
+        self,
+        root: Path,
+        stack: str = BTSTACK,
+        segment_max_bytes: int = layout.SEGMENT_MAX_BYTES,
+    ) -> None:
         self.root = root
         self.stack = stack
-        self.config = config or parse_config(default_document())
+        self.segment_max_bytes = segment_max_bytes
+        self.config = parse_config(default_document())
         self.now_ms = 0
         self.samples = 0
         self.boots = 0
@@ -110,10 +122,11 @@ class LogBoard:
     def boot(self) -> None:
         """Start as after a power cut: everything in RAM is new, the files are as they stand."""
         if self.boots:
-            self.flash.release()
+            self.close()
         self.boots += 1
         recorder = Recorder(tuple(one.channel for one in self.config.channels), False)  # noqa: FBT003
         self.flash = Flash(str(self.root), recorder.buffer, self.journals)
+        self.flash.segment_max_bytes = self.segment_max_bytes
         columns = reading_columns(self.config)
         self.engine = Engine(self.config.rules, columns)
         self.logbook = Logbook(recorder, self.flash, self.engine, layout.FULL_STOP)
@@ -135,6 +148,12 @@ class LogBoard:
         else:
             self.begin()
         self._make_servers()
+
+    def close(self) -> None:
+        """Let go of every open file, as a power cut does."""
+        self.usb_server.drop()
+        self.air_server.drop()
+        self.flash.release()
 
     def begin(self) -> None:
         """Open a new run."""
@@ -167,9 +186,7 @@ class LogBoard:
         )
         self.app = app
         self.desk = Desk(app, derived_keys(DEVICE_KEY), FEATURES)
-        self.usb_server = Server(
-            self.logbook, self.desk, DEVICE_ID, self._random, in_hand=True
-        )
+        self.usb_server = Server(self.logbook, self.desk, DEVICE_ID, self._random, in_hand=True)
         self.console = Console()
         self.usb = usb_link_on(self.console)
         self.air_server = Server(
