@@ -98,7 +98,7 @@ class _Lost(Exception):
 
 
 class FaultyLink:
-    """What both links share. A power cut is followed by a boot, and by a line that must be opened."""
+    """What both links share. After a power cut the board boots; the line must be opened."""
 
     patience_s = 0.0
     stray = b""

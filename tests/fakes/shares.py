@@ -12,4 +12,4 @@ _USUAL = 100  # hypothesis' own number, which the usual profile keeps
 
 def cases(share: int) -> int:
     """Return how many to try, where every run tries `share`."""
-    return share * settings.default.max_examples // _USUAL
+    return share * settings().max_examples // _USUAL

@@ -348,7 +348,8 @@ def floods(board: LogBoard) -> dict[int, Callable[[], bytes]]:
     chain = board.logbook.seal
 
     def handoff() -> bytes:
-        return events.handoff_body(1000, 0, 2, *board.logbook.head(), ("Ann", "Bo", "B"))
+        blocks, head = board.logbook.head()
+        return events.handoff_body(1000, 0, 2, blocks, head, ("Ann", "Bo", "B"))
 
     return {
         layout.MSG_SEAL: lambda: b"",
