@@ -12,7 +12,6 @@ and with longer histories. On real MicroPython: test_pull_micropython.
 
 from __future__ import annotations
 
-import contextlib
 import random
 import shutil
 import tempfile
@@ -122,9 +121,10 @@ class Trip(RuleBasedStateMachine):
         body = events.texts_body(layout.KIND_CUSTODY, (1, 9), ("Ann", "door B", "n" * 60))
         self.guarded(lambda: self.board.desk.mark(body))
 
-    @rule()
-    def the_board_seals(self) -> None:
-        """The open block is full, or another host asked."""
+    @rule(fails_at=st.sampled_from([-1, -1, 1, 2]))
+    def the_board_seals(self, fails_at: int) -> None:
+        """The open block is full, or another host asked; the power may fail at either write."""
+        self.board.flash.cut_in = fails_at
         self.guarded(self.board.logbook.seal)
 
     @rule()
@@ -241,15 +241,19 @@ class Trip(RuleBasedStateMachine):
 
 
 def samples_of(path: Path) -> int:
-    """Return how many samples a log holds, sealed or in its journal, one behind the other."""
-    count = 0
-    with path.open("rb") as file, contextlib.closing(file):
+    """Return how many samples a log holds; they and its events follow one another, each once."""
+    samples = events_seen = 0
+    with path.open("rb") as file:
         for item in LogReader(file, path).items():
-            span = getattr(item, "span", None) if isinstance(item, Block) else None
-            if span is not None:
-                assert span.first_sample == count
-                count = span.end_sample
-    return count
+            if not isinstance(item, Block):
+                continue
+            if item.span is not None:
+                assert item.span.first_sample == samples
+                samples = item.span.end_sample
+            for event in item.events:
+                assert event.number == events_seen
+                events_seen += 1
+    return samples
 
 
 TestModel = Trip.TestCase
