@@ -27,6 +27,9 @@ TIMEOUT_S: Final = 120.0
 
 # No deadline: a busy machine is not a failing test.
 settings.register_profile("dewarlog", deadline=None, print_blob=True)
+settings.register_profile(
+    "long", settings.get_profile("dewarlog"), max_examples=10_000, stateful_step_count=40
+)
 settings.load_profile("dewarlog")
 
 # A shell's background job ignores Ctrl-C, and so would every program a test starts and interrupts.

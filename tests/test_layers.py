@@ -42,7 +42,7 @@ FIRMWARE_LINE: Final = {
     "ring": ("ring", "sampler", "shock_sampler"),
     "recorder": ("fast", "reading", "recorder"),
     "flash_log": ("whole_file", "flash_log", "logbook"),
-    "server": ("transfer", "server"),
+    "server": ("transfer", "allowance", "server"),
     "link": ("link_usb", "link_ble"),
     "outside": (
         "chips",

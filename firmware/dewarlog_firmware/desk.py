@@ -7,6 +7,7 @@ bytes are server's; only HANDOFF_REPLY's head is made here, because the board's 
 import struct
 
 from dewarlog_firmware.advert import payload_columns, warmest
+from dewarlog_firmware.sensors import ds3231
 from dewarlog_wire import events, layout, proof
 from dewarlog_wire.errors import BlockError
 
@@ -115,7 +116,12 @@ class Desk:
         return bits
 
     def set_time(self, utc_s: int, utc_ms: int, error_ms: int) -> tuple:
-        """Record the host's time and have the clock chip set at its next whole second."""
+        """Record the host's time and have the clock chip set at its next whole second.
+
+        ValueError when the chip cannot hold that time.
+        """
+        if utc_s + 1 >= ds3231.END_UTC_S:
+            raise ValueError("the clock of this board ends with 2053")
         app = self._app
         before_utc_s, before_state = app.chips.read_clock()
         if app.logbook.is_open:

@@ -30,6 +30,7 @@ _KIND = 2
 _LENGTH = 4
 _BLOCK_SEQ = 6
 _BOOT = 7
+_JOURNAL_NAMED_BYTES = layout.JOURNAL_HEAD.offset_of("crc32")
 _FROM_JOURNAL = (layout.BLOCK_SAMPLES, layout.BLOCK_EVENTS)
 
 
@@ -58,21 +59,31 @@ class StoredFile:
     """One file of the log as it stood when it was opened; reads never pass that size.
 
     littlefs may reuse the tail of a file that has grown since it was opened, so the handle is
-    opened anew whenever the log has been written to (`generation`).
+    opened anew whenever the log has been written to (`generation`). A journal may be another one
+    then: its etag is compared again.
     """
 
-    def __init__(self, log: "FlashLog", path: str) -> None:
+    def __init__(
+        self, log: "FlashLog", path: str, key: "tuple[int, int, bytes]", etag: int
+    ) -> None:
         self.size = os.stat(path)[6]
         self._log = log
         self._path = path
+        self._key = key  # run, file, log id
+        self._etag = etag
         self._file = open(path, "rb")
         self._generation = log.generation
 
     def read_into(self, offset: int, view: memoryview) -> int:
-        """Fill `view` from `offset`; return the bytes read, fewer only at the snapshot's end."""
+        """Fill `view` from `offset`; return the bytes read, fewer only at the snapshot's end.
+
+        Raises ValueError when the file is another than the one that was opened.
+        """
         if self._generation != self._log.generation:
             self._file.close()
             self._file = open(self._path, "rb")
+            if self._log.etag(*self._key) != self._etag:
+                raise ValueError("the journal was replaced")
             self._generation = self._log.generation
         wanted = self.size - offset
         if wanted <= 0:
@@ -128,6 +139,8 @@ class FlashLog:
         """Find the run that was open when the board stopped; None when there is none.
 
         A run whose state file is unreadable is left alone, never reopened: its log stays as it is.
+        One that was cut before its first block is removed: a log that goes on without it would not
+        say whose it is, and nothing was ever recorded in it.
         """
         runs = self.runs()
         if not runs:
@@ -135,8 +148,27 @@ class FlashLog:
         state = self.read_state(runs[-1])
         if state is None or state.closed:
             return None
+        if self._never_began(runs[-1]):
+            self.remove_run(runs[-1])
+            return None
         self.run = runs[-1]
         return state
+
+    def _never_began(self, run: int) -> bool:
+        """Tell whether a run has no journal, and of a first block a torn part at most."""
+        segments = self.segments(run)
+        if _exists(self._folder(run) + "/journal") or segments not in ([], [0]):
+            return False
+        if not segments:
+            return True
+        with open(self._segment_path(run, 0), "rb") as file:
+            size = file.seek(0, 2)
+            file.seek(0)
+            head = file.read(layout.BLOCK_HEADER.size)
+        if len(head) < layout.BLOCK_HEADER.size:
+            return True
+        fields = struct.unpack(layout.BLOCK_HEADER.format, head)
+        return fields[0] == layout.BLOCK_MAGIC and fields[_LENGTH] > size
 
     def close_run(self, keep_journal: bool = False) -> None:
         """Mark the open run as closed; its log never grows again.
@@ -456,13 +488,14 @@ class FlashLog:
             flags |= layout.ENTRY_SEALED
         if state is not None and self._confirmed(run, file, state.confirmed_blocks):
             flags |= layout.ENTRY_CONFIRMED
-        return (run, file, flags, self._etag(run, file, log_id), os.stat(path)[6], log_id)
+        return (run, file, flags, self.etag(run, file, log_id), os.stat(path)[6], log_id)
 
     def open_stored(self, run: int, file: int, etag: int) -> StoredFile:
         """Open a file for a pull. Raises KeyError when gone, ValueError when it has changed."""
-        if self.entry(run, file)[3] != etag:
+        entry = self.entry(run, file)
+        if entry[3] != etag:
             raise ValueError(etag)
-        return StoredFile(self, self._path(run, file))
+        return StoredFile(self, self._path(run, file), (run, file, entry[5]), etag)
 
     def _confirmed(self, run: int, file: int, confirmed_blocks: int) -> bool:
         if file == layout.FILE_JOURNAL or not confirmed_blocks:
@@ -473,12 +506,15 @@ class FlashLog:
                 last_seq = fields[_BLOCK_SEQ]
         return 0 <= last_seq < confirmed_blocks
 
-    def _etag(self, run: int, file: int, log_id: bytes) -> int:
-        """A segment only grows, so its log id names it; a journal is named by its own head."""
+    def etag(self, run: int, file: int, log_id: bytes) -> int:
+        """Name a file: a segment only grows, so its log id does; a journal's own head does.
+
+        Without the head's last field: a CRC over bytes and their own CRC is the same for all.
+        """
         if file != layout.FILE_JOURNAL:
             return crc32(log_id + struct.pack("<H", file))
         with open(self._path(run, file), "rb") as journal:
-            return crc32(journal.read(layout.JOURNAL_HEAD.size), crc32(log_id))
+            return crc32(journal.read(_JOURNAL_NAMED_BYTES), crc32(log_id))
 
     # --- paths --------------------------------------------------------------------------------
 

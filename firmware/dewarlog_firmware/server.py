@@ -11,6 +11,7 @@ Rules kept here:
 - One job at a time: a new READ or HASH ends the one before (transfer.py).
 - Where a frame is one packet, the link says how long it may be (`use_packets`); DATA is short.
 - Over the air, what changes the board takes the courier key, and guessing it is slow (`_auth`).
+- What is written to the flash for a host is bounded, whatever it asks for (`_expect_allowance`).
 - Buffers are made once; only requests, which are small and rare, allocate.
 """
 
@@ -20,6 +21,7 @@ from binascii import crc32
 from micropython import const
 
 from dewarlog_firmware import transfer
+from dewarlog_firmware.allowance import Allowance
 from dewarlog_wire import FORMAT_VERSION, PROTOCOL_VERSION, layout, proof
 
 TYPE_CHECKING = False
@@ -82,7 +84,10 @@ if TYPE_CHECKING:
             ...
 
         def set_time(self, utc_s: int, utc_ms: int, error_ms: int) -> "tuple[int, int]":
-            """Set the clock; return what it said before, and its state then."""
+            """Set the clock; return what it said before, and its state then.
+
+            ValueError when the clock cannot hold that time.
+            """
             ...
 
         def mark(self, custody: bytes) -> None:
@@ -120,6 +125,12 @@ _NO_KEY = (-1, 0, 0)
 # who took the wrong key.
 _AUTH_PAUSE_MS = const(1000)
 _TICKS_MASK = const(0x3FFFFFFF)
+# Requests that write to the flash: so many at once, twenty pulls' worth, then one in a while. A
+# stranger in reach may go on for a whole trip and not fill the memory; who holds the board or has
+# the key writes at most as often as a sample is taken.
+WRITES_AT_ONCE = const(64)
+STRANGER_WRITES_EVERY_MS = const(900_000)
+KNOWN_WRITES_EVERY_MS = const(10_000)
 
 
 class Refused(Exception):
@@ -164,6 +175,9 @@ class Server:
         # The first outlasts the host: coming back is no way round the pause.
         self._auth_from_ms = -1
         self._reply_from_ms = -1
+        # Both outlast the host, too.
+        self._stranger_writes = Allowance(WRITES_AT_ONCE, STRANGER_WRITES_EVERY_MS)
+        self._known_writes = Allowance(WRITES_AT_ONCE, KNOWN_WRITES_EVERY_MS)
         self._transfer = transfer.Transfer(body_max, crc_shift, packets=packets)
         self._packet_out: "PacketOut | None" = None
         self._packet_max = 0
@@ -349,7 +363,12 @@ class Server:
         utc_s, utc_ms, error_ms = _fields(layout.TIME, body)
         if utc_ms > 999 or utc_s == layout.UTC_UNKNOWN:
             raise Refused(layout.ERROR_RANGE, "there is no such time")
-        return self._put(layout.TIME_REPLY, *self._device.set_time(utc_s, utc_ms, error_ms))
+        self._expect_allowance()
+        try:
+            before = self._device.set_time(utc_s, utc_ms, error_ms)
+        except ValueError as error:
+            raise Refused(layout.ERROR_RANGE, str(error))
+        return self._put(layout.TIME_REPLY, *before)
 
     def _list(self, body: "bytes | memoryview") -> int:
         first, most = _fields(layout.LIST, body)
@@ -406,10 +425,12 @@ class Server:
 
     def _seal(self, body: "bytes | memoryview") -> int:
         _expect_empty(body)
+        self._expect_allowance()
         blocks, chain = self._store.seal()
         return self._put(layout.SEAL_REPLY, blocks, chain)
 
     def _mark(self, body: "bytes | memoryview") -> int:
+        self._expect_allowance()
         try:
             self._device.mark(bytes(body))
         except ValueError as error:
@@ -418,6 +439,7 @@ class Server:
 
     def _confirm(self, body: "bytes | memoryview") -> int:
         run, blocks, chain, utc_s = _fields(layout.CONFIRM, body)
+        self._expect_allowance()
         if not self._store.confirm(run, blocks, chain, utc_s):
             raise Refused(layout.ERROR_NOT_ALLOWED, "that is not the chain of this run")
         return 0
@@ -461,8 +483,17 @@ class Server:
         if not (self._in_hand or self._is_proven):
             raise Refused(layout.ERROR_NOT_ALLOWED, "over the air this needs the courier key")
 
+    def _expect_allowance(self) -> None:
+        """Refuse, for now, one more request that writes to the flash."""
+        known = self._in_hand or self._is_proven
+        allowance = self._known_writes if known else self._stranger_writes
+        if not allowance.take(self._device.ticks_ms()):
+            wait_s = (KNOWN_WRITES_EVERY_MS if known else STRANGER_WRITES_EVERY_MS) // 1000
+            raise Refused(layout.ERROR_BUSY, "it was told too much; ask again in %d s" % wait_s)
+
     def _handoff(self, body: "bytes | memoryview") -> int:
         self._secret(layout.KEY_RECEIPT)
+        self._expect_allowance()
         try:
             values = self._device.handoff(bytes(body))
         except ValueError as error:
@@ -478,6 +509,7 @@ class Server:
             raise Refused(layout.ERROR_RANGE, "a radio is off (0) or on (1)")
         if not self._device.features & layout.FEATURE_RADIO:
             raise Refused(layout.ERROR_NOT_ALLOWED, "this board has no radio")
+        self._expect_allowance()
         self._device.radio(state, minutes)
         return 0
 

@@ -153,6 +153,8 @@ class _Sections:
         elif kind == layout.SECTION_COLUMN:
             if end - start < layout.COLUMN_HEAD.size:
                 raise BlockError("column", f"column section of {end - start} bytes")
+            if len(self.columns) == layout.BLOCK_MAX_COLUMNS:
+                raise BlockError("column", f"over {layout.BLOCK_MAX_COLUMNS} columns in a block")
             self.columns.append((window[start], window[start + 1], memoryview(window)[start:end]))
         elif kind == layout.SECTION_STATES:
             self.states = window[start:end]

@@ -376,7 +376,8 @@ class _Pull:
 
     def _bring(self, part: Part, file: StoredFile) -> None:
         self._meter.what = file.name
-        if part.size > file.size:
+        # A journal of another etag is another journal, also where it happens to be as long.
+        if part.size > file.size or (file.is_journal and part.size and part.etag != file.etag):
             part.set_aside()
         self._fetch.fetch(part, file)
         part.close()

@@ -43,8 +43,11 @@ HELLO_GIVE_UP_S = 5.0
 REOPEN_EVERY_S = 0.5
 
 LIST_MOST = 255
-# 64 KiB each: 256 MiB, a hundred times the largest board's file system.
 LIST_MAX_FILES = 4096
+# A board may seal while its list is read: a file or two more, never a list that runs ahead.
+LIST_MAX_GROWTH = 16
+# All files together: four times the flash of the largest board there is (16 MiB).
+BOARD_MAX_BYTES = 64 << 20
 # A journal is sealed long before one block's worth of samples outgrows this.
 JOURNAL_MAX_BYTES = 1 << 20
 
@@ -401,6 +404,7 @@ class Session:
         """
         files: list[StoredFile] = []
         total = 1
+        most: int | None = None
         while len(files) < total:
             body = struct.pack(layout.LIST.format, len(files), LIST_MOST)
             reply = self.request(layout.MSG_LIST, body, "LIST")
@@ -410,6 +414,9 @@ class Session:
             total, first, count = struct.unpack_from(layout.LIST_REPLY.format, reply)
             if total > LIST_MAX_FILES:
                 raise PeerViolation(f"it lists {total} files; no logger holds {LIST_MAX_FILES}")
+            most = total + LIST_MAX_GROWTH if most is None else most
+            if total > most:
+                raise PeerViolation(f"its list grows while it is read, to {total} files so far")
             if first != len(files) or first + count > total:
                 raise PeerViolation(
                     f"asked for its list from {len(files)}, it answered with {count} from {first}"
@@ -521,3 +528,6 @@ def _check_list(files: list[StoredFile]) -> None:
         if key in seen:
             raise PeerViolation(f"{file.name} is listed twice")
         seen.add(key)
+    size = sum(file.size for file in files)
+    if size > BOARD_MAX_BYTES:
+        raise PeerViolation(f"it lists {size} bytes; no logger holds {BOARD_MAX_BYTES}")

@@ -115,6 +115,7 @@ BLOCK_SEAL = Record(
 CHAIN_START = bytes(32)
 BLOCK_MAX_BYTES = 32768
 BLOCK_MAX_SAMPLES = 4096
+BLOCK_MAX_COLUMNS = 64  # a board of four probes writes 14: what is more unfolds to no purpose
 SEGMENT_MAX_BYTES = 65536
 
 BLOCK_RUN = 1

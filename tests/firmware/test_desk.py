@@ -14,6 +14,7 @@ from dewarlog_firmware.device_key import derived_keys
 from dewarlog_firmware.profile import default_document, reading_columns
 from dewarlog_wire import events, layout, proof
 from memory_board import DEVICE_ID, DEVICE_KEY
+from test_ds3231 import connect as connect_clock
 from test_keeper import Bench
 
 if TYPE_CHECKING:
@@ -261,3 +262,28 @@ def test_what_a_host_says_of_the_radio_is_passed_on(board: Board) -> None:
     board.desk.radio(0, 90)
 
     assert board.radio_told == [(0, 90)]
+
+
+@pytest.mark.parametrize("utc_s", [1_073_001_599, 1_073_001_600, 0xFFFF_FFFE])
+def test_a_time_the_clock_chip_cannot_hold_is_refused_and_leaves_no_trace(
+    board: Board, utc_s: int
+) -> None:
+    """Setting the chip to it would end the main loop, and with it the log."""
+    before = board.bench.logbook.recorder.next_event
+
+    with pytest.raises(ValueError, match="2053"):
+        board.desk.set_time(utc_s, 0, 100)
+
+    assert board.bench.logbook.recorder.next_event == before
+
+
+def test_the_last_time_taken_is_one_the_chip_holds(board: Board) -> None:
+    """The second behind it is what the chip is set to."""
+    told: list[tuple[int, int]] = []
+    board.app.set_clock_in = lambda utc_s, wait_ms: told.append((utc_s, wait_ms))
+    chip, driver = connect_clock()
+
+    board.desk.set_time(1_073_001_598, 0, 100)
+
+    assert driver.set(told[0][0])
+    assert chip.registers[6] == 0x53

@@ -427,3 +427,65 @@ def test_a_state_of_other_firmware_does_not_keep_the_board_from_starting(
     book.flash.open_run()
 
     assert book.resume().recovered_samples == 5
+
+
+def test_each_journal_of_a_run_has_an_etag_of_its_own(tmp_path: Path) -> None:
+    """A host that holds part of one must not take the next one for it."""
+    book = begun(tmp_path)
+    etags: set[int] = set()
+    for number in range(5):
+        write_samples(book, 3 * number, 3)
+        etags.add(book.list_entry(book.list_count() - 1)[3])
+        book.seal()
+
+    assert len(etags) == 5
+
+
+def test_reading_a_journal_that_was_replaced_is_refused(tmp_path: Path) -> None:
+    """Its path holds another one; while it only grew, its bytes come."""
+    book = begun(tmp_path)
+    write_samples(book, 0, 3)
+    run, file, _, etag, size, _ = book.list_entry(book.list_count() - 1)
+    reader = book.open(run, file, etag)
+    buffer = bytearray(size)
+    write_samples(book, 3, 3)
+
+    assert reader.read_into(0, memoryview(buffer)) == size
+    book.seal()
+
+    with pytest.raises(ValueError, match="replaced"):
+        reader.read_into(0, memoryview(buffer))
+    reader.close()
+
+
+@pytest.mark.parametrize("torn_bytes", [None, 0, 1, 60])
+def test_a_run_cut_before_its_first_block_is_not_gone_on_with(
+    tmp_path: Path, torn_bytes: int | None
+) -> None:
+    """Without block 0 nobody would know whose log it is: another run begins, with a new number."""
+    book = begun(tmp_path)
+    book.flash.release()
+    (folder,) = tmp_path.glob("????????")
+    (folder / "journal").unlink()
+    whole = (folder / "0000.seg").read_bytes()
+    (folder / "0000.seg").unlink()
+    if torn_bytes is not None:
+        (folder / "0000.seg").write_bytes(whole[:torn_bytes])
+
+    again = new_book(tmp_path)
+
+    assert again.flash.open_run() is None
+    assert again.list_count() == 0
+    again.begin([(layout.SECTION_TEXT, b"\x02dewar 7")], LOG_ID, 7)
+    assert again.recorder.run == 2
+
+
+def test_a_run_whose_first_block_rotted_is_gone_on_with(tmp_path: Path) -> None:
+    """There are blocks or a journal: nothing of it is given up."""
+    book = begun(tmp_path)
+    write_samples(book, 0, 3)
+    book.flash.release()
+    (segment,) = segment_files(tmp_path)
+    segment.write_bytes(bytes(60) + segment.read_bytes()[60:])
+
+    assert new_book(tmp_path).flash.open_run() is not None

@@ -508,3 +508,20 @@ def test_log_identity_is_part_of_the_folder(tmp_path: Path) -> None:
 
     assert len(list(tmp_path.glob(f"*/00000001-{LOG_ID.hex()}/*.dwl"))) == 1
     assert result.logs[0].path.read_bytes() == store.log_bytes(1)
+
+
+def test_another_journal_of_the_same_length_is_not_taken_for_the_one_held(tmp_path: Path) -> None:
+    """The board sealed, or booted, and its new journal happens to be as long."""
+    run = StoredRun(make_log(1, [300]), closed=False, journal=b"first journal")
+    store = MemoryStore({1: run})
+    archive = Archive(tmp_path)
+    options = PullOptions(seal=False, confirm=False)
+    link = MemoryLink(store, Clock())
+    pull(link, archive, options, clock=link.clock)
+    store.seals += 1
+    run.journal = b"other journal"
+    link = MemoryLink(store, Clock())
+
+    result = pull(link, archive, options, clock=link.clock)
+
+    assert result.logs[0].path.read_bytes().endswith(b"other journal")

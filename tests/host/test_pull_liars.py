@@ -1,8 +1,24 @@
-"""A board that lies or is broken: refused with a sentence that names the lie, nothing filed."""
+"""A board that lies or is broken: refused with a sentence that names the lie, nothing filed.
+
+What a hostile board may try, and where the host is held to it:
+
+    endless or growing LIST, files listed twice   here
+    gigabytes announced                           here: refused before a byte is written
+    offsets backwards, gaps without end           here
+    floods of DATA, END, or of other frames       here: given up in time, memory bounded
+    replies of another length, before HELLO       here, test_pull_session
+    another device id behind the same name        here; over the air test_link_ble
+    a full disk on the way                        test_archive
+    columns and sections that unfold              test_hostile_log: memory measured
+    ids and texts made for paths and terminals    test_hostile_log: every command that prints
+    markup, formulas, JSON in texts               test_report, test_export, test_hostile_log
+    names on the air made for a terminal          test_scan
+"""
 
 from __future__ import annotations
 
 import struct
+import tracemalloc
 from typing import TYPE_CHECKING
 
 import pytest
@@ -64,6 +80,25 @@ def listing(
     return lambda _: head + tail
 
 
+def gigabytes(body: bytes) -> bytes:
+    """Give 22 full segments at a time, as many as are allowed to be listed."""
+    return listed_from(body, 4096, 22)
+
+
+def listed_from(body: bytes, total: int, count: int) -> bytes:
+    """Give `count` full segments from where the host asked."""
+    first = struct.unpack_from(layout.LIST_REPLY.format, body)[1]
+    count = min(count, total - first)
+    entries = [entry(layout.SEGMENT_MAX_BYTES, first + at) for at in range(count)]
+    return listing(total, first, *entries)(b"")
+
+
+def growing(body: bytes) -> bytes:
+    """Give one entry, and one more to come, for ever."""
+    first = struct.unpack_from(layout.LIST_REPLY.format, body)[1]
+    return listed_from(body, first + 2, 1)
+
+
 def entry(size: int, file: int = 0) -> tuple[int, int, int, int, int, bytes]:
     """Return one list entry of run 1."""
     return (1, file, 1, 1000, size, LOG_ID)
@@ -116,6 +151,11 @@ LIES = {
     "a list from elsewhere": (only(LIST_REPLY, listing(9, 5, entry(10))), "from 5"),
     "more entries than bytes": (only(LIST_REPLY, listing(9, 0, entry(1), count=9)), "cannot hold"),
     "a list without a head": (only(LIST_REPLY, lambda body: body[:2]), "no head"),
+    "gigabytes in many files": (
+        only(LIST_REPLY, gigabytes),
+        "no logger holds 67108864",
+    ),
+    "a list that grows as it is read": (only(LIST_REPLY, growing), "grows while it is read"),
     "an absurd size": (only(LIST_REPLY, listing(1, 0, entry(0xFFFFFFFF))), "4294967295 bytes"),
     "a file listed twice": (only(LIST_REPLY, listing(2, 0, entry(9), entry(9))), "listed twice"),
     "an endless journal": (
@@ -184,6 +224,59 @@ def test_a_board_that_talks_of_other_things_is_given_up(tmp_path: Path) -> None:
 
     with pytest.raises(NoAnswer, match="no answer to HELLO"):
         pull(link, Archive(tmp_path), PullOptions(), clock=link.clock)
+
+
+class Flood(MemoryLink):
+    """After the READ is answered, the same frame a thousand times a second, for ever."""
+
+    def __init__(self, frame: Frame) -> None:
+        super().__init__(MemoryStore({1: StoredRun(make_log(1, [3000] * 5))}), Clock())
+        self.frame = frame
+        self.floods = False
+
+    def receive(self, timeout_s: float) -> Frame | None:
+        """Give the frame of the flood; HELLO and LIST are answered between."""
+        if self.floods and self.kinds_sent[-1] not in (layout.MSG_HELLO, layout.MSG_READ):
+            self.clock.now_s += 0.001
+            return self.frame
+        frame = super().receive(timeout_s)
+        if frame is not None and frame.kind == READ_REPLY:
+            self.floods = True
+            self.kinds_sent.append(
+                layout.MSG_ACK
+            )  # whatever the host says next, the flood goes on
+        return frame
+
+
+END = struct.pack(layout.END.format, 99, 0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        pytest.param(Frame(layout.MSG_END, 0, END), id="END of another transfer"),
+        pytest.param(Frame(layout.MSG_DATA, 0, bytes(6) + b"x" * 4000), id="DATA of another"),
+        pytest.param(Frame(layout.MSG_STATUS | layout.REPLY, 0, bytes(58)), id="late replies"),
+        pytest.param(Frame(layout.MSG_ERROR, 0, b"\x05busy"), id="errors nobody asked for"),
+        pytest.param(Frame(layout.MSG_DATA_SHORT, 0, b"\x42\0\0xx\0\0"), id="short DATA"),
+        pytest.param(Frame(0x3F, 0, b""), id="a kind unknown"),
+    ],
+)
+def test_a_flood_in_the_place_of_a_file_is_given_up_and_fills_no_memory(
+    tmp_path: Path, frame: Frame
+) -> None:
+    """Two minutes at most, a mebibyte at most, nothing filed."""
+    link = Flood(frame)
+    tracemalloc.start()
+
+    with pytest.raises((Incomplete, PeerViolation, NoAnswer)):
+        pull(link, Archive(tmp_path), PullOptions(seal=False), clock=link.clock)
+
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert link.clock() < 120
+    assert peak < 1 << 20
+    assert list(tmp_path.glob("*/*/*.dwl")) == []
 
 
 def test_another_board_behind_the_same_name_is_noticed(tmp_path: Path) -> None:

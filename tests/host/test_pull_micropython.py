@@ -9,6 +9,8 @@ from __future__ import annotations
 import contextlib
 import os
 import pty
+import random
+import select
 import signal
 import subprocess
 import threading
@@ -19,7 +21,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dewarlog.archive import Archive
-from dewarlog.errors import Unplugged
+from dewarlog.errors import DewarlogError, Unplugged
 from dewarlog.link.usb import UsbLink
 from dewarlog.pull import Progress, PullOptions, PullResult, pull
 from dewarlog.session import Session
@@ -184,6 +186,86 @@ def test_another_programs_text_on_the_line_costs_only_time(
         other.join()
 
     assert result.logs[0].path.read_bytes() == b"".join(log)
+
+
+class BadCable:
+    """A second terminal joined to a board's by a line that spoils what it carries.
+
+    About once in `mean_bytes` a piece is lost, gets a flipped bit, is said twice, is cut short or
+    has noise in it; never a Ctrl-C, which is for the person at the board.
+    """
+
+    def __init__(self, board: Board, seed: int, mean_bytes: int) -> None:
+        self.port_handle, self._far = pty.openpty()
+        tty.setraw(self._far)
+        self.port = os.ttyname(self._far)
+        self.spoilt = 0
+        self._board = os.open(board.port, os.O_RDWR | os.O_NOCTTY)
+        self._chance = random.Random(seed)
+        self._mean_bytes = mean_bytes
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._carry)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Take the cable away."""
+        self._stop.set()
+        self._thread.join()
+        for handle in (self._board, self.port_handle, self._far):
+            os.close(handle)
+
+    def _carry(self) -> None:
+        ways = {self._board: self.port_handle, self.port_handle: self._board}
+        while not self._stop.is_set():
+            for source in select.select(list(ways), [], [], 0.02)[0]:
+                data = self._spoil(os.read(source, 1024))
+                if source == self.port_handle:
+                    data = data.replace(b"\x03", b"\x02")
+                while data:
+                    data = data[os.write(ways[source], data) :]
+
+    def _spoil(self, data: bytes) -> bytes:
+        if self._chance.random() >= len(data) / self._mean_bytes:
+            return data
+        self.spoilt += 1
+        at = self._chance.randrange(len(data))
+        kind = self._chance.randrange(5)
+        if kind == 0:
+            return data[:at] + data[at + 1 + self._chance.randrange(300) :]
+        if kind == 1:
+            return data[:at] + bytes((data[at] ^ 1 << self._chance.randrange(8),)) + data[at + 1 :]
+        if kind == 2:
+            return data + data
+        if kind == 3:
+            return data[:at]
+        return data[:at] + NOISE + data[at:]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_cable_that_spoils_bytes_brings_the_log_or_an_error_of_ours(
+    plug: Callable[[], Board], tmp_path: Path, log: list[bytes], seed: int
+) -> None:
+    """Tries on a bad cable, then one on a good one: each files the log itself, or nothing."""
+    board = plug()
+    cable = BadCable(board, seed, 12_000)
+    archive = Archive(tmp_path / "archive")
+    whole = b"".join(log)
+    try:
+        for _ in range(3):
+            link = UsbLink(cable.port)
+            link.open()
+            with contextlib.suppress(DewarlogError):
+                pull(link, archive, PullOptions(utc_s=lambda: 0))
+            link.close()
+            for path in (tmp_path / "archive").glob("*/*/*.dwl"):
+                assert whole.startswith(path.read_bytes())
+    finally:
+        cable.close()
+
+    result = pull_from(board, tmp_path / "archive")
+
+    assert cable.spoilt > 3
+    assert result.logs[0].path.read_bytes() == whole
 
 
 def test_text_typed_at_the_board_does_not_disturb_it(plug: Callable[[], Board]) -> None:

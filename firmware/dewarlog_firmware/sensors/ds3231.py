@@ -34,6 +34,7 @@ _OSF = const(
 
 _FIRST_YEAR = const(2020)
 _LAST_YEAR = const(2053)  # seconds stay below 2**30
+END_UTC_S = 1_073_001_600  # 2054-01-01T00:00:00Z: the first second it cannot be set to
 _DAY_S = const(86400)
 _MONTH_DAYS = b"\x00\x1f\x1c\x1f\x1e\x1f\x1e\x1f\x1f\x1e\x1f\x1e\x1f"
 _READS_MAX = const(4)

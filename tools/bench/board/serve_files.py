@@ -12,6 +12,7 @@ import os
 import select
 import struct
 import sys
+import time
 
 from dewarlog_firmware.link_usb import UsbLink
 from dewarlog_firmware.server import Server
@@ -91,6 +92,10 @@ class NoSensors:
     """The rest of a board that has nothing to say."""
 
     features = 0
+
+    def ticks_ms(self) -> int:
+        """Return a count of milliseconds."""
+        return time.ticks_ms()
 
     def status(self) -> tuple:
         """Return zeros."""
