@@ -72,8 +72,8 @@ def test_a_cut_at_any_operation_leaves_one_state_and_no_older(
     assert int(cuts.removesuffix(" cuts")) * step >= OPERATIONS_MIN
 
 
-def test_one_seal_in_fifteen_erases(micropython: MicroPython) -> None:
-    """The two blocks take turns: 60 seals are 4 erases, 2 of each."""
+def test_a_seal_costs_two_programs_and_one_in_fifteen_an_erase(micropython: MicroPython) -> None:
+    """Next state in, old one over; the two blocks take turns, 60 seals are 2 erases of each."""
     shown = on_board(
         micropython,
         """
@@ -81,14 +81,18 @@ def test_one_seal_in_fifteen_erases(micropython: MicroPython) -> None:
         for _ in range(15):
             key.move_on()
         before = list(nor.erases)
+        costs = set()
         for _ in range(60):
+            operations, erases = nor.operations, sum(nor.erases)
             key.move_on()
+            costs.add((nor.operations - operations, sum(nor.erases) - erases))
+        show(sorted(costs))
         show(sorted([a - b for a, b in zip(nor.erases, before) if a != b]))
         show(key.index)
         """,
     )
 
-    assert shown == [[2, 2], 76]
+    assert shown == [[[2, 0], [4, 1]], [2, 2], 76]
 
 
 # --- what a boot finds --------------------------------------------------------------------------
