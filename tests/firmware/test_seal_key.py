@@ -216,6 +216,64 @@ def test_flash_that_takes_no_state_loses_the_key_and_says_so(micropython: MicroP
     assert shown == [[3, lost, 0, True], [1, 2, 3, 0]]
 
 
+def test_damage_gives_the_state_back_or_loses_it(micropython: MicroPython) -> None:
+    """Whatever stands in the key's blocks: never another state, never an error, always a boot."""
+    shown = on_board(
+        micropython,
+        """
+        for _ in range(20):
+            book.key.move_on()
+        whole = bytes(nor.data)
+        starts = [nor.data.find(mark) for mark in book.key._marks]
+        wanted = (book.key.index, bytes(book.key.secret))
+        outcomes = {}
+        for case in range(300):
+            nor.data[:] = whole
+            noise = draw(31)
+            for number in range(1 + noise[0] % 24):
+                place = starts[noise[number] & 1] + (noise[number + 1] * 17 + 256 * number) % 4096
+                nor.data[place] = noise[number + 2] if case & 1 else nor.data[place] & noise[number]
+            if case % 10 == 0:
+                nor.data[starts[1] : starts[1] + 4096] = bytes(4096)
+            book = again()
+            key = book.key
+            if key.index:
+                assert (key.index, bytes(key.secret)) == wanted, case
+            outcomes[key.state] = outcomes.get(key.state, 0) + 1
+            index = key.index
+            for _ in range(20):
+                if key.index:
+                    key.move_on()
+            assert key.index == (index + 20 if index else 0), case
+        show(sorted(outcomes))
+        """,
+    )
+
+    assert shown == [[layout.SEAL_KEY_STATE_NAMES.index(name) for name in ("in use", "lost")]]
+
+
+def test_a_port_without_machine_code_seals_the_same(micropython: MicroPython) -> None:
+    """By hashlib, whose objects keep what they hashed: the bytes do not differ."""
+    shown = on_board(
+        micropython,
+        """
+        from dewarlog_firmware import seal_key
+        begin(book)
+        book.seal()
+        seal_key.hmac_into = seal_key.wipe = None
+        book = again()
+        book.flash.open_run()
+        book.resume()
+        for _ in range(17):
+            book.emit(layout.KIND_SUPPLY, (3300, 0))
+            book.seal()
+        show(seals(book, draw))
+        """,
+    )
+
+    assert shown == [list(range(1, 20))]
+
+
 # --- the hash -----------------------------------------------------------------------------------
 
 
