@@ -180,7 +180,6 @@ class App:
         features = 0 if bluetooth is None else layout.FEATURE_RADIO
         if keys[layout.KEY_RECEIPT]:
             features |= layout.FEATURE_HANDOFF | layout.FEATURE_AUTH
-        self.seal_key = seal_key
         if seal_key is not None and seal_key.index:
             features |= layout.FEATURE_SEAL
         self._desk = Desk(self, keys, features)

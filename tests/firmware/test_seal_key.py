@@ -232,7 +232,8 @@ def test_damage_gives_the_state_back_or_loses_it(micropython: MicroPython) -> No
             noise = draw(31)
             for number in range(1 + noise[0] % 24):
                 place = starts[noise[number] & 1] + (noise[number + 1] * 17 + 256 * number) % 4096
-                nor.data[place] = noise[number + 2] if case & 1 else nor.data[place] & noise[number]
+                was = nor.data[place]
+                nor.data[place] = noise[number + 2] if case & 1 else was & noise[number]
             if case % 10 == 0:
                 nor.data[starts[1] : starts[1] + 4096] = bytes(4096)
             book = again()
