@@ -105,7 +105,7 @@ class Logbook:
         self.shocks = 0  # shocks of this run so far, which numbers them
         self.has_held_shock = False  # one of them meant HOLD
         self._means_hold = means_hold  # takes the values of a SHOCK event
-        # Told of each event before it is added: what must stand before it is added then (audit.py).
+        # Told of each event before it is added; may add what must stand before it (audit.py).
         self.on_event: "Callable[[int, bytes], None] | None" = None
         self.confirms = 0  # times that a host has confirmed more than before
         self._full_policy = full_policy

@@ -73,7 +73,7 @@ def ask(
 
 def new_server() -> Server:
     """Return a server that has been greeted."""
-    server = Server(Store(), Device(), b"heaptest", bytes, crc_shift=crc_shift)
+    server = Server(Store(), Device(), guard(), bytes, crc_shift=crc_shift)
     ask(server, layout.MSG_HELLO, 1, layout.HELLO, PROTOCOL_VERSION, 0, 4096, bytes(8))
     return server
 
