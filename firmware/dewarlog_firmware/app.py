@@ -76,8 +76,6 @@ _STOP_COMMAND = 0
 _STOP_KEYBOARD = 1
 _STOP_MEMORY_FULL = 2
 _STOP_ERROR = 4
-_LOCK_OPEN, _LOCK_LOCKED = range(2)  # LOCK_STATE_NAMES
-_LOCK_BY_PROFILE, _LOCK_BY_HOST = range(2)  # LOCK_CAUSE_NAMES
 
 
 def run(lock: "Lock | None" = None) -> None:
@@ -245,24 +243,6 @@ class App:
         uptime_s, uptime_ms = self.now()
         self._clock_due_ms = uptime_s * 1000 + uptime_ms + wait_ms
 
-    # --- lock ---------------------------------------------------------------------------------
-
-    def lock_as_profile_says(self) -> None:
-        """Lock a claimed board whose profile asks for it; a file system that is full does not."""
-        lock = self.guard.lock
-        if not lock.is_claimed or lock.is_locked:
-            return
-        try:
-            lock.set(locked=True)
-        except OSError:
-            return
-        self.note_lock(by_host=False)
-
-    def note_lock(self, *, by_host: bool) -> None:
-        """Record that the board was locked or opened."""
-        state = _LOCK_LOCKED if self.guard.lock.is_locked else _LOCK_OPEN
-        self._note(layout.KIND_LOCK, (state, _LOCK_BY_HOST if by_host else _LOCK_BY_PROFILE))
-
     # --- radio --------------------------------------------------------------------------------
 
     def switch_radio(self, state: int, minutes: int) -> None:
@@ -272,19 +252,7 @@ class App:
 
     def _note_radio(self, values: tuple) -> None:
         """Record that the radio was switched."""
-        self._note(layout.KIND_RADIO, values)
-
-    def _note(self, kind: int, values: tuple) -> None:
-        """Record what has happened; a log that is full or closed does not undo it."""
-        if not self.logbook.is_open:
-            return
-        self.stamp()
-        try:
-            self.logbook.emit(kind, values)
-            self.logbook.commit()
-        except OSError as error:
-            if error.args[0] != ENOSPC:
-                raise
+        self.audit.note(layout.KIND_RADIO, values)
 
     def _poll_air(self, radio: Radio) -> bool:
         """Give the air its turn: one frame, the switch, and what is advertised."""
@@ -357,7 +325,7 @@ class App:
             if self._radio is not None:
                 self._radio.begin()
         if self.config.access.lock:
-            self.lock_as_profile_says()
+            self._desk.lock_as_profile_says()
 
     def _begin_run(self, sections: list, config_crc: int) -> None:
         former = former_sections(self.logbook.flash)

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
             ...
 
 
+_LOCK_OPEN, _LOCK_LOCKED = range(2)  # LOCK_STATE_NAMES
+_LOCK_BY_PROFILE, _LOCK_BY_HOST = range(2)  # LOCK_CAUSE_NAMES
 _HANDOFF_HEAD = layout.HANDOFF_REPLY.format[: layout.HANDOFF_REPLY.format.index("32s")]
 
 
@@ -248,12 +250,28 @@ class Desk:
     def note_claimed(self) -> None:
         """Lock the board that an admin has just claimed, if the profile asks for it."""
         if self._app.config.access.lock:
-            self._app.lock_as_profile_says()
+            self.lock_as_profile_says()
 
     def set_lock(self, *, locked: bool) -> None:
         """Lock the board or open it; OSError when that cannot be kept."""
         self._app.guard.lock.set(locked=locked)
-        self._app.note_lock(by_host=True)
+        self._note_lock(_LOCK_BY_HOST)
+
+    def lock_as_profile_says(self) -> None:
+        """Lock a claimed board whose profile asks for it; a file system that is full does not."""
+        lock = self._app.guard.lock
+        if not lock.is_claimed or lock.is_locked:
+            return
+        try:
+            lock.set(locked=True)
+        except OSError:
+            return
+        self._note_lock(_LOCK_BY_PROFILE)
+
+    def _note_lock(self, cause: int) -> None:
+        app = self._app
+        state = _LOCK_LOCKED if app.guard.lock.is_locked else _LOCK_OPEN
+        app.audit.note(layout.KIND_LOCK, (state, cause))
 
     def seal_key(self) -> "tuple | None":
         """Return (index, state) of the sealing key; None when there is none."""

@@ -76,6 +76,7 @@ def test_example_is_read_value_by_value() -> None:
     assert config.shock == (3200, 100, 200, 80, 30, 32, 1024, 25, 50, 100, 3, 3500)
     assert config.tilt == (30, 60, 120, 2, 60, 10)
     assert config.radio == (1, 1000)
+    assert config.access == (False,)
 
 
 @pytest.mark.parametrize(
