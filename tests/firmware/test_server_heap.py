@@ -15,7 +15,7 @@ SCRIPT = Path(__file__).parent / "heap_lock_server.py"
 # CRCs and the credit of a long file. They die at once.
 FRAME_BYTES_32_BIT = 160
 # A frame of 4096 bytes has 128 blocks of key stream, each with its hash object and its digest.
-SECRET_FRAME_BYTES = 128 * 512
+SECRET_FRAME_BYTES = 128 * 256
 # What ten pulls may leave behind: the last reply's key and digest.
 PULL_BYTES = 256
 
