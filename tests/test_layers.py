@@ -28,6 +28,9 @@ HOST: Final = ROOT / "host"
 FIRMWARE_LINE: Final = {
     "ground": ("__init__", "config", "isqrt", "its90_tables", "rate_history"),
     "pure": (
+        "sha512",
+        "ed25519",
+        "wiped_hmac",
         "thermocouple",
         "excursion",
         "shock",
@@ -41,7 +44,7 @@ FIRMWARE_LINE: Final = {
     "sensors": ("sensors", "sensors.*"),
     "ring": ("ring", "sampler", "shock_sampler"),
     "recorder": ("fast", "reading", "recorder"),
-    "flash_log": ("whole_file", "flash_log", "logbook"),
+    "flash_log": ("whole_file", "seal_key", "flash_log", "logbook"),
     "server": ("transfer", "server"),
     "link": ("link_usb", "link_ble"),
     "outside": (
@@ -50,6 +53,7 @@ FIRMWARE_LINE: Final = {
         "shock_keeper",
         "former_run",
         "device_key",
+        "signer",
         "radio",
         "desk",
         "board",

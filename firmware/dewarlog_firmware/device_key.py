@@ -1,13 +1,13 @@
 """The board's own key: 32 random bytes, made at the first start, from which proofs are derived.
 
-Place in the line: beside it; app loads the derived keys at boot and desk answers with them. The
-key stands in one file and nowhere in the log; whoever holds the board can read it over the REPL.
-What is proved by it: protocol/SPEC.md 7.7.
+Place in the line: beside it; app loads the derived keys at boot, desk answers with them and signer
+signs with the seed. The key stands in one file and nowhere in the log; whoever holds an open board
+can read it over the REPL. What is proved by it: protocol/SPEC.md 7.7.
 """
 
 from dewarlog_firmware.whole_file import write_whole
 from dewarlog_wire import proof
-from dewarlog_wire.layout import KEY_COURIER, KEY_RECEIPT
+from dewarlog_wire.layout import KEY_NAMES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,8 +36,13 @@ def load_device_key(path: str, random_bytes: "Callable[[int], bytes]") -> bytes:
 
 
 def derived_keys(device_key: bytes) -> dict:
-    """Return {KEY_*: secret}; without a device key every secret is empty."""
+    """Return {KEY_*: secret} of every key; without a device key each is empty."""
     keys = {}
-    for key in (KEY_COURIER, KEY_RECEIPT):
+    for key in KEY_NAMES:
         keys[key] = proof.derived_key(device_key, key) if device_key else b""
     return keys
+
+
+def signing_seed(device_key: bytes) -> bytes:
+    """Return the seed of the board's signatures; empty without a device key."""
+    return proof.signing_seed(device_key) if device_key else b""
