@@ -97,6 +97,8 @@ PURE: Final = FIRMWARE_LINE["ground"] + FIRMWARE_LINE["pure"]
 ONLY_IN: Final = {
     "machine": {"dewarlog_firmware.board"},  # pins: all else takes them as arguments
     "bluetooth": {"dewarlog_firmware.board"},
+    "rp2": {"dewarlog_firmware.board"},
+    "esp32": {"dewarlog_firmware.board"},
     "construct": {"dewarlog.parse"},  # its types stay out of every signature
     "serial": {"dewarlog.link.usb", "dewarlog.link.ports"},
     "jinja2": {"dewarlog.report.as_html"},
@@ -118,13 +120,14 @@ ON_BOARD: Final = {
         "bluetooth",
         "collections",
         "errno",
+        "esp32",
         "gc",
         "hashlib",
         "io",
         "json",
         "machine",
     ),
-    *("micropython", "os", "select", "struct", "sys", "time", "vfs"),
+    *("micropython", "os", "rp2", "select", "struct", "sys", "time", "vfs"),
 }
 
 HEAVY: Final = ("bleak", "jinja2", "numpy", "pyarrow", "pydantic", "scipy", "construct")

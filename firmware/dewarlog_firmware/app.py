@@ -35,8 +35,9 @@ from dewarlog_firmware.profile import (
     reading_columns,
 )
 from dewarlog_firmware.radio import Radio
-from dewarlog_firmware.recorder import Recorder
+from dewarlog_firmware.recorder import BUFFER_BYTES, Recorder
 from dewarlog_firmware.sampler import Sample, Sampler
+from dewarlog_firmware.seal_key import SealKey
 from dewarlog_firmware.server import Server
 from dewarlog_firmware.shock import ShockCapture, means_hold
 from dewarlog_firmware.shock_keeper import ShockKeeper
@@ -77,10 +78,30 @@ def run() -> None:
     """
     board = open_board()
     config = load_profile(PROFILE_PATH)
+    key = open_seal_key(board)
     # Another profile is another run: limits never change inside one.
-    close_former_run(LOG_ROOT, profile_crc(profile_sections(config)), _fast_functions()[0])
+    close_former_run(LOG_ROOT, profile_crc(profile_sections(config)), _fast_functions()[0], key)
     gc.collect()  # its recorder's buffers are as large as those the app now makes
-    App(board, config).run()
+    App(board, config, key).run()
+
+
+def open_seal_key(board: "Board") -> "SealKey | None":
+    """Find the sealing key, or make it at the first start; None on a board that can keep none."""
+    device = board.key_flash()
+    if device is None:
+        return None
+    key = SealKey(device, "", os.urandom)
+    key.open(_has_sealed_blocks)
+    return key
+
+
+def _has_sealed_blocks() -> bool:
+    """Tell whether the newest block stored has a seal. Asked once in a board's life."""
+    try:
+        os.stat(LOG_ROOT)
+    except OSError:
+        return False
+    return FlashLog(LOG_ROOT, bytearray(BUFFER_BYTES)).newest_key_index() > 0
 
 
 def load_profile(path: str) -> "Config":
@@ -96,7 +117,9 @@ def load_profile(path: str) -> "Config":
 class App:
     """One board, one profile, one loop."""
 
-    def __init__(self, board: "Board", config: "Config") -> None:
+    def __init__(
+        self, board: "Board", config: "Config", seal_key: "SealKey | None" = None
+    ) -> None:
         self.board = board
         self.is_recording = False
         self.end_requested = False
@@ -121,6 +144,7 @@ class App:
             config.sampling.full_policy,
             self._shock_sampler,
             self._means_hold,
+            seal_key,
         )
         self.engine.emit = self.logbook.emit
         self._shocks = ShockKeeper(
@@ -156,6 +180,8 @@ class App:
         features = 0 if bluetooth is None else layout.FEATURE_RADIO
         if keys[layout.KEY_RECEIPT]:
             features |= layout.FEATURE_HANDOFF | layout.FEATURE_AUTH
+        if seal_key is not None and seal_key.index:
+            features |= layout.FEATURE_SEAL
         self._desk = Desk(self, keys, features)
         console = board.console()
         self._server = Server(
@@ -321,6 +347,7 @@ class App:
         self.logbook.begin(head + sections, log_id, config_crc)
         utc_s, clock_state = self.chips.read_clock()
         self.logbook.emit(layout.KIND_BOOT, (self.board.boot_cause, 0, 0, 0, utc_s, clock_state))
+        self.logbook.note_key()
         self.keeper.start(*self.now())
 
     def _note_boot(self, recovery: "Recovery") -> None:
@@ -337,6 +364,7 @@ class App:
                 clock_state,
             ),
         )
+        self.logbook.note_key()
         length_s, missed = layout.GAP_LENGTH_UNKNOWN, 0
         if recovery.last_uptime_s is not None and recovery.clock_uptime_s is not None:
             before = WallClock(recovery.clock_utc_s, recovery.clock_uptime_s, 0)

@@ -137,8 +137,7 @@ class Desk:
             raise ValueError(str(error)) from None
         app = self._app
         app.stamp()
-        app.logbook.record(layout.KIND_CUSTODY, custody)
-        app.logbook.commit()
+        app.logbook.record_custody(custody)
 
     def secret(self, key: int) -> bytes:
         """Return a derived key; empty when this board has none."""

@@ -28,10 +28,7 @@ _OUTER = 0x5C
 
 # The first 32 bits behind the point of the square roots of the first 8 primes, and of the cube
 # roots of the first 64, little-endian. A bytearray begins where a word may be read from.
-_START = unhexlify(
-    "67e6096a85ae67bb72f36e3c3af54fa5"
-    "7f520e518c68059babd9831f19cde05b"
-)
+_START = unhexlify("67e6096a85ae67bb72f36e3c3af54fa57f520e518c68059babd9831f19cde05b")
 _CONSTANTS = bytearray(
     unhexlify(
         "982f8a4291443771cffbc0b5a5dbb5e9"
