@@ -245,7 +245,7 @@ class SealKey:
     def _make(self, which: int) -> None:
         """Have littlefs set a block aside; what stood in the one before is spent."""
         self._marks[which] = self._random(_MARK_BYTES)
-        data = bytearray(_FREE) * (BLOCK_BYTES // PAGE_BYTES)
+        data = bytearray(_FREE * (BLOCK_BYTES // PAGE_BYTES))
         self._put_mark(which, data)
         write_whole(self._path + "ab"[which], data)
 
