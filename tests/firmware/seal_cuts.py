@@ -7,10 +7,10 @@ Prints one line per failure, and a closing line with counts.
 import sys
 
 import vfs
-from seal_rig import Nor, PowerCut, Random, Watch, begin, boot, format_flash, script, seals
 
 from dewarlog_firmware import seal_key
 from dewarlog_wire import layout
+from seal_rig import Nor, PowerCut, Random, Watch, begin, boot, format_flash, script, seals
 
 
 def one_cut(left: int, how: int) -> bool:

@@ -56,52 +56,52 @@ class Nor:
         self.dead = self.left < 0
         return self.dead
 
-    def readblocks(self, number: int, buffer: bytearray, offset: int = 0) -> int:
+    def readblocks(self, block_num: int, buf: bytearray, offset: int = 0) -> int:
         """Copy bytes out."""
         if self.dead:
             return EIO
-        start = number * BLOCK_BYTES + offset
-        buffer[:] = memoryview(self.data)[start : start + len(buffer)]
+        start = block_num * BLOCK_BYTES + offset
+        buf[:] = memoryview(self.data)[start : start + len(buf)]
         return 0
 
-    def writeblocks(self, number: int, buffer: bytearray, offset: int = 0) -> int:
-        """Clear the bits that are 0 in `buffer`; one that is cut in its midst clears some."""
+    def writeblocks(self, block_num: int, buf: bytearray, offset: int = 0) -> int:
+        """Clear the bits that are 0 in `buf`; one that is cut in its midst clears some."""
         if self.dead:
             return EIO
-        if number in self.writes_nothing:
+        if block_num in self.writes_nothing:
             return 0
-        assert offset % PAGE_BYTES == len(buffer) % PAGE_BYTES == 0, (offset, len(buffer))
-        start = number * BLOCK_BYTES + offset
-        count = len(buffer)
+        assert offset % PAGE_BYTES == len(buf) % PAGE_BYTES == 0, (offset, len(buf))
+        start = block_num * BLOCK_BYTES + offset
+        count = len(buf)
         cut = self._spend()
         if cut and self.how == BEFORE:
             raise PowerCut
         if cut and self.how == MIDST:
             count //= 8  # inside the first copy of a slot
             for at in range(count, count + 16):
-                self.data[start + at] &= buffer[at] | 0x55
-        _program(self.data, start, buffer, count)
+                self.data[start + at] &= buf[at] | 0x55
+        _program(self.data, start, buf, count)
         if cut:
             raise PowerCut
         return 0
 
-    def ioctl(self, operation: int, argument: int) -> int:
+    def ioctl(self, op: int, arg: int) -> int:
         """Tell the geometry (4, 5) or erase a block (6)."""
-        if operation == 4:
+        if op == 4:
             return BLOCKS
-        if operation == 5:
+        if op == 5:
             return BLOCK_BYTES
-        if operation == 6:
+        if op == 6:
             if self.dead:
                 return EIO
-            start = argument * BLOCK_BYTES
+            start = arg * BLOCK_BYTES
             if self._spend():
                 if self.how == MIDST:
                     for at in range(start, start + BLOCK_BYTES, 3):
                         self.data[at] |= 0x5A
                 raise PowerCut
             self.data[start : start + BLOCK_BYTES] = b"\xff" * BLOCK_BYTES
-            self.erases[argument] += 1
+            self.erases[arg] += 1
         return 0
 
 
@@ -110,11 +110,14 @@ class Engine:
 
     mute = False
 
+    def sample(self, number: int, t_s: int, t_ms: int, codes: tuple) -> None:
+        """Judge no sample."""
+
     def state_bytes(self) -> bytes:
         """Return no state."""
         return b""
 
-    def restore(self, data: bytes) -> None:
+    def restore(self, state: bytes) -> None:
         """Take no state."""
 
     def break_time(self) -> None:
@@ -129,6 +132,7 @@ class Random:
         self.states: "list[bytes]" = []  # every state this flash may ever have held
 
     def __call__(self, count: int) -> bytes:
+        """Return the next bytes; 32 of them are a first state."""
         drawn = bytearray(count)
         for index in range(count):
             self.seed = (self.seed * 1103515245 + 12345) & 0x3FFFFFFF

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from dewarlog_wire import layout, proof, seal
+from dewarlog_wire import block, events, layout, proof, seal
 from dewarlog_wire.crc import crc32
 from workshop.places import FIRMWARE, PROTOCOL, ROOT
 
@@ -54,7 +54,7 @@ def on_board(micropython: MicroPython, script: str) -> list[Any]:
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-# --- power ----------------------------------------------------------------------------------------
+# --- power --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("how", "step"), [(1, 1), (0, 3)], ids=["torn", "not begun"])
@@ -91,7 +91,7 @@ def test_one_seal_in_fifteen_erases(micropython: MicroPython) -> None:
     assert shown == [[2, 2], 76]
 
 
-# --- what a boot finds ----------------------------------------------------------------------------
+# --- what a boot finds --------------------------------------------------------------------------
 
 
 def test_the_first_start_is_new_and_the_next_goes_on(micropython: MicroPython) -> None:
@@ -158,8 +158,6 @@ def test_a_lost_key_is_said_and_stays_lost(micropython: MicroPython, loss: str) 
 
     lost = layout.SEAL_KEY_STATE_NAMES.index("lost")
     assert shown[:2] == [[lost, 0, True], [lost, 0]]
-    from dewarlog_wire import block, events
-
     data = bytes.fromhex(shown[2])
     first = block.check_block(data, 0, layout.CHAIN_START)
     second = block.check_block(data, first.length, first.chain)
@@ -214,7 +212,7 @@ def test_flash_that_takes_no_state_loses_the_key_and_says_so(micropython: MicroP
     assert shown == [[3, lost, 0, True], [1, 2, 3, 0]]
 
 
-# --- the hash -------------------------------------------------------------------------------------
+# --- the hash -----------------------------------------------------------------------------------
 
 
 def test_the_wiped_hmac_is_hmac(micropython: MicroPython) -> None:
@@ -240,7 +238,7 @@ print(bad)
     assert done.stdout == "[]\n"
 
 
-# --- memory ---------------------------------------------------------------------------------------
+# --- memory -------------------------------------------------------------------------------------
 
 SEALS: Final = 40
 # What the child does: makes a key, writes its flash to a file, seals, and waits.
