@@ -12,21 +12,8 @@ from dewarlog_wire.errors import BlockError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Protocol
-
     from dewarlog_firmware.access import Visitor
     from dewarlog_firmware.app import App
-    from dewarlog_firmware.signing import Signing
-
-    class SealingKey(Protocol):
-        """What is asked of seal_key.SealKey."""
-
-        index: int  # of the next block's seal; 0: there is no key
-
-        def given(self) -> tuple:
-            """Return (index, state), to give away."""
-            ...
-
 
 _LOCK_OPEN, _LOCK_LOCKED = range(2)  # LOCK_STATE_NAMES
 _LOCK_BY_PROFILE, _LOCK_BY_HOST = range(2)  # LOCK_CAUSE_NAMES
@@ -168,8 +155,7 @@ class Desk:
             raise ValueError(str(error)) from None
         app = self._app
         app.stamp()
-        app.logbook.record(layout.KIND_CUSTODY, custody)
-        app.logbook.commit()
+        app.logbook.record_custody(custody)
 
     def handoff(self, body: bytes) -> "tuple | None":
         """Record a handoff and return HANDOFF_REPLY's values; None when its chain is not ours.
@@ -280,17 +266,12 @@ class Desk:
 
     def sign(self, visitor: "Visitor", run: int, nonce: bytes) -> None:
         """Begin to sign the head of a run. KeyError for no such run, ValueError: not now."""
-        self._signing().sign(visitor, run, nonce)
+        self._app.signing.sign(visitor, run, nonce)
 
     def public(self, visitor: "Visitor") -> None:
         """Begin to work out the public key. ValueError: not now."""
-        self._signing().public(visitor)
+        self._app.signing.public(visitor)
 
     def signed(self, visitor: "Visitor") -> "tuple | None":
         """Return the reply to this host's SIGN or PUBLIC, once; None while it is worked on."""
-        return self._signing().signed(visitor)
-
-    def _signing(self) -> "Signing":
-        if self._app.signing is None:
-            raise ValueError("this board does not sign")
-        return self._app.signing
+        return self._app.signing.signed(visitor)

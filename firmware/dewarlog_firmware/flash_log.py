@@ -46,12 +46,16 @@ class RunState:
 
 
 class Tail:
-    """Where a run ends on flash: blocks sealed, chain value, torn bytes that were cut."""
+    """Where a run ends on flash: blocks sealed, chain value, torn bytes that were cut.
 
-    def __init__(self, blocks: int, chain: bytes, dropped_bytes: int) -> None:
+    `key_index` is that of the last block's seal, 0 without.
+    """
+
+    def __init__(self, blocks: int, chain: bytes, dropped_bytes: int, key_index: int) -> None:
         self.blocks = blocks
         self.chain = chain
         self.dropped_bytes = dropped_bytes
+        self.key_index = key_index
 
 
 class StoredFile:
@@ -226,21 +230,24 @@ class FlashLog:
             segment = segments.pop()
             path = self._segment_path(self.run, segment)
             size = os.stat(path)[6]
-            end, blocks, chain = self._last_block(path)
+            end, blocks, chain, key_index = self._last_block(path)
             if end < size:
                 dropped_bytes += size - end
                 self._cut(path, end)
             if end:
                 self._segment = segment
                 self._segment_bytes = end
-                return Tail(blocks, chain, dropped_bytes)
+                return Tail(blocks, chain, dropped_bytes, key_index)
         self._segment = 0
         self._segment_bytes = 0
-        return Tail(0, layout.CHAIN_START, dropped_bytes)
+        return Tail(0, layout.CHAIN_START, dropped_bytes, 0)
 
     def _last_block(self, path: str) -> tuple:
-        """Return (end, number + 1, chain value) of the last good block of a segment, or zeros."""
-        end, blocks, chain = 0, 0, layout.CHAIN_START
+        """Return (end, number + 1, chain value, key index) of a segment's last good block.
+
+        Zeros when it has none.
+        """
+        end, blocks, chain, key_index = 0, 0, layout.CHAIN_START, 0
         with open(path, "rb") as file:
             for offset, fields in self._headers(file):
                 length = fields[_LENGTH]
@@ -252,7 +259,8 @@ class FlashLog:
                 except BlockError:
                     continue
                 end, blocks, chain = offset + length, fields[_BLOCK_SEQ] + 1, bytes(found.chain)
-        return end, blocks, chain
+                key_index = block.read_seal(view, found)[0]
+        return end, blocks, chain, key_index
 
     def _headers(self, file):  # noqa: ANN001, ANN202 - an open file; yields (offset, fields)
         """Yield (offset, header fields) of every block that fits, searching past damaged ones."""
@@ -324,6 +332,24 @@ class FlashLog:
                         file.seek(offset + fields[_LENGTH] - layout.BLOCK_SEAL.size)
                         return file.read(32)
         return None
+
+    def head_of(self, run: int) -> tuple:
+        """Return (blocks, chain value) of a run as stored. KeyError when no block of it is."""
+        if run in self.runs():
+            for segment in reversed(self.segments(run)):
+                end, blocks, chain, _ = self._last_block(self._segment_path(run, segment))
+                if end:
+                    return blocks, chain
+        raise KeyError(run)
+
+    def newest_key_index(self) -> int:
+        """Return the key index of the newest block of all runs; 0 without a seal, or a block."""
+        for run in reversed(self.runs()):
+            for segment in reversed(self.segments(run)):
+                end, _, _, key_index = self._last_block(self._segment_path(run, segment))
+                if end:
+                    return key_index
+        return 0
 
     def block_0(self, run: int) -> "memoryview | None":
         """Return the bytes of a run's first block (in the scratch); None when there is none."""

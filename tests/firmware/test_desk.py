@@ -282,12 +282,6 @@ def test_a_sealing_key_is_given_where_there_is_one(
     assert board.desk.seal_key() == given
 
 
-def test_a_board_without_a_signer_signs_nothing(board: Board) -> None:
-    """The server never asks: it has not the feature."""
-    with pytest.raises(ValueError, match="does not sign"):
-        board.desk.sign(None, 1, bytes(16))  # type: ignore[arg-type]
-
-
 def test_the_run_is_named_while_it_is_open(board: Board) -> None:
     """A token may be for this run alone."""
     before = board.desk.log_id()

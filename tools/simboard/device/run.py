@@ -125,7 +125,7 @@ class Run:
             vfs.mount(vfs.VfsPosix(self.scenario["repository"]), "/rom", readonly=True)
             os.chdir("/")
             sys.path[:] = ["", "/lib", "/rom/firmware", "/rom/protocol"]
-            overlay.install()
+            overlay.install(device)
             if soft:
                 console.send(b"MPY: soft reboot\r\n")
             self._run_file("/boot.py", "/rom/firmware/boot.py", "", names)
