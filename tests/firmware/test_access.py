@@ -1,4 +1,4 @@
-"""Who may do what: proofs, roles, tokens, the wait after failures, the lock, keys and signatures."""
+"""Who may do what: proofs, roles, tokens, the wait after failures, lock, keys, signatures."""
 
 from __future__ import annotations
 
@@ -18,9 +18,8 @@ from dewarlog_firmware.access import (
 )
 from dewarlog_firmware.server import Server
 from dewarlog_wire import PROTOCOL_VERSION, access, events, layout, proof, session_keys, token
-from dewarlog_wire.frame import parse_frame
-from memory_board import DEVICE_ID, DEVICE_KEY, LOG_ID, MemoryDevice, guard_of
-from test_server import DATA, Out, Talk, error_of, hash_body, hello, payload, read_body
+from memory_board import DEVICE_ID, DEVICE_KEY, LOG_ID
+from test_server import DATA, Talk, error_of, hash_body, payload, read_body
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -376,7 +375,7 @@ def test_coming_back_is_no_way_round_the_wait(how: str) -> None:
         guest.server = Server(
             guest.store,  # type: ignore[arg-type]
             guest.device,  # type: ignore[arg-type]
-            guest.server._guard,
+            guest.guard,
             lambda count: b"m" * count,
             in_hand=True,
         )
@@ -422,7 +421,7 @@ def test_every_attempt_counts_and_the_powers_of_two_are_logged() -> None:
 def test_the_count_of_failures_ends_at_its_field() -> None:
     """65535 or more."""
     guest = Guest()
-    guard = guest.server._guard
+    guard = guest.guard
     guard.failures = 65534
 
     guess(guest)
@@ -870,7 +869,7 @@ def crc(data: bytes) -> int:
 
 
 def pull(guest: Guest, offset: int) -> tuple[list[tuple[int, int, bytes]], bytes, tuple[int, ...]]:
-    """Read from `offset` on; return (frames, plain bytes, END's values), with every tag checked."""
+    """Read from `offset` on; return (frames, plain bytes, END's values); checks every tag."""
     assert guest.keys is not None
     keys = guest.keys
     guest.read(offset, prefix_crc32=crc(DATA[:offset]))

@@ -35,7 +35,7 @@ NOTED = "access"
 class Board:
     """A desk with its audit over a real log, and a server for each link."""
 
-    def __init__(self, root: Path, lock: bool = False) -> None:
+    def __init__(self, root: Path, *, lock: bool = False) -> None:
         document = default_document()
         document["access"] = {"lock": lock}
         config = parse_config(document)

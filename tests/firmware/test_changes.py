@@ -1,4 +1,4 @@
-"""What is not as it was: settings against the run before, and the firmware against the last boot."""
+"""What is not as it was: settings against the run before, firmware against the last boot."""
 
 from __future__ import annotations
 

@@ -273,8 +273,8 @@ def test_a_confirmed_log_leaves_next_to_no_backlog(board: Board) -> None:
 )
 def test_a_sealing_key_is_given_where_there_is_one(
     board: Board,
-    key: Any,
-    given: object,  # noqa: ANN401 - stands for SealKey
+    key: Any,  # noqa: ANN401 - stands for SealKey
+    given: object,
 ) -> None:
     """Index 0: it is lost."""
     board.app.seal_key = key

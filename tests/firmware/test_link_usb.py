@@ -14,13 +14,12 @@ from dewarlog_firmware.server import Server
 from dewarlog_wire import PROTOCOL_VERSION, layout
 from dewarlog_wire.frame import FrameReader, encode_serial_in
 from memory_board import (
-    DEVICE_ID,
     Console,
     MemoryDevice,
     MemoryStore,
     StoredRun,
-    usb_link_on,
     guard_of,
+    usb_link_on,
 )
 
 if TYPE_CHECKING:

@@ -5,17 +5,17 @@ from __future__ import annotations
 import runpy
 import sys
 import types
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import micropython
 import pytest
 
-import micropython
 from dewarlog_firmware import lock as lock_module
 from dewarlog_firmware.lock import Lock, leave, start
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 CTRL_C, NOBODY = 3, -1
 
@@ -96,8 +96,7 @@ def _open(lock: Lock) -> None:
 @pytest.mark.parametrize("data", [b"", b"\0\0", b"\0\0\0\0\0\1", b"\1\0abcd", bytes(7), bytes(99)])
 def test_a_file_that_cannot_be_read_means_locked(path: str, data: bytes) -> None:
     """The safe side: the admin key opens it."""
-    with open(path, "wb") as file:
-        file.write(data)
+    Path(path).write_bytes(data)
 
     lock = Lock(path)
 
@@ -108,14 +107,12 @@ def test_a_file_that_cannot_be_read_means_locked(path: str, data: bytes) -> None
 def test_every_flipped_bit_of_a_kept_lock_is_seen(path: str) -> None:
     """No single bit opens a locked board."""
     Lock(path).set(locked=True)
-    with open(path, "rb") as file:
-        kept = file.read()
+    kept = Path(path).read_bytes()
 
     for bit in range(8 * len(kept)):
         bent = bytearray(kept)
         bent[bit // 8] ^= 1 << bit % 8
-        with open(path, "wb") as file:
-            file.write(bent)
+        Path(path).write_bytes(bent)
         assert Lock(path).is_locked
 
 

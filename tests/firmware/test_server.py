@@ -60,10 +60,11 @@ class Talk:
     ) -> None:
         self.store = MemoryStore({1: StoredRun([data])})
         self.device = MemoryDevice()
+        self.guard = guard_of(self.device)
         self.server = Server(
             self.store,  # type: ignore[arg-type]
             self.device,  # type: ignore[arg-type]
-            guard_of(self.device),
+            self.guard,
             lambda count: b"n" * count,
             in_hand=in_hand,
         )

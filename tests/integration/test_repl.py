@@ -11,7 +11,7 @@ import sys
 import time
 import tty
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import pytest
 
@@ -144,7 +144,7 @@ class Admin:
         self._keys: session_keys.SessionKeys | None = None
         self._counter = 0
 
-    def __enter__(self) -> Admin:
+    def __enter__(self) -> Self:
         """Take the port and say HELLO."""
         self._link.open()
         hello = struct.pack(layout.HELLO.format, PROTOCOL_VERSION, 0, 4096, random.randbytes(8))
@@ -224,7 +224,7 @@ CLAIMED, LOCKED = layout.ACCESS_IS_CLAIMED, layout.ACCESS_IS_LOCKED
 def test_a_locked_board_gives_nobody_its_prompt_until_its_admin_opens_it(
     board: SimBoard, tmp_path: Path
 ) -> None:
-    """mpremote gets nothing, Ctrl-C and every other key change nothing, a power cut neither."""
+    """Mpremote gets nothing, Ctrl-C and every other key change nothing, a power cut neither."""
     secret = _give_admin_key(board)
     assert _set_lock(board, secret, 1) == CLAIMED | LOCKED
     _mpremote_is_kept_out(board)
@@ -232,6 +232,8 @@ def test_a_locked_board_gives_nobody_its_prompt_until_its_admin_opens_it(
     assert b">" not in _type(board, keys, b">>>", 2)
     board.cut_power(1)
     assert b">" not in _type(board, b"\x03" * 2000, b">>>", 6)
+    with Admin(board) as stranger:
+        assert stranger.access() == CLAIMED | LOCKED
     _wait_until_recording(board, tmp_path / "second")
     assert _set_lock(board, secret, 0) == CLAIMED
     assert STOPPED in _type(board, b"\x03", b">>> ")
