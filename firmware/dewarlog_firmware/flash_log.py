@@ -132,6 +132,7 @@ class FlashLog:
         """Find the run that was open when the board stopped; None when there is none.
 
         A run whose state file is unreadable is left alone, never reopened: its log stays as it is.
+        One whose first block was not stored is removed: it would never say what it is a log of.
         """
         runs = self.runs()
         if not runs:
@@ -139,8 +140,17 @@ class FlashLog:
         state = self.read_state(runs[-1])
         if state is None or state.closed:
             return None
+        if self._is_bare(runs[-1]):
+            self.remove_run(runs[-1])
+            return None
         self.run = runs[-1]
         return state
+
+    def _is_bare(self, run: int) -> bool:
+        """Tell whether nothing of a run is stored but its state."""
+        if _exists(self._folder(run) + "/journal"):
+            return False
+        return not any(os.stat(self._segment_path(run, n))[6] for n in self.segments(run))
 
     def close_run(self, keep_journal: bool = False) -> None:
         """Mark the open run as closed; its log never grows again.

@@ -35,10 +35,14 @@ from dewarlog_wire import layout, seal
 from dewarlog_wire.crc import crc32
 
 try:
-    from dewarlog_firmware.wiped_hmac import hmac_into, wipe
+    from dewarlog_firmware.wiped_hmac import agrees, hmac_into, wipe
 except (ImportError, SyntaxError):  # no machine code on this port
     hmac_into = None
     wipe = None
+else:
+    # Compiled for a processor that no test here has: asked once a boot, a few ms.
+    if not agrees():
+        hmac_into = None
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
