@@ -220,6 +220,10 @@ class Desk:
         """Return the board's count of milliseconds."""
         return self._app.board.ticks_ms()
 
+    def uptime_s(self) -> int:
+        """Return for how many seconds the board has been up."""
+        return self._app.now()[0]
+
     def clock(self) -> tuple:
         """Return what the clock says: (UTC, state)."""
         return self._app.chips.read_clock()

@@ -248,6 +248,10 @@ class MemoryDevice:
         """End the run."""
         self.stopped = True
 
+    def uptime_s(self) -> int:
+        """Return a time that the test moves."""
+        return self.now_ms // 1000
+
     def clock(self) -> tuple[int, int]:
         """Return what the clock says."""
         unset = self.utc_s == layout.UTC_UNKNOWN

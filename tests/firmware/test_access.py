@@ -661,34 +661,69 @@ def time_body(utc_s: int) -> bytes:
     return struct.pack(layout.TIME.format, utc_s, 0, 40)
 
 
-def test_a_tokens_holder_moves_the_clock_by_little_and_not_by_many_little_steps() -> None:
-    """Else he could keep his token for ever; the key itself may, and ends the count."""
+def holder_of(caveats: bytes) -> Guest:
+    """Return a token's holder at a board whose clock is set."""
     guest = guest_at()
-    guest.prove(COURIER, ID + before(UTC_S + 9))
+    guest.prove(COURIER, caveats)
+    return guest
+
+
+def test_a_tokens_holder_moves_the_clock_by_little_and_not_by_many_little_steps() -> None:
+    """Else he could keep his token for ever."""
+    guest = holder_of(ID + before(UTC_S + 999))
     codes: list[int] = []
-    for step_s in (-TOKEN_CLOCK_S - 1, -200, -100, -1, 50):
-        codes.append(guest.code(layout.MSG_TIME, time_body(guest.device.utc_s + step_s)))
+    for at_s in (-TOKEN_CLOCK_S - 1, TOKEN_CLOCK_S + 1, -200, -300, -301, -500, 300):
+        codes.append(guest.code(layout.MSG_TIME, time_body(UTC_S + at_s)))
         if not codes[-1]:
-            guest.device.utc_s += step_s
+            guest.device.utc_s = UTC_S + at_s
+
     refused = layout.ERROR_NOT_ALLOWED
+    assert codes == [refused, refused, 0, 0, refused, refused, 0]
+
+
+def test_steps_told_before_the_clock_has_moved_are_no_way_round() -> None:
+    """It is set up to a second after it was told: ahead and back at once moves nothing."""
+    guest = holder_of(ID)
+    for at_s in (300, 0, -300):
+        assert guest.code(layout.MSG_TIME, time_body(UTC_S + at_s)) == 0
+    guest.device.utc_s = UTC_S - 300
+
+    assert guest.code(layout.MSG_TIME, time_body(UTC_S - 600)) == layout.ERROR_NOT_ALLOWED
+
+
+def test_time_goes_on_while_a_holder_waits() -> None:
+    """A day later the true time is no step."""
+    guest = holder_of(ID)
+    guest.code(layout.MSG_TIME, time_body(UTC_S + 100))
+    guest.device.now_ms += 86_400_000
+    guest.device.utc_s = UTC_S + 100 + 86_400
+
+    assert guest.code(layout.MSG_TIME, time_body(UTC_S + 86_400 + 300)) == 0
+    assert guest.code(layout.MSG_TIME, time_body(UTC_S + 86_400 + 301)) != 0
+
+
+def test_the_key_itself_sets_the_clock_by_which_holders_are_measured() -> None:
+    """Even where the clock has not moved yet."""
+    guest = holder_of(ID)
+    guest.code(layout.MSG_TIME, time_body(UTC_S + 300))
     guest.greet()
     guest.prove(COURIER)
-    by_key = guest.code(layout.MSG_TIME, time_body(5))
+    by_key = guest.code(layout.MSG_TIME, time_body(UTC_S + 5000))
     guest.greet()
-    guest.device.utc_s = UTC_S
-    guest.prove(COURIER, ID + before(UTC_S + 9))
+    guest.prove(COURIER, ID)
 
-    assert codes == [refused, 0, 0, refused, 0]
     assert by_key == 0
-    assert guest.code(layout.MSG_TIME, time_body(UTC_S + TOKEN_CLOCK_S)) == 0
+    assert guest.code(layout.MSG_TIME, time_body(UTC_S + 5300)) == 0
+    assert guest.code(layout.MSG_TIME, time_body(UTC_S)) == layout.ERROR_NOT_ALLOWED
 
 
 def test_a_tokens_holder_sets_a_clock_that_is_not_set() -> None:
-    """A token with a time does not hold then; one without may."""
+    """A token with a time does not hold then; one without may, once."""
     guest = guest_at(layout.UTC_UNKNOWN)
     guest.prove(COURIER, ID)
 
     assert guest.code(layout.MSG_TIME, time_body(UTC_S)) == 0
+    assert guest.code(layout.MSG_TIME, time_body(UTC_S + 301)) == layout.ERROR_NOT_ALLOWED
 
 
 # --- tags ----------------------------------------------------------------------------------------

@@ -279,6 +279,8 @@ def test_dates_are_midnight_utc(text: str, utc_s: int | None) -> None:
         ("radio.advertise_ms", 99),
         ("radio.advertise_ms", 10001),
         ("tilt.period_s", 601),
+        ("access.lock", 1),
+        ("access.lock", "yes"),
     ],
 )
 def test_value_out_of_range_is_refused_with_its_place(field: str, value: object) -> None:
