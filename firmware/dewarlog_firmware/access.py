@@ -70,8 +70,8 @@ UNPROVEN, PROVEN, PROOF_REFUSED, TOKEN_REFUSED, LOCKED_OUT = range(5)  # ACCESS_
 LINK_USB, LINK_RADIO = range(2)  # LINK_NAMES
 FAILURES_MAX = const(0xFFFF)
 WAIT_MAX_MS = const(16000)
-# How far holders of tokens may move a clock that is set, in all of their requests since a host that
-# needed no token set it: a token ends by this clock, and many small steps are one large one.
+# How far holders of tokens may move a clock that is set, in all of their requests since a host
+# that needed no token set it: a token ends by this clock, and many small steps are one large one.
 TOKEN_CLOCK_S = const(300)
 _TICKS_MASK = const(0x3FFFFFFF)
 _NO_TOKEN = bytes(8)

@@ -424,7 +424,8 @@ class App:
     def _note_changes(self, former: "tuple | None", sections: list) -> None:
         """Record what is not as it was: another firmware, and settings unlike the run before's.
 
-        Memory that is full ends the list, never the boot.
+        Memory that is full ends the list, never the boot. A firmware is remembered once the log
+        has it; settings become durable with the first sample.
         """
         file = FirmwareFile(FIRMWARE_PATH, _versions())
         before = file.before()
@@ -434,7 +435,8 @@ class App:
             if former is not None:
                 for body in changed_settings(former[0], former[1], sections):
                     self.logbook.record(layout.KIND_SETTING, body)
-            self.logbook.commit()
+            if before is not None:
+                self.logbook.commit()
         except OSError as error:
             if error.args[0] != ENOSPC:
                 raise

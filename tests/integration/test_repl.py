@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import os
-import random
 import select
-import struct
 import subprocess
 import sys
 import time
 import tty
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from dewarlog.link.usb import UsbLink
 from dewarlog.records import BootEvent, GapEvent
-from dewarlog_wire import PROTOCOL_VERSION, layout, proof, session_keys
+from dewarlog_wire import layout
 from line import COMMAND_S, check, profile_file, pull, scenario_file
+from owner import Owner
 from simboard.launch import SimBoard, start
 
 if TYPE_CHECKING:
@@ -135,70 +133,17 @@ def test_ctrl_c_says_what_it_did_and_the_run_stays_open(board: SimBoard, tmp_pat
 
 
 # --- a locked board ------------------------------------------------------------------------------
-class Admin:
-    """The owner of a board at its port, who speaks for himself: HELLO, AUTH, tagged requests."""
-
-    def __init__(self, board: SimBoard) -> None:
-        self._link = UsbLink(board.pty)
-        self._seq = random.randrange(256)
-        self._keys: session_keys.SessionKeys | None = None
-        self._counter = 0
-
-    def __enter__(self) -> Self:
-        """Take the port and say HELLO."""
-        self._link.open()
-        hello = struct.pack(layout.HELLO.format, PROTOCOL_VERSION, 0, 4096, random.randbytes(8))
-        self._greeting = (hello, self.ask(layout.MSG_HELLO, hello))
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Give the port back."""
-        self._link.close()
-
-    def ask(self, kind: int, body: bytes = b"") -> bytes:
-        """Ask once a second until it is answered; return the reply's body without its tag."""
-        self._seq = (self._seq + 1) % 256
-        tagged = body
-        if self._keys is not None:
-            self._counter += 1
-            tagged += self._keys.tag(session_keys.HOST, self._counter, kind, self._seq, body)
-        deadline_s = time.monotonic() + COMMAND_S
-        while time.monotonic() < deadline_s:
-            self._link.send(kind, self._seq, tagged)
-            frame = self._link.receive(1)
-            while frame is not None:
-                if frame.seq == self._seq and frame.kind == kind | layout.REPLY:
-                    reply = bytes(frame.body)
-                    return reply if self._keys is None else reply[: -layout.SESSION_TAG.size]
-                assert frame.seq != self._seq, f"refused: {bytes(frame.body)!r}"
-                frame = self._link.receive(1)
-        pytest.fail("the board does not answer")
-
-    def prove(self, secret: bytes) -> None:
-        """Prove to have the admin key."""
-        said = proof.transcript(*self._greeting, layout.KEY_ADMIN, 0)
-        given = proof.host_proof(secret, said)
-        auth = struct.pack(layout.AUTH.format, layout.KEY_ADMIN, 0, given)
-        assert self.ask(layout.MSG_AUTH, auth) == proof.board_proof(secret, said)
-        self._keys = session_keys.SessionKeys(secret, said)
-
-    def access(self) -> int:
-        """Return the ACCESS_IS_* bits of STATUS."""
-        reply = self.ask(layout.MSG_STATUS)
-        return reply[layout.STATUS_REPLY.offset_of("access")]
-
-
 def _set_lock(board: SimBoard, secret: bytes, state: int) -> int:
     """Lock the board or open it as its admin; return what STATUS then says of access."""
-    with Admin(board) as admin:
-        admin.prove(secret)
-        admin.ask(layout.MSG_LOCK, bytes((state,)))
-        return admin.access()
+    with Owner(board) as owner:
+        owner.prove(secret)
+        owner.ask(layout.MSG_LOCK, bytes((state,)))
+        return owner.access()
 
 
 def _give_admin_key(board: SimBoard) -> bytes:
-    with Admin(board) as admin:
-        return admin.ask(layout.MSG_KEY, bytes((layout.KEY_ADMIN,)))
+    with Owner(board) as owner:
+        return owner.ask(layout.MSG_KEY, bytes((layout.KEY_ADMIN,)))
 
 
 def _mpremote_is_kept_out(board: SimBoard) -> None:
@@ -232,7 +177,7 @@ def test_a_locked_board_gives_nobody_its_prompt_until_its_admin_opens_it(
     assert b">" not in _type(board, keys, b">>>", 2)
     board.cut_power(1)
     assert b">" not in _type(board, b"\x03" * 2000, b">>>", 6)
-    with Admin(board) as stranger:
+    with Owner(board) as stranger:
         assert stranger.access() == CLAIMED | LOCKED
     _wait_until_recording(board, tmp_path / "second")
     assert _set_lock(board, secret, 0) == CLAIMED
@@ -269,8 +214,8 @@ def test_a_locked_board_whose_firmware_fails_starts_over_and_says_why(
     with start(scenario, real_time=True, profile=profile, main=main) as board:
         _wait_until_recording(board, tmp_path / "first")
         time.sleep(12)
-        with Admin(board) as admin:
-            assert admin.access() == CLAIMED | LOCKED
+        with Owner(board) as owner:
+            assert owner.access() == CLAIMED | LOCKED
         (log,) = pull(board.pty, tmp_path / "archive", "--no-tell-time")["logs"]
     judged = check(Path(log["path"]))
     assert judged.checked["intact"] is True
