@@ -8,6 +8,8 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dewarlog_firmware.access import (
     LOCKED_OUT,
@@ -1009,3 +1011,52 @@ def test_a_signature_whose_host_has_gone_is_told_to_nobody() -> None:
 
     assert guest.settle() == []
     assert guest.device.signing is not None
+
+
+# --- anything at all -----------------------------------------------------------------------------
+FRAMES = st.lists(
+    st.tuples(
+        st.one_of(st.integers(0, 255), st.sampled_from(sorted(access.NEEDS))),
+        st.integers(0, 255),
+        st.one_of(
+            st.binary(max_size=236),
+            st.sampled_from(list(REQUESTS.values())),
+            st.binary(max_size=200).map(
+                lambda rest: struct.pack(layout.AUTH.format, COURIER, 0, bytes(16)) + rest
+            ),
+        ),
+    ),
+    max_size=20,
+)
+
+
+@given(frames=FRAMES, key=st.sampled_from([0, READER, ADMIN]), flags=st.sampled_from([0, 1]))
+def test_no_frames_of_a_stranger_do_what_takes_a_proof(
+    frames: list[tuple[int, int, bytes]], key: int, flags: int
+) -> None:
+    """Over the air, before a conversation is proven or in the middle of it; none raises."""
+    guest = Guest()
+    guest.device.lock.is_locked = True
+    if key:
+        guest.prove(key, flags=flags)
+    for kind, seq, body in frames:
+        guest.server.handle(kind, seq, body)
+        guest.settle(10_000)
+
+    device = guest.device
+    done = (device.time_set, device.radio_told, device.marks, device.handoffs, device.acknowledged)
+    assert done == (None, None, [], [], [])
+    assert not device.stopped
+    assert device.lock.is_locked
+    assert guest.store.opened == []
+
+
+@given(body=st.binary(min_size=18, max_size=236), flags=st.sampled_from([0, 1]))
+def test_no_auth_is_taken_for_a_proof_that_is_none(body: bytes, flags: int) -> None:
+    """Whatever stands in it, and behind it."""
+    guest = Guest()
+    guest.server.handle(layout.MSG_AUTH, 1, bytes((COURIER, flags)) + body[2:])
+    guest.settle()
+
+    assert guest.out.frames[-1][0] == layout.MSG_ERROR
+    assert not guest.server._visitor.is_proven  # noqa: SLF001 - who the board takes it for

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from dewarlog.records import AccessEvent, ClockSync, FirmwareEvent, PullEvent, SignatureEvent
+from dewarlog.records import (
+    AccessEvent,
+    ClockSync,
+    FirmwareEvent,
+    PullEvent,
+    SignatureEvent,
+    StopEvent,
+)
 from dewarlog_wire import layout, proof
 from line import check, pull, scenario_file
 from owner import Owner
@@ -82,3 +89,18 @@ def test_an_owner_has_a_proven_word_with_a_whole_board(tmp_path: Path, flags: in
     assert (access.result, access.key) == (layout.ACCESS_PROVEN, layout.KEY_ADMIN)
     assert (signed.nonce, signed.signature) == (nonce, signature)
     assert judged.checked["coverage"]["gaps"] == []
+
+
+def test_who_ends_a_run_is_said_before_its_end(tmp_path: Path) -> None:
+    """STOP is recorded behind its answer; a confirmation of the closed run adds nothing."""
+    with start(scenario_file(tmp_path, "30 min"), serve=True) as board:
+        board.wait_serving()
+        with Owner(board) as owner:
+            owner.ask(layout.MSG_STOP)
+        (log,) = pull(board.pty, tmp_path / "archive")["logs"]
+    judged = check(Path(log["path"]))
+    access, stop = judged.events[-2:]
+    assert isinstance(access, AccessEvent)
+    assert (access.result, access.link) == (layout.ACCESS_OPEN, 0)
+    assert isinstance(stop, StopEvent)
+    assert stop.cause == 0
