@@ -68,6 +68,10 @@ _STATE_HEAD_BYTES = 3
 # Room kept for one full journal, one full block and the last words when memory runs out.
 RESERVE_BYTES = 112 * 1024
 _LAST_WORDS_BYTES = 16 * 1024
+# The pin behind a custody event, and an access event that may come before it, holder and all.
+_BESIDE_CUSTODY_BYTES = (
+    2 * layout.EVENT_HEAD.size + layout.EVENT_PIN.size + layout.EVENT_ACCESS.size + 33
+)
 
 
 class Recovery:
@@ -355,8 +359,7 @@ class Logbook:
 
     def record_custody(self, body: bytes) -> None:
         """Add a custody event, and behind it the head the log had then; both durable on return."""
-        pin_bytes = layout.EVENT_HEAD.size + layout.EVENT_PIN.size
-        if not self.recorder.fits_event(len(body) + pin_bytes):
+        if not self.recorder.fits_event(len(body) + _BESIDE_CUSTODY_BYTES):
             self.seal()
         self.commit()  # so that both fit the journal's buffer, and one commit
         self.record(layout.KIND_CUSTODY, body)

@@ -201,3 +201,30 @@ def test_a_seed_of_another_length_is_none() -> None:
     for seed in (b"", bytes(31), bytes(33)):
         with pytest.raises(ValueError, match="32"):
             Ed25519(seed)
+
+
+def test_a_signature_takes_a_bounded_heap_and_gives_it_back(micropython: MicroPython) -> None:
+    """16 KB while it is made, on the 64-bit build whose words are twice a board's."""
+    done = micropython(
+        """
+import gc
+from dewarlog_firmware.ed25519 import Ed25519
+key = Ed25519(bytes(32))
+key.begin(bytes(98))
+while not key.step():
+    pass
+gc.collect()
+before = gc.mem_alloc()
+most = 0
+key.begin(bytes(98))
+while not key.step():
+    gc.collect()
+    most = max(most, gc.mem_alloc() - before)
+gc.collect()
+print(most, gc.mem_alloc() - before)
+"""
+    )
+
+    most, left = map(int, done.stdout.split())
+    assert most <= 16 * 1024
+    assert left <= 256

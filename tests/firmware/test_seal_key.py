@@ -72,8 +72,8 @@ def test_a_cut_at_any_operation_leaves_one_state_and_no_older(
     assert int(cuts.removesuffix(" cuts")) * step >= OPERATIONS_MIN
 
 
-def test_one_seal_in_fifteen_erases(micropython: MicroPython) -> None:
-    """The two blocks take turns: 60 seals are 4 erases, 2 of each."""
+def test_a_seal_costs_two_programs_and_one_in_fifteen_an_erase(micropython: MicroPython) -> None:
+    """Next state in, old one over; the two blocks take turns, 60 seals are 2 erases of each."""
     shown = on_board(
         micropython,
         """
@@ -81,14 +81,18 @@ def test_one_seal_in_fifteen_erases(micropython: MicroPython) -> None:
         for _ in range(15):
             key.move_on()
         before = list(nor.erases)
+        costs = set()
         for _ in range(60):
+            operations, erases = nor.operations, sum(nor.erases)
             key.move_on()
+            costs.add((nor.operations - operations, sum(nor.erases) - erases))
+        show(sorted(costs))
         show(sorted([a - b for a, b in zip(nor.erases, before) if a != b]))
         show(key.index)
         """,
     )
 
-    assert shown == [[2, 2], 76]
+    assert shown == [[[2, 0], [4, 1]], [2, 2], 76]
 
 
 # --- what a boot finds --------------------------------------------------------------------------
@@ -210,6 +214,65 @@ def test_flash_that_takes_no_state_loses_the_key_and_says_so(micropython: MicroP
 
     lost = layout.SEAL_KEY_STATE_NAMES.index("lost")
     assert shown == [[3, lost, 0, True], [1, 2, 3, 0]]
+
+
+def test_damage_gives_the_state_back_or_loses_it(micropython: MicroPython) -> None:
+    """Whatever stands in the key's blocks: never another state, never an error, always a boot."""
+    shown = on_board(
+        micropython,
+        """
+        for _ in range(20):
+            book.key.move_on()
+        whole = bytes(nor.data)
+        starts = [nor.data.find(mark) for mark in book.key._marks]
+        wanted = (book.key.index, bytes(book.key.secret))
+        outcomes = {}
+        for case in range(300):
+            nor.data[:] = whole
+            noise = draw(31)
+            for number in range(1 + noise[0] % 24):
+                place = starts[noise[number] & 1] + (noise[number + 1] * 17 + 256 * number) % 4096
+                was = nor.data[place]
+                nor.data[place] = noise[number + 2] if case & 1 else was & noise[number]
+            if case % 10 == 0:
+                nor.data[starts[1] : starts[1] + 4096] = bytes(4096)
+            book = again()
+            key = book.key
+            if key.index:
+                assert (key.index, bytes(key.secret)) == wanted, case
+            outcomes[key.state] = outcomes.get(key.state, 0) + 1
+            index = key.index
+            for _ in range(20):
+                if key.index:
+                    key.move_on()
+            assert key.index == (index + 20 if index else 0), case
+        show(sorted(outcomes))
+        """,
+    )
+
+    assert shown == [[layout.SEAL_KEY_STATE_NAMES.index(name) for name in ("in use", "lost")]]
+
+
+def test_a_port_without_machine_code_seals_the_same(micropython: MicroPython) -> None:
+    """By hashlib, whose objects keep what they hashed: the bytes do not differ."""
+    shown = on_board(
+        micropython,
+        """
+        from dewarlog_firmware import seal_key
+        begin(book)
+        book.seal()
+        seal_key.hmac_into = seal_key.wipe = None
+        book = again()
+        book.flash.open_run()
+        book.resume()
+        for _ in range(17):
+            book.emit(layout.KIND_SUPPLY, (3300, 0))
+            book.seal()
+        show(seals(book, draw))
+        """,
+    )
+
+    assert shown == [list(range(1, 20))]
 
 
 # --- the hash -----------------------------------------------------------------------------------
