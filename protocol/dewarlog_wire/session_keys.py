@@ -12,6 +12,8 @@ from dewarlog_wire.proof import hmac_sha256, same
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     Readable = bytes | bytearray | memoryview
 
 HOST = 0  # who tags, and what is enciphered: a request
@@ -23,13 +25,31 @@ _STREAM_BYTES = 32
 _PURPOSES = (b"dewarlog session host", b"dewarlog session board", b"dewarlog session secret")
 _TAG_HEAD = "<BBI"
 _STREAM_HEAD = "<BII"
+_KEY_BYTES = 32
+
+
+def xor_into(target: "bytearray | memoryview", at: int, stream: bytes, part: int) -> None:
+    """XOR bytes of `stream` into `target` from `at` on.
+
+    `part` is the first of them, and 256 x how many: a machine-code twin takes four arguments.
+    """
+    skip = part & 0xFF
+    for index in range(part >> 8):
+        target[at + index] ^= stream[skip + index]
 
 
 class SessionKeys:
-    """The keys of one conversation. `secret` and `said` are those of AUTH (proof.transcript)."""
+    """The keys of one conversation. `secret` and `said` are those of AUTH (proof.transcript).
 
-    def __init__(self, secret: bytes, said: bytes) -> None:
-        self._keys = tuple([hmac_sha256(secret, purpose + said) for purpose in _PURPOSES])
+    `xor` is `xor_into`, or its machine-code twin where a board has one.
+    """
+
+    def __init__(self, secret: bytes, said: bytes, xor: "Callable[..., None]" = xor_into) -> None:
+        self._xor = xor
+        keys = [hmac_sha256(secret, purpose + said) for purpose in _PURPOSES]
+        self._keys = keys[:2]
+        # What a block of the key stream is the hash of, made once: a board hashes 128 a frame.
+        self._block = bytearray(keys[2]) + bytearray(struct.calcsize(_STREAM_HEAD))
 
     def tag(
         self, sender: int, counter: int, kind: int, seq: int, body: "Readable", more: bytes = b""
@@ -64,13 +84,14 @@ class SessionKeys:
         `use` is HOST, BOARD or END for a frame's body, DATA for the bytes of the transfer that the
         READ of this counter began; `offset` counts from their first byte.
         """
-        key = self._keys[2]
+        block = self._block
         at = 0
         count = len(buffer)
         while at < count:
-            number, skip = divmod(offset + at, _STREAM_BYTES)
-            stream = sha256(key + struct.pack(_STREAM_HEAD, use, counter, number)).digest()
+            skip = (offset + at) % _STREAM_BYTES
+            number = (offset + at) // _STREAM_BYTES
+            struct.pack_into(_STREAM_HEAD, block, _KEY_BYTES, use, counter, number)
+            stream = sha256(block).digest()
             here = min(_STREAM_BYTES - skip, count - at)
-            for index in range(here):
-                buffer[at + index] ^= stream[skip + index]
+            self._xor(buffer, at, stream, skip | here << 8)
             at += here

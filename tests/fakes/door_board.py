@@ -15,7 +15,7 @@ from dewarlog_firmware.server import Server
 from dewarlog_wire import block, events, layout, proof
 from dewarlog_wire.errors import BlockError
 from log_writer import LogWriter
-from memory_board import Clock, MemoryDevice, MemoryLink, MemoryStore, StoredRun
+from memory_board import Clock, MemoryDevice, MemoryLink, MemoryStore, StoredRun, guard_of
 from trips import trip
 
 if TYPE_CHECKING:
@@ -138,8 +138,8 @@ class DoorLink(MemoryLink):
         self.door = DoorDevice(self.store, device_id, device_key)
         server = Server(
             self.store,  # type: ignore[arg-type]
-            self.door,
-            device_id,
+            self.door,  # type: ignore[arg-type]
+            guard_of(self.door, device_id),
             random.Random(3).randbytes,
             in_hand=in_hand,
         )

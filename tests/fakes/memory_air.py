@@ -25,7 +25,7 @@ from dewarlog.link.radio import Backends
 from dewarlog_firmware.server import Server
 from dewarlog_wire import FORMAT_VERSION, PROTOCOL_VERSION, layout
 from dewarlog_wire.frame import PieceReader, encode_short_data
-from memory_board import DEVICE_ID, MemoryDevice, MemoryStore
+from memory_board import DEVICE_ID, MemoryDevice, MemoryStore, guard_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -92,8 +92,8 @@ class MemoryPeripheral:
         self.device = MemoryDevice()
         self.server = Server(
             store or MemoryStore({}),  # type: ignore[arg-type]
-            self.device,
-            device_id,
+            self.device,  # type: ignore[arg-type]
+            guard_of(self.device, device_id),
             bytes,
             body_max=layout.BLE_BODY_MAX_BYTES,
         )

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from dewarlog.link import Frame
 from dewarlog_firmware import link_usb
+from dewarlog_firmware.access import Guard
 from dewarlog_firmware.server import Server
 from dewarlog_wire import block, events, layout, proof, session
 from dewarlog_wire.errors import BlockError
@@ -23,6 +24,8 @@ from dewarlog_wire.frame import FrameReader, encode_serial_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+
+    from dewarlog_firmware.access import Visitor
 
 DEVICE_ID = bytes.fromhex("e660583883724b2f")
 LOG_ID = bytes.fromhex("00112233445566aa")
@@ -147,18 +150,58 @@ class MemoryStore:
 
 
 @dataclass
+class MemoryLock:
+    """A lock that keeps no file."""
+
+    is_claimed: bool = False
+    is_locked: bool = False
+    full: bool = False
+
+    def claim(self) -> None:
+        """Be claimed."""
+        if self.full:
+            raise OSError(28, "no space left on device")
+        self.is_claimed = True
+
+    def set(self, *, locked: bool) -> None:
+        """Lock or open."""
+        if self.full:
+            raise OSError(28, "no space left on device")
+        self.is_locked = locked
+
+
+@dataclass
 class MemoryDevice:
     """The rest of the board."""
 
     time_set: tuple[int, int, int] | None = None
     marks: list[bytes] = field(default_factory=list[bytes])
     stopped: bool = False
-    features: int = layout.FEATURE_RADIO | layout.FEATURE_HANDOFF | layout.FEATURE_AUTH
+    features: int = (
+        layout.FEATURE_RADIO
+        | layout.FEATURE_HANDOFF
+        | layout.FEATURE_AUTH
+        | layout.FEATURE_SECRET
+        | layout.FEATURE_SIGN
+        | layout.FEATURE_SEAL
+    )
     device_key: bytes = DEVICE_KEY
     chain: bytes = bytes(32)
     handoffs: list[bytes] = field(default_factory=list[bytes])
     radio_told: tuple[int, int] | None = None
     now_ms: int = 5000
+    utc_s: int = layout.UTC_UNKNOWN
+    open_log_id: bytes = LOG_ID
+    lock: MemoryLock = field(default_factory=MemoryLock)
+    attempts: list[tuple[int, int, int, bytes, str, int]] = field(
+        default_factory=list[tuple[int, int, int, bytes, str, int]]
+    )
+    """(result, link, key, token id, holder, failures) of each that the log would hold."""
+    acknowledged: list[bytes] = field(default_factory=list[bytes])
+    sealing: tuple[int, bytes] | None = (41, b"s" * 32)
+    signing: tuple[Visitor, tuple[object, ...]] | None = None
+    sign_polls: int = 0
+    """How often a signature is asked for before it is there."""
 
     def ticks_ms(self) -> int:
         """Return a time that the test moves."""
@@ -204,6 +247,75 @@ class MemoryDevice:
     def stop(self) -> None:
         """End the run."""
         self.stopped = True
+
+    def uptime_s(self) -> int:
+        """Return a time that the test moves."""
+        return self.now_ms // 1000
+
+    def clock(self) -> tuple[int, int]:
+        """Return what the clock says."""
+        unset = self.utc_s == layout.UTC_UNKNOWN
+        return self.utc_s, layout.CLOCK_UNSET if unset else layout.CLOCK_OK
+
+    def log_id(self) -> bytes:
+        """Return the id of the open run."""
+        return self.open_log_id
+
+    def note_access(self, visitor: Visitor, result: int, failures: int) -> None:
+        """Take note of an attempt."""
+        key = visitor.key or visitor.tried
+        token_id, holder = visitor.token_id, visitor.holder
+        self.attempts.append((result, visitor.link, key, token_id, holder, failures))
+
+    def note_claimed(self) -> None:
+        """Do nothing: no profile asks for a lock."""
+
+    def acknowledge(self, body: bytes) -> None:
+        """Record that somebody has seen what was raised."""
+        try:
+            events.read_texts_body(layout.KIND_ACKNOWLEDGE, body)
+        except BlockError as error:
+            raise ValueError(str(error)) from None
+        self.acknowledged.append(body)
+
+    def set_lock(self, *, locked: bool) -> None:
+        """Lock or open."""
+        self.lock.set(locked=locked)
+
+    def seal_key(self) -> tuple[int, bytes] | None:
+        """Return the sealing key."""
+        return self.sealing
+
+    def sign(self, visitor: Visitor, run: int, nonce: bytes) -> None:
+        """Begin to sign: what comes is told apart by its nonce, and proves nothing."""
+        if self.signing is not None:
+            raise ValueError("another signature is being made")
+        if run != 1:
+            raise KeyError(run)
+        values = (run, LOG_ID, 3, bytes(32), 60, 500, self.utc_s, self.clock()[1], nonce * 4)
+        self.signing = (visitor, values)
+
+    def public(self, visitor: Visitor) -> None:
+        """Begin to work out the public key."""
+        if self.signing is not None:
+            raise ValueError("another signature is being made")
+        self.signing = (visitor, (b"p" * 32,))
+
+    def signed(self, visitor: Visitor) -> tuple[object, ...] | None:
+        """Return what was signed, after so many polls."""
+        if self.signing is None or self.signing[0] is not visitor:
+            return None
+        self.sign_polls -= 1
+        if self.sign_polls >= 0:
+            return None
+        values = self.signing[1]
+        self.signing = None
+        return values
+
+
+def guard_of(device: MemoryDevice, device_id: bytes = DEVICE_ID) -> Guard:
+    """Return what decides who may do what on this board."""
+    return Guard(device, device_id, device.lock)
 
 
 class Console:
@@ -301,8 +413,8 @@ class MemoryLink:
         self.device = device or MemoryDevice()
         self.server = server or Server(
             store,  # type: ignore[arg-type]
-            self.device,
-            DEVICE_ID,
+            self.device,  # type: ignore[arg-type]
+            guard_of(self.device),
             bytes,
             in_hand=True,
         )

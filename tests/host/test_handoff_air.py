@@ -19,6 +19,7 @@ from dewarlog_firmware.server import Server
 from dewarlog_wire import layout, proof
 from door_board import DEVICE_ID, DEVICE_KEY, DoorDevice, GrowingStore
 from memory_air import Cut, MemoryAir, MemoryPeripheral
+from memory_board import guard_of
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -47,8 +48,8 @@ def dewar(address: str = "C0:00:00:00:00:01", name: str = "dewarlog-0708") -> Me
     found.device = DoorDevice(store, DEVICE_ID, DEVICE_KEY)
     found.server = Server(
         store,  # type: ignore[arg-type]
-        found.device,
-        DEVICE_ID,
+        found.device,  # type: ignore[arg-type]
+        guard_of(found.device, DEVICE_ID),
         random.Random(4).randbytes,
         body_max=layout.BLE_BODY_MAX_BYTES,
     )
