@@ -45,6 +45,7 @@ The tree, with the exit code a command ends with:
     |  `- NotALog                 4   empty, or not a dewarlog log at all
     |- LogInTheWay                2   the file to write is, or is named like, a log
     |- ReceiptDamaged             3   a receipt cannot be read, or not all of it
+    |- CertificateDamaged         3   a device certificate is none
     `- SetUpError                 2   this installation lacks something
        |- ExtraMissing            2   an optional library: the message names the extra
        |- SimulatorMissing        2   the simulated board comes with the source tree only
@@ -642,6 +643,22 @@ class ReceiptDamaged(DewarlogError):
     def __init__(self, path: Path, field: str, reason: str) -> None:
         what = f"its field {field!r} is wrong" if field else "it is no receipt"
         super().__init__(f"{path}: this receipt proves nothing: {what} ({reason}).")
+        self.path = path
+        self.field = field
+        self.reason = reason
+
+
+class CertificateDamaged(DewarlogError):
+    """A file is no device certificate; `field` names what is wrong, empty for the whole file."""
+
+    exit_code = ExitCode.NOT_INTACT
+
+    def __init__(self, path: Path, field: str, reason: str) -> None:
+        what = f"its field {field!r} is wrong" if field else "it is none"
+        super().__init__(
+            f"{path}: this device certificate cannot be used: {what} ({reason}). Get it again from "
+            "whom you trust for it (`dewarlog pair usb:PORT` writes one)."
+        )
         self.path = path
         self.field = field
         self.reason = reason

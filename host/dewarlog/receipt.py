@@ -19,6 +19,7 @@ from dewarlog.errors import ReceiptDamaged
 from dewarlog.readings import LogReader
 from dewarlog.records import Block, HandoffEvent, JournalTail, named, unix_s_of
 from dewarlog.session import Recorded
+from dewarlog.strict_json import NotStrict, read_object
 from dewarlog_wire import layout, proof
 from dewarlog_wire.errors import BlockError
 from dewarlog_wire.events import read_handoff
@@ -135,11 +136,9 @@ def read_receipt(path: Path) -> Receipt:
     with storage(path):
         data = path.read_bytes()
     try:
-        fields = cast("dict[str, Any]", json.loads(data, object_pairs_hook=_only_once))
-    except _Twice as twice:
-        raise ReceiptDamaged(path, str(twice), "it stands there twice") from twice
-    except (ValueError, RecursionError) as error:
-        raise ReceiptDamaged(path, "", "it is not JSON") from error
+        fields = read_object(data)
+    except NotStrict as error:
+        raise ReceiptDamaged(path, error.field, error.reason) from error
     receipt = _receipt_of(path, fields)
     expected = receipt.fields()
     for name, value in expected.items():
@@ -152,19 +151,6 @@ def read_receipt(path: Path) -> Receipt:
         if name not in expected:
             raise ReceiptDamaged(path, name, "no receipt has it")
     return receipt
-
-
-class _Twice(ValueError):
-    """A name stands twice in one object: readers would take either."""
-
-
-def _only_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    made: dict[str, Any] = {}
-    for name, value in pairs:
-        if name in made:
-            raise _Twice(name)
-        made[name] = value
-    return made
 
 
 _HEX_BYTES: Final = {"device_id": 8, "log_id": 8, "tag": proof.SECRET_BYTES, "body": None}
