@@ -171,25 +171,6 @@ class Recorded:
         return packed[: layout.HANDOFF_REPLY.offset_of("tag")]
 
 
-@dataclass(frozen=True, slots=True)
-class Signed:
-    """What SIGN answers: the head of a log, signed by the board, and the nonce that asked for it.
-
-    Its fields are those of SIGN_REPLY, then the nonce.
-    """
-
-    run: int
-    log_id: bytes
-    blocks: int
-    chain: bytes
-    uptime_s: int
-    uptime_ms: int
-    utc_s: int
-    clock_state: int
-    signature: bytes
-    nonce: bytes
-
-
 class Session:
     """Requests over one open link. Every method raises what `request` raises.
 
