@@ -42,6 +42,7 @@ HELLO_GIVE_UP_S = 5.0
 # Between two tries to open a lost link, when the first fails at once.
 REOPEN_EVERY_S = 0.5
 
+SIGNED_TEXT = b"dewarlog head 1"
 LIST_MOST = 255
 # 64 KiB each: 256 MiB, a hundred times the largest board's file system.
 LIST_MAX_FILES = 4096
@@ -90,11 +91,24 @@ class Status:
     ring_high_water: int
     ring_dropped: int
     rules_active: int
+    access: int
+    failures: int
+    key_index: int
 
     @property
     def recording(self) -> bool:
         """True while a run is being recorded."""
         return bool(self.state & layout.STATUS_RECORDING)
+
+    @property
+    def locked(self) -> bool:
+        """True where roles are asked for on every link, and the console has no REPL."""
+        return bool(self.access & layout.ACCESS_IS_LOCKED)
+
+    @property
+    def claimed(self) -> bool:
+        """True once an admin has proven itself to the board."""
+        return bool(self.access & layout.ACCESS_IS_CLAIMED)
 
     @property
     def readings(self) -> tuple[int, int, int, int]:
@@ -169,6 +183,52 @@ class Recorded:
         values = (self.run, self.number, self.uptime_s, self.uptime_ms, b"")
         packed = struct.pack(layout.HANDOFF_REPLY.format, *values)
         return packed[: layout.HANDOFF_REPLY.offset_of("tag")]
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """What SIGN answers: the head of a run and the board's signature over it; and our nonce."""
+
+    run: int
+    log_id: bytes
+    blocks: int
+    chain: bytes
+    uptime_s: int
+    uptime_ms: int
+    utc_s: int
+    clock_state: int
+    signature: bytes
+    nonce: bytes
+
+    def message(self, device_id: bytes) -> bytes:
+        """Return the bytes that the board of this id has signed (protocol/SPEC.md 7.10)."""
+        values = (
+            self.run,
+            self.log_id,
+            self.blocks,
+            self.chain,
+            self.uptime_s,
+            self.uptime_ms,
+            self.utc_s,
+            self.clock_state,
+            b"",
+        )
+        packed = struct.pack(layout.SIGN_REPLY.format, *values)
+        head = packed[: layout.SIGN_REPLY.offset_of("signature")]
+        return SIGNED_TEXT + device_id + head + self.nonce
+
+
+@dataclass(frozen=True, slots=True)
+class SealState:
+    """A state of the sealing key: who holds it could make, and can check, every seal since."""
+
+    key_index: int
+    """Of the block that is sealed by the key of this state."""
+    state: bytes
+
+    def __repr__(self) -> str:
+        """Name the index, never the state."""
+        return f"SealState({self.key_index})"
 
 
 class Session:
