@@ -2,7 +2,7 @@
 
 Takes blocks in the order of the log, with or without a state; gives what each is worth. One HMAC
 moves the state on and two make a tag, each key is used once and in order, so that a year's blocks
-take a fraction of a second. A log that names a key_index far beyond any board's makes it no longer.
+take a fraction of a second. A log that names a key far beyond any board's makes it no longer.
 
 A log may have been sealed by several keys, one after the other: an *epoch* is what one key sealed.
 """
@@ -14,19 +14,18 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
-from dewarlog import words
 from dewarlog.records import SealKeyEvent
 from dewarlog_wire import seal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from dewarlog.records import Block, Event
     from dewarlog.session import SealState
 
 # A block an hour for four centuries: no board seals so many, and they take some seconds here.
 STEPS_MAX: Final = 1 << 22
-_IN_USE, _NEW, _LOST = range(3)
+_NEW, _LOST = 1, 2  # SEAL_KEY_STATE_NAMES
 _KEY: Final = b"dewarlog seal key"
 _NEXT: Final = b"dewarlog seal next"
 
@@ -39,7 +38,6 @@ class Worth(StrEnum):
     UNSEALED = "unsealed"
     BEFORE_STATE = "before the state"
     OTHER_KEY = "another key"
-    NOT_NEXT = "index not next"
     NO_STATE = "no state held"
 
 
@@ -88,23 +86,30 @@ class Seals:
         return any(one.worth is not Worth.UNSEALED for one in self.stretches)
 
 
-class KeyWalk:
+@dataclass(slots=True)
+class _Budget:
+    """How many steps may still be made for this log, over all its epochs."""
+
+    steps: int = STEPS_MAX
+
+
+class _KeyWalk:
     """The tags of one key, index by index; it never goes back."""
 
-    def __init__(self, held: SealState) -> None:
+    def __init__(self, held: SealState, budget: _Budget) -> None:
         self.index = held.key_index
         self._state = bytes(held.state)
-        self._steps_left = STEPS_MAX
+        self._budget = budget
 
     def tag(self, index: int, chain: bytes) -> bytes | None:
         """Return the tag of a chain value; None where the index is behind, or far beyond."""
         steps = index - self.index
-        if not 0 <= steps <= self._steps_left:
+        if not 0 <= steps <= self._budget.steps:
             return None
         for _ in range(steps):
             self._state = hmac.digest(self._state, _NEXT, "sha256")
         self.index = index
-        self._steps_left -= steps
+        self._budget.steps -= steps
         key = hmac.digest(self._state, _KEY, "sha256")
         return hmac.digest(key, chain, "sha256")[: seal.TAG_BYTES]
 
@@ -113,7 +118,7 @@ class KeyWalk:
 class _Epoch:
     """What one key sealed, or a time without one."""
 
-    walk: KeyWalk | None
+    walk: _KeyWalk | None
     stretches: list[Stretch] = field(default_factory=list[Stretch])
     proven: int = 0
     wrong: Trouble | None = None
@@ -160,45 +165,42 @@ class SealCheck:
     def __init__(self, held: SealState | None = None) -> None:
         """Judge by `held`, a state of the board's sealing key; None: look at the numbers alone."""
         self._held = held
+        self._budget = _Budget()
         self._epochs = [self._epoch()]
         self._last: Block | None = None
         self._first_index: int | None = None
         self._new = 0
         self._lost = 0
-        self._untold: list[tuple[int, Trouble]] = []  # what a SEAL_KEY event would explain, by kind
-        self._troubles: list[Trouble] = []
-        self._events = 0
         self._new_first = False
+        self._untold: list[
+            tuple[int, Trouble]
+        ] = []  # what a SEAL_KEY event would explain, by state
+        self._troubles: list[Trouble] = []
 
     def _epoch(self) -> _Epoch:
-        return _Epoch(None if self._held is None else KeyWalk(self._held))
+        return _Epoch(None if self._held is None else _KeyWalk(self._held, self._budget))
 
     def feed(self, block: Block) -> None:
         """Take the next block."""
-        last = self._last
         if block.block_seq == 0:
             self._first_index = block.key_index
-        in_order = True
-        if last is not None:
-            in_order = self._follow(last, block)
-        if in_order:
-            self._epochs[-1].take(block)
-        else:
-            self._epochs[-1].note(Worth.NOT_NEXT, block)
+        if self._last is not None:
+            self._follow(self._last, block)
+        self._epochs[-1].take(block)
         self._last = block
         self.feed_events(block.events)
 
-    def _follow(self, last: Block, block: Block) -> bool:
-        """Hold the index against the block before; False where it goes back within one key."""
+    def _follow(self, last: Block, block: Block) -> None:
+        """Hold the index against the block before; where it goes back, the key is another."""
         if block.key_index == last.key_index == 0:
-            return True
+            return
         due = last.key_index + block.block_seq - last.block_seq
         if last.key_index and block.key_index == due:
-            return True
+            return
         if block.key_index == 0:
             self._untold.append((_LOST, _unsealed(block)))
             self._epochs.append(self._epoch())
-            return True
+            return
         trouble = Trouble(
             "index",
             block.block_seq,
@@ -207,17 +209,15 @@ class SealCheck:
             "blocks were taken out, put in or exchanged before it.",
         )
         if last.key_index == 0 or block.key_index < due:
-            # A new key counts from 1; a board that had none says so, or says that it made one.
+            # A new key counts from 1, and the board says that it made one.
             self._untold.append((_NEW, trouble))
             self._epochs.append(self._epoch())
-            return True
-        self._troubles.append(trouble)
-        return True
+        else:
+            self._troubles.append(trouble)
 
     def feed_events(self, events: Iterable[Event]) -> None:
         """Take events that follow, of the block just fed or of the journal."""
         for event in events:
-            self._events += 1
             if not isinstance(event, SealKeyEvent):
                 continue
             self._new += event.state == _NEW
@@ -241,7 +241,7 @@ class SealCheck:
             another = ours and not epoch.proven and len(epochs) > 1
             if epoch.wrong is not None and not another:
                 troubles.append(epoch.wrong)
-            stretches += [_as_other(one) if another else one for one in epoch.stretches]
+            stretches += map(_as_other, epoch.stretches) if another else epoch.stretches
         return Seals(
             stretches=tuple(stretches),
             troubles=tuple(sorted(troubles, key=lambda trouble: trouble.offset)),
@@ -276,12 +276,15 @@ def _unsealed(block: Block) -> Trouble:
     )
 
 
-def stretch_words(stretches: Iterable[Stretch]) -> str:
-    """Say which blocks: `blocks 0 to 5 and 7`."""
-    parts = [
-        str(one.first_seq) if one.first_seq == one.last_seq else f"{one.first_seq} to {one.last_seq}"
-        for one in stretches
-    ]
-    one = len(parts) == 1 and " to " not in parts[0]
-    listed = parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + f" and {parts[-1]}"
-    return words.plain(f"block{'' if one else 's'} {listed}")
+def stretch_words(stretches: Sequence[Stretch]) -> str:
+    """Say which blocks: `block 3`, `blocks 0 to 5 and 7`."""
+    joined: list[list[int]] = []
+    for one in stretches:
+        if joined and joined[-1][1] + 1 == one.first_seq:
+            joined[-1][1] = one.last_seq
+        else:
+            joined.append([one.first_seq, one.last_seq])
+    parts = [str(first) if first == last else f"{first} to {last}" for first, last in joined]
+    listed = parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+    single = len(joined) == 1 and joined[0][0] == joined[0][1]
+    return f"block{'' if single else 's'} {listed}"
