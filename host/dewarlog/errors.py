@@ -656,8 +656,8 @@ class CertificateDamaged(DewarlogError):
     def __init__(self, path: Path, field: str, reason: str) -> None:
         what = f"its field {field!r} is wrong" if field else "it is none"
         super().__init__(
-            f"{path}: this device certificate cannot be used: {what} ({reason}). Get it again from "
-            "whom you trust for it (`dewarlog pair usb:PORT` writes one)."
+            f"{path}: this device certificate cannot be used: {what} ({reason}). Get it again "
+            "from whom you trust for it (`dewarlog pair usb:PORT` writes one)."
         )
         self.path = path
         self.field = field
