@@ -1,7 +1,7 @@
 """What `dewarlog verify` answers, in words and as data.
 
-Apart from cli_verify, which asks for it. Every claim takes one entry: what is proved, by which key,
-over which blocks; what is not, and what would prove it; what is contradicted, and where.
+Apart from cli_verify, which asks for it. Every claim takes one entry: what is proved, by which
+key, over which blocks; what is not, and what would prove it; what is contradicted, and where.
 """
 
 from __future__ import annotations

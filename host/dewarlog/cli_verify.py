@@ -6,13 +6,13 @@ archive) and leaves the judging to verify.
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path  # noqa: TC003 - typer reads the annotations when it runs
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dewarlog import console
-from dewarlog.cli import ArchiveFolder, AsJson, KeysFolder, LogPath
+from dewarlog.cli import ArchiveFolder, AsJson, KeysFolder, LogPath  # noqa: TC001 - as Path
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -72,8 +72,8 @@ def verify(
     told with the key or file that would prove it, and is no failure.
 
     Exit code 0: nothing is contradicted, and a key proves what the answer says. 3: something is
-    contradicted; the first bad block and its byte are named. 4: nothing is contradicted, but no key
-    here proves who wrote the log. It says nothing of the product: that is `dewarlog check`.
+    contradicted; the first bad block and its byte are named. 4: nothing is contradicted, but no
+    key here proves who wrote the log. It says nothing of the product: that is `dewarlog check`.
     """
     with console.failures(as_json=as_json):
         from dewarlog import answers_verify
