@@ -1,9 +1,9 @@
 """Attacks on a log, one test each: what finds it, by which key, and where it begins.
 
 The attacker here has the log's bytes, writes any others, and makes every check that needs no key
-come out right. Some tests give him more: another board, an older log, and at the worst a *captured*
-board: its device key (so its Ed25519 secret and its receipt key) and its sealing state as it is
-now.
+come out right. Some tests give him more: another board, an older log, and at the worst a
+*captured* board: its device key (so its Ed25519 secret and its receipt key) and its sealing state
+as it is now.
 
 What no test here finds, because nobody can:
 
