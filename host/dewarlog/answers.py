@@ -303,7 +303,7 @@ def _access_rows(board: Board, now: Status) -> list[tuple[str, str]]:
         access = "open: its firmware knows no keys"
     rows = [("Access", access)]
     if now.failures:
-        count = "65,535 or more" if now.failures == layout.COUNT_MAX else f"{now.failures:,}"
+        count = "65,535 or more" if now.failures == 0xFFFF else f"{now.failures:,}"
         rows.append(("Proofs refused", f"{count} since the last that held; its log names each"))
     seals = f"by key {now.key_index:,} next" if now.key_index else "not by a key"
     rows.append(("Seals", seals))

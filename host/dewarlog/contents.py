@@ -90,6 +90,7 @@ def read_block(
             problems.append(Problem(offset, head.block_seq, str(error)))
     if head.kind not in layout.BLOCK_NAMES:
         problems.append(Problem(offset, head.block_seq, f"unknown kind of block {head.kind}"))
+    key_index, tag = wire_block.read_seal(window, head)
     block = Block(
         offset=offset,
         length=head.length,
@@ -100,7 +101,8 @@ def read_block(
         start_ms=head.uptime_s * 1000 + head.uptime_ms,
         chain=head.chain,
         chain_holds=chain_holds,
-        key_index=struct.unpack_from("<I", window, head.body_end + len(head.chain))[0],
+        key_index=key_index,
+        tag=tag,
         run_settings=run_settings,
         span=None,
         raw_sets=found.raw_sets,

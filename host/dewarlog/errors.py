@@ -17,6 +17,7 @@ The tree, with the exit code a command ends with:
     |  |- NoDewar                 5   no logger is on the air
     |  |- SeveralDewars           2   more than one is: name it
     |  |- TwoOfOneName            2   more than one dewar on the air answers to the name
+    |  |- NotByRadio              2   this is done through the USB cable only
     |  |- Stranger                5   a radio that only looks like the dewar asked for
     |  `- NoBluetooth             5   this computer's Bluetooth is off, refused or absent
     |- PullError                  5   the board answered, and the pull could not be finished
@@ -52,6 +53,8 @@ The tree, with the exit code a command ends with:
     |- LogInTheWay                2   the file to write is, or is named like, a log
     |- ReceiptDamaged             3   a receipt cannot be read, or not all of it
     |- TokenDamaged               3   a token cannot be read
+    |- TokenUseless               4   a token has expired
+    |- CertificateDamaged         3   a device certificate is none
     `- SetUpError                 2   this installation lacks something
        |- ExtraMissing            2   an optional library: the message names the extra
        |- SimulatorMissing        2   the simulated board comes with the source tree only
@@ -506,6 +509,19 @@ class Tampered(PullError):
         self.what = what
 
 
+class NotByRadio(LinkError):
+    """A logger does this through its USB cable only, whoever asks."""
+
+    exit_code = ExitCode.USAGE
+
+    def __init__(self, name: str, what: str) -> None:
+        super().__init__(
+            name,
+            f"{name}: {what} through the USB cable only, where one holds it in hand. Plug it in "
+            "and name it as usb:PORT; `dewarlog scan` lists the ports.",
+        )
+
+
 class NoKey(PullError):
     """This computer does not hold the key of the logger that this takes."""
 
@@ -784,6 +800,39 @@ class TokenDamaged(DewarlogError):
             f"{path}: this token cannot be used: {reason}. Ask whoever made it for a new one."
         )
         self.path = path
+        self.reason = reason
+
+
+class TokenUseless(DewarlogError):
+    """A token can be read, and no logger would take it."""
+
+    exit_code = ExitCode.NO_DATA
+
+    def __init__(self, path: Path, token_name: str, why: str) -> None:
+        super().__init__(
+            f"{path}: the {token_name} is of no use: {why}. Nothing was kept. Ask whoever made it "
+            "for a new one."
+        )
+        self.path = path
+        self.why = why
+
+
+# --- a device certificate -----------------------------------------------------------------------
+
+
+class CertificateDamaged(DewarlogError):
+    """A file is no device certificate; `field` names what is wrong, empty for the whole file."""
+
+    exit_code = ExitCode.NOT_INTACT
+
+    def __init__(self, path: Path, field: str, reason: str) -> None:
+        what = f"its field {field!r} is wrong" if field else "it is none"
+        super().__init__(
+            f"{path}: this device certificate cannot be used: {what} ({reason}). Get it again "
+            "from whom you trust for it (`dewarlog claim usb:PORT` writes one)."
+        )
+        self.path = path
+        self.field = field
         self.reason = reason
 
 

@@ -55,8 +55,8 @@ if TYPE_CHECKING:
     from dewarlog.journey import Journey, Judged
     from dewarlog.keys import BoardKeys, KeyStore
     from dewarlog.link import Link
-    from dewarlog.pull import FiledLog, Progress
     from dewarlog.proven import Credential
+    from dewarlog.pull import FiledLog, Progress
     from dewarlog.session import Board, Recorded, Signed
     from dewarlog.verdict import Verdict
 
@@ -208,7 +208,7 @@ class Handoff:
 class HandoffCourse:
     """Takes one handoff from the first HELLO to the receipt."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - one argument for each thing a course is given
         self,
         link: Link,
         archive: Archive,
@@ -297,7 +297,7 @@ class HandoffCourse:
         recorded, session = self._record(board, run, body, decides.word)
         signed, not_signed = self._sign(session, board, log)
         receipt = Receipt(
-            board.device_id, log.log_id, recorded, body, session.proven, log.path.name
+            board.device_id, log.log_id, recorded, body, session.proven, log.path.name, signed
         )
         kept = self._keep(receipt, board, log)
         log, not_held, contradicted = self._fetch_record(board, log, receipt)

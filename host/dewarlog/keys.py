@@ -1,8 +1,8 @@
 """Keys of boards that this computer holds, and what it proves itself by.
 
-Beside archive, on shelf. What each key proves: protocol/SPEC.md 7.7; why: protocol/DESIGN.md "Proof
-at the door". A key others on this computer can read proves nothing any more, so a file with wrong
-permissions is refused, not repaired.
+Beside archive, on shelf. What each key proves: protocol/SPEC.md 7.7; why: protocol/DESIGN.md
+"Proof at the door". A key others on this computer can read proves nothing any more, so a file with
+wrong permissions is refused, not repaired.
 
     <device id>                      the board's keys, sealing state and public key, as hex digits
     token-<device id>-<token id>     a token for that board (tokens.py)

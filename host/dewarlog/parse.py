@@ -123,9 +123,23 @@ _EVENTS_WITH_TEXTS: Final = {
     )
     for kind, names in layout.EVENT_TEXTS.items()
 }
-_TEXT_MAX_BYTES: Final = {layout.KIND_CUSTODY: 76, layout.KIND_HANDOFF: 63}
+# How long texts and payloads may be: from the document, not from the table, so that a limit is
+# written twice as well (DESIGN, "Two readers").
+_TEXT_MAX_BYTES: Final = {
+    layout.KIND_CUSTODY: 76,
+    layout.KIND_HANDOFF: 63,
+    layout.KIND_ACKNOWLEDGE: 76,
+    layout.KIND_ACCESS: 32,
+}
+_SETTING_PART_MAX_BYTES: Final = 120
+_SETTING: Final = c.Struct(
+    *(name / _type_of(code) for name, code, _, _ in layout.EVENT_SETTING.fields),
+    "before" / c.Bytes(c.this.before_bytes),
+    "after" / c.GreedyBytes,
+)
+_EVENTS_THAT_GO_ON: Final = {**_EVENTS_WITH_TEXTS, layout.KIND_SETTING: _SETTING}
 _EVENT_BODIES: Final = {
-    kind: _only(_EVENTS_WITH_TEXTS.get(kind) or struct_of(record))
+    kind: _only(_EVENTS_THAT_GO_ON.get(kind) or struct_of(record))
     for kind, record in layout.EVENTS.items()
 }
 _EVENT: Final = c.Struct(
@@ -223,15 +237,20 @@ def _parse_sections(body: bytes) -> Iterable[ParsedSection]:
             content = _run(_SECTION_BODIES[kind], payload, BlockError, fault, what)
             if kind == layout.SECTION_EVENTS:
                 for event in content["events"]:
-                    _check_texts(event["head"]["kind"], event["body"])
+                    _check_lengths(event["head"]["kind"], event["body"])
         yield ParsedSection(kind, payload, content)
 
 
-def _check_texts(kind: int, body: Fields) -> None:
+def _check_lengths(kind: int, body: Fields) -> None:
     most = _TEXT_MAX_BYTES.get(kind, 0)
     for name in layout.EVENT_TEXTS.get(kind, ()):
         if len(body[name].encode()) > most:
             message = f"the {name} of an event of kind {kind} is over {most} bytes"
+            raise BlockError("event", message)
+    if kind == layout.KIND_SETTING:
+        longest = max(len(body["before"]), len(body["after"]))
+        if longest > _SETTING_PART_MAX_BYTES:
+            message = f"a payload of a setting has {longest} bytes"
             raise BlockError("event", message)
 
 
@@ -299,7 +318,7 @@ def parse_event(data: bytes) -> Fields:
         BlockError: fault event.
     """
     event: Fields = _run(_only(_EVENT), data, BlockError, "event", "event")
-    _check_texts(event["head"]["kind"], event["body"])
+    _check_lengths(event["head"]["kind"], event["body"])
     return event
 
 
@@ -320,6 +339,7 @@ _EMPTY: Final = c.Terminated
 _TEXTS_OF: Final = {
     layout.MSG_MARK: layout.KIND_CUSTODY,
     layout.MSG_HANDOFF: layout.KIND_HANDOFF,
+    layout.MSG_ACKNOWLEDGE: layout.KIND_ACKNOWLEDGE,
 }
 _MESSAGES: Final[Mapping[int, Construct]] = {
     layout.MSG_HELLO: struct_of(layout.HELLO),
@@ -348,7 +368,7 @@ _MESSAGES: Final[Mapping[int, Construct]] = {
     layout.MSG_CONFIRM | layout.REPLY: _EMPTY,
     layout.MSG_STOP: _EMPTY,
     layout.MSG_STOP | layout.REPLY: _EMPTY,
-    layout.MSG_AUTH: struct_of(layout.AUTH),
+    layout.MSG_AUTH: c.Struct("head" / struct_of(layout.AUTH), "caveats" / c.GreedyBytes),
     layout.MSG_AUTH | layout.REPLY: struct_of(layout.AUTH_REPLY),
     layout.MSG_HANDOFF: _EVENTS_WITH_TEXTS[layout.KIND_HANDOFF],
     layout.MSG_HANDOFF | layout.REPLY: struct_of(layout.HANDOFF_REPLY),
@@ -356,6 +376,16 @@ _MESSAGES: Final[Mapping[int, Construct]] = {
     layout.MSG_RADIO | layout.REPLY: _EMPTY,
     layout.MSG_KEY: struct_of(layout.KEY),
     layout.MSG_KEY | layout.REPLY: struct_of(layout.KEY_REPLY),
+    layout.MSG_SEAL_KEY: _EMPTY,
+    layout.MSG_SEAL_KEY | layout.REPLY: struct_of(layout.SEAL_KEY_REPLY),
+    layout.MSG_LOCK: struct_of(layout.LOCK),
+    layout.MSG_LOCK | layout.REPLY: _EMPTY,
+    layout.MSG_SIGN: struct_of(layout.SIGN),
+    layout.MSG_SIGN | layout.REPLY: struct_of(layout.SIGN_REPLY),
+    layout.MSG_PUBLIC: _EMPTY,
+    layout.MSG_PUBLIC | layout.REPLY: struct_of(layout.PUBLIC_REPLY),
+    layout.MSG_ACKNOWLEDGE: _EVENTS_WITH_TEXTS[layout.KIND_ACKNOWLEDGE],
+    layout.MSG_ACKNOWLEDGE | layout.REPLY: _EMPTY,
     layout.MSG_DATA: c.Struct(
         "head" / struct_of(layout.DATA_HEAD),
         "bytes" / c.ExprValidator(c.GreedyBytes, lambda held, _: len(held) > 0),
@@ -476,7 +506,7 @@ def parse_message(kind: int, body: bytes) -> Fields:
     fields = _run(_only(_MESSAGES[kind]), body, FrameError, "message", what)
     if kind in _TEXTS_OF:
         try:
-            _check_texts(_TEXTS_OF[kind], fields)
+            _check_lengths(_TEXTS_OF[kind], fields)
         except BlockError as cause:
             raise FrameError("message", str(cause)) from cause
     return fields or {}

@@ -557,6 +557,182 @@ class HandoffEvent(Event):
         return named(layout.ROLE_NAMES, self.role)
 
 
+@dataclass(frozen=True, slots=True)
+class AcknowledgeEvent(Event):
+    """A person has seen what the board had raised; it changes no verdict."""
+
+    KIND: ClassVar[int] = layout.KIND_ACKNOWLEDGE
+    NAME: ClassVar[str] = "acknowledge"
+
+    state: int  # bits: layout.STATUS_* of what was seen
+    utc_s: int
+    actor: str
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class AccessEvent(Event):
+    """Who speaks to the board from now on, or tried to."""
+
+    KIND: ClassVar[int] = layout.KIND_ACCESS
+    NAME: ClassVar[str] = "access"
+
+    result: int
+    link: int
+    key: int  # layout.KEY_*; 0: none
+    failures: int  # since the last success; 65535: or more
+    token: bytes  # id of the token; zero: the key itself, or none
+    holder: str
+
+    @property
+    def result_name(self) -> str:
+        """Say how it ended."""
+        return named(layout.ACCESS_RESULT_NAMES, self.result)
+
+    @property
+    def link_name(self) -> str:
+        """Say how the host was connected."""
+        return named(layout.LINK_NAMES, self.link)
+
+    @property
+    def key_name(self) -> str | None:
+        """Give the role of the key, or None where none was named."""
+        if self.key == 0:
+            return None
+        return layout.KEY_NAMES.get(self.key, f"number {self.key}")
+
+    @property
+    def token_id(self) -> bytes | None:
+        """Give the id of the token, or None where there is none."""
+        return self.token if any(self.token) else None
+
+    @property
+    def is_actor(self) -> bool:
+        """True where the events behind this one are this speaker's; else the attempt failed."""
+        return self.result in (layout.ACCESS_OPEN, layout.ACCESS_PROVEN)
+
+
+@dataclass(frozen=True, slots=True)
+class LockEvent(Event):
+    """The board was locked or opened."""
+
+    KIND: ClassVar[int] = layout.KIND_LOCK
+    NAME: ClassVar[str] = "lock"
+
+    state: int
+    cause: int
+
+
+@dataclass(frozen=True, slots=True)
+class FirmwareEvent(Event):
+    """This boot runs another firmware, or on another MicroPython, than the last."""
+
+    KIND: ClassVar[int] = layout.KIND_FIRMWARE
+    NAME: ClassVar[str] = "firmware"
+
+    before_major: int
+    before_minor: int
+    before_patch: int
+    before_micropython_major: int
+    before_micropython_minor: int
+    before_micropython_patch: int
+    major: int
+    minor: int
+    patch: int
+    micropython_major: int
+    micropython_minor: int
+    micropython_patch: int
+
+    @property
+    def before(self) -> str:
+        """Give the firmware's version before."""
+        return f"{self.before_major}.{self.before_minor}.{self.before_patch}"
+
+    @property
+    def after(self) -> str:
+        """Give the firmware's version from now on."""
+        return f"{self.major}.{self.minor}.{self.patch}"
+
+    @property
+    def micropython_before(self) -> str:
+        """Give MicroPython's version before."""
+        parts = (
+            self.before_micropython_major,
+            self.before_micropython_minor,
+            self.before_micropython_patch,
+        )
+        return ".".join(str(part) for part in parts)
+
+    @property
+    def micropython_after(self) -> str:
+        """Give MicroPython's version from now on."""
+        return f"{self.micropython_major}.{self.micropython_minor}.{self.micropython_patch}"
+
+
+@dataclass(frozen=True, slots=True)
+class SettingEvent(Event):
+    """One section of block 0 differs from that of the run before on this board."""
+
+    KIND: ClassVar[int] = layout.KIND_SETTING
+    NAME: ClassVar[str] = "setting"
+
+    section: int  # layout.SECTION_*
+    index: int  # which of its kind in block 0, from 0
+    flags: int
+    before_run: int
+    before_bytes: int
+    before: bytes  # the old payload; empty: there was none
+    after: bytes  # the new payload; empty: there is none
+
+    @property
+    def before_is_cut(self) -> bool:
+        """True where the old payload was longer than what stands here."""
+        return bool(self.flags & layout.SETTING_BEFORE_CUT)
+
+    @property
+    def after_is_cut(self) -> bool:
+        """True where the new payload is longer than what stands here."""
+        return bool(self.flags & layout.SETTING_AFTER_CUT)
+
+
+@dataclass(frozen=True, slots=True)
+class PinEvent(Event):
+    """The head the log had when the custody event before this one was recorded."""
+
+    KIND: ClassVar[int] = layout.KIND_PIN
+    NAME: ClassVar[str] = "pin"
+
+    blocks: int
+    chain: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SignatureEvent(Event):
+    """The board signed the head of this log for a host (protocol/SPEC.md 7.10)."""
+
+    KIND: ClassVar[int] = layout.KIND_SIGNATURE
+    NAME: ClassVar[str] = "signature"
+
+    blocks: int
+    signed_uptime_s: int  # what was signed says; the event's own uptime may be later
+    signed_uptime_part_ms: int  # 0 to 999
+    utc_s: int
+    clock_state: int
+    nonce: bytes  # of the host that asked
+    signature: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SealKeyEvent(Event):
+    """What happened to the sealing key, and which index the next block's seal has."""
+
+    KIND: ClassVar[int] = layout.KIND_SEAL_KEY
+    NAME: ClassVar[str] = "seal key"
+
+    state: int
+    key_index: int  # 0: none
+
+
 # Whatever says who has the dewar from now on.
 CustodyRecord = CustodyEvent | HandoffEvent
 
@@ -580,6 +756,14 @@ EVENT_CLASSES: dict[int, type[Event]] = {
         SensorEvent,
         RadioEvent,
         HandoffEvent,
+        AcknowledgeEvent,
+        AccessEvent,
+        LockEvent,
+        FirmwareEvent,
+        SettingEvent,
+        PinEvent,
+        SignatureEvent,
+        SealKeyEvent,
     )
 }
 
@@ -621,7 +805,8 @@ class Block:
     start_ms: int
     chain: bytes
     chain_holds: bool | None  # None: the block before it was lost, so nothing can be said
-    key_index: int
+    key_index: int  # of the seal; 0: the block has none
+    tag: bytes  # the seal, zero without a key
     run_settings: Run | None
     span: SampleSpan | None
     raw_sets: tuple[RawSet, ...]

@@ -1,4 +1,4 @@
-"""Events: what happened, with uptime and a body of its own; custody and handoffs carry texts.
+"""Events: what happened, with uptime and a body of its own; some carry texts, one two payloads.
 
 Place in the line: layout -> events -> (recorder, journal | parse, readings). The bytes of an event
 are the same in a block's EVENTS section and in a journal record. Format: protocol/SPEC.md
@@ -73,14 +73,19 @@ def setting_body(
 
 
 def read_setting(body: "Readable") -> "tuple[Any, ...]":
-    """Return (section, index, flags, before_run, before_bytes, before, after) of a setting body."""
-    record = EVENTS[KIND_SETTING]
+    """Return (section, index, flags, before_run, before_bytes, before, after) of a setting body.
+
+    Raises BlockError, fault event: a payload is cut short, or longer than a setting may have.
+    """
+    record, most = EVENTS[KIND_SETTING], SETTING_PART_MAX_BYTES
     if len(body) < record.size:
         raise BlockError("event", f"setting body of {len(body)} bytes is cut short", len(body))
     values = struct.unpack_from(record.format, body, 0)
     middle = record.size + values[-1]
     if middle > len(body):
         raise BlockError("event", "the old payload of a setting does not fit its body", middle)
+    if values[-1] > most or len(body) - middle > most:
+        raise BlockError("event", f"a payload of a setting is over {most} bytes", middle)
     return values + (bytes(body[record.size : middle]), bytes(body[middle:]))
 
 
@@ -147,8 +152,8 @@ def pack_event_into(
 ) -> int:
     """Write one event, head and body, and return the offset behind it.
 
-    `body` holds the values of the kind's record in order, then its texts if it has any; a setting's
-    its two payloads.
+    `body` holds the values of the kind's record in order, then its texts if it has any, or the two
+    payloads of a setting.
     """
     start = offset + EVENT_HEAD.size
     names = EVENT_TEXTS.get(kind)

@@ -617,8 +617,8 @@ KIND_SETTING = 22
 KIND_PIN = 23
 KIND_SIGNATURE = 24
 KIND_SEAL_KEY = 25
-# Kinds whose record is followed by texts: their names, and how many bytes each may have, so that an
-# event's length fits its one byte.
+# Kinds whose record is followed by texts: their names, and how many bytes each may have, so that
+# an event's length fits its one byte.
 EVENT_TEXTS = {
     KIND_CUSTODY: ("actor", "place", "note"),
     KIND_HANDOFF: ("giver", "receiver", "place"),

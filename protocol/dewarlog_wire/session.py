@@ -3,7 +3,8 @@
 Place in the line: layout, events, frame -> session. No I/O and no clock: a program tells a
 `Conversation` which frames it sent and received, and learns whose fault a wrong one is. The tables
 are the rules of protocol/SPEC.md 7.6; the host's pull and the board's server each keep them in
-their own way, and tests hold both to these tables.
+their own way, and tests hold both to these tables. Who holds the keys of a proven conversation
+takes the tag off each body, and deciphers it, before it comes here (session_keys.py).
 """
 
 import struct
@@ -18,6 +19,7 @@ from dewarlog_wire.layout import (
     DATA_HEAD,
     END,
     ERROR,
+    EVENT_TEXTS,
     HANDOFF_REPLY,
     HASH,
     HASH_REPLY,
@@ -25,13 +27,16 @@ from dewarlog_wire.layout import (
     HELLO_REPLY,
     KEY,
     KEY_REPLY,
+    KIND_ACKNOWLEDGE,
     KIND_CUSTODY,
     KIND_HANDOFF,
     LIST,
     LIST_ENTRY,
     LIST_REPLY,
+    LOCK,
     MSG_ABORT,
     MSG_ACK,
+    MSG_ACKNOWLEDGE,
     MSG_AUTH,
     MSG_CONFIRM,
     MSG_DATA,
@@ -42,18 +47,26 @@ from dewarlog_wire.layout import (
     MSG_HELLO,
     MSG_KEY,
     MSG_LIST,
+    MSG_LOCK,
     MSG_MARK,
+    MSG_PUBLIC,
     MSG_RADIO,
     MSG_READ,
     MSG_SEAL,
+    MSG_SEAL_KEY,
+    MSG_SIGN,
     MSG_STATUS,
     MSG_STOP,
     MSG_TIME,
+    PUBLIC_REPLY,
     RADIO,
     READ,
     READ_REPLY,
     REPLY,
+    SEAL_KEY_REPLY,
     SEAL_REPLY,
+    SIGN,
+    SIGN_REPLY,
     STATUS_REPLY,
     TIME,
     TIME_REPLY,
@@ -68,8 +81,8 @@ if TYPE_CHECKING:
 
 # --- Message bodies ---------------------------------------------------------------------------
 EMPTY = Record("empty")
-# Bodies that are one record and nothing else. LIST_REPLY, DATA and ERROR go on behind their
-# record; MARK is a custody body, HANDOFF a handoff body.
+# Bodies that are one record and nothing else. AUTH, LIST_REPLY, DATA and ERROR go on behind their
+# record; MARK, HANDOFF and ACKNOWLEDGE are the bodies of events.
 BODIES = {
     MSG_HELLO: HELLO,
     MSG_HELLO | REPLY: HELLO_REPLY,
@@ -92,24 +105,39 @@ BODIES = {
     MSG_CONFIRM | REPLY: EMPTY,
     MSG_STOP: EMPTY,
     MSG_STOP | REPLY: EMPTY,
-    MSG_AUTH: AUTH,
     MSG_AUTH | REPLY: AUTH_REPLY,
     MSG_HANDOFF | REPLY: HANDOFF_REPLY,
     MSG_RADIO: RADIO,
     MSG_RADIO | REPLY: EMPTY,
     MSG_KEY: KEY,
     MSG_KEY | REPLY: KEY_REPLY,
+    MSG_SEAL_KEY: EMPTY,
+    MSG_SEAL_KEY | REPLY: SEAL_KEY_REPLY,
+    MSG_LOCK: LOCK,
+    MSG_LOCK | REPLY: EMPTY,
+    MSG_SIGN: SIGN,
+    MSG_SIGN | REPLY: SIGN_REPLY,
+    MSG_PUBLIC: EMPTY,
+    MSG_PUBLIC | REPLY: PUBLIC_REPLY,
+    MSG_ACKNOWLEDGE | REPLY: EMPTY,
     MSG_END: END,
 }
 # Requests that carry the body of an event with texts.
-_TEXTS_OF = {MSG_MARK: KIND_CUSTODY, MSG_HANDOFF: KIND_HANDOFF}
+_TEXTS_OF = {
+    MSG_MARK: KIND_CUSTODY,
+    MSG_HANDOFF: KIND_HANDOFF,
+    MSG_ACKNOWLEDGE: KIND_ACKNOWLEDGE,
+}
 
 
 def pack_body(kind: int, *values: "Any") -> bytes:  # noqa: ANN401 - each kind has its own
     """Return the body of one message, from the values `unpack_body` returns for it."""
     texts_of = _TEXTS_OF.get(kind)
     if texts_of is not None:
-        return events.texts_body(texts_of, values[:-3], values[-3:])
+        count = len(EVENT_TEXTS[texts_of])
+        return events.texts_body(texts_of, values[:-count], values[-count:])
+    if kind == MSG_AUTH:
+        return struct.pack(AUTH.format, *values[:3]) + values[3]
     if kind == MSG_ERROR:
         return struct.pack(ERROR.format, values[0]) + values[1].encode()
     if kind == MSG_DATA:
@@ -124,9 +152,10 @@ def pack_body(kind: int, *values: "Any") -> bytes:  # noqa: ANN401 - each kind h
 def unpack_body(kind: int, body: "Readable") -> "tuple[Any, ...]":
     """Return the values of one message's body, or raise FrameError with fault `message`.
 
-    ERROR gives (code, text); DATA (xfer, flags, offset, bytes); LIST's reply (total, from_index,
-    entry, entry, ...); MARK and HANDOFF the event and
-    its texts; every other its record's fields.
+    ERROR gives (code, text); DATA (xfer, flags, offset, bytes); AUTH (key, flags, proof, caveats),
+    the caveats as they came (token.py reads them); LIST's reply (total, from_index, entry, entry,
+    ...); MARK, HANDOFF and ACKNOWLEDGE the event and its texts; every other its record's fields.
+    A SESSION_TAG, where there is one, was taken off before.
     """
     body = bytes(body)
     texts_of = _TEXTS_OF.get(kind)
@@ -141,6 +170,9 @@ def unpack_body(kind: int, body: "Readable") -> "tuple[Any, ...]":
             return struct.unpack_from(ERROR.format, body, 0) + (str(body[1:], "utf-8"),)
         except UnicodeError:
             raise FrameError("message", "the text of an ERROR is not UTF-8")
+    if kind == MSG_AUTH:
+        _need(len(body) >= AUTH.size, kind, body)
+        return struct.unpack_from(AUTH.format, body, 0) + (body[AUTH.size :],)
     if kind == MSG_DATA:
         _need(len(body) > DATA_HEAD.size, kind, body)
         return struct.unpack_from(DATA_HEAD.format, body, 0) + (body[DATA_HEAD.size :],)

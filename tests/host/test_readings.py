@@ -49,6 +49,8 @@ def test_event_classes_carry_the_fields_of_the_layout_in_order(kind: type[record
         "length_part_ms": "length_ms",
         "duration_part_ms": "duration_ms",
         "last_block_seq": "block_seq",
+        "signed_uptime_s": "uptime_s",
+        "signed_uptime_part_ms": "uptime_ms",
     }
 
     assert [renamed.get(name, name) for name in ours][: len(wire)] == wire

@@ -38,7 +38,13 @@ def _every_event() -> list[EventSpec]:
         if kind == layout.KIND_HANDOFF:
             events.append(handoff(kind * 1000, 3, bytes(range(32)), verdict=1, role=2))
             continue
-        values = tuple(3 + index for index in range(len(record.fields)))
+        values: tuple[object, ...] = tuple(
+            bytes(range(index, index + int(code[:-1]))) if code.endswith("s") else 3 + index
+            for index, (_, code, *_) in enumerate(record.fields)
+        )
+        if kind == layout.KIND_SETTING:
+            values = (*values[:4], 3, b"old", "neu\u00df".encode())
+        values += tuple(f"{name} \u00e9" for name in layout.EVENT_TEXTS.get(kind, ()))
         events.append((kind, kind * 1000, values))
     return events
 
@@ -87,7 +93,11 @@ def test_headers_and_chain_agree(log: bytes) -> None:
             head["length"],
         )
         assert ours.start_ms == head["uptime_s"] * 1000 + head["uptime_ms"]
-        assert (ours.chain, ours.key_index) == (theirs.seal["chain"], theirs.seal["key_index"])
+        assert (ours.chain, ours.key_index, ours.tag) == (
+            theirs.seal["chain"],
+            theirs.seal["key_index"],
+            theirs.seal["tag"],
+        )
         assert ours.problems == ()
 
 

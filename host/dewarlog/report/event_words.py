@@ -5,6 +5,8 @@ from __future__ import annotations
 from dewarlog import words
 from dewarlog.checks.probes import state_name
 from dewarlog.records import (
+    AccessEvent,
+    AcknowledgeEvent,
     BootEvent,
     ClockRead,
     ClockSync,
@@ -13,13 +15,19 @@ from dewarlog.records import (
     ExcursionBegin,
     ExcursionEnd,
     ExcursionExtreme,
+    FirmwareEvent,
     GapEvent,
     HandoffEvent,
+    LockEvent,
+    PinEvent,
     ProbeStateEvent,
     PullEvent,
     RadioEvent,
+    SealKeyEvent,
     SensorEvent,
+    SettingEvent,
     ShockEvent,
+    SignatureEvent,
     StopEvent,
     SupplyEvent,
     TiltEvent,
@@ -27,7 +35,20 @@ from dewarlog.records import (
     named,
     unix_s_of,
 )
+from dewarlog.report.setting_words import describe_setting
 from dewarlog_wire import layout
+
+_FAILURES_MOST = 65535
+_STATUS_WORDS = {
+    layout.STATUS_RECORDING: "recording",
+    layout.STATUS_EXCURSION: "excursion",
+    layout.STATUS_FAULT: "fault",
+    layout.STATUS_CLOCK_UNSET: "clock unset",
+    layout.STATUS_LOW_SUPPLY: "low supply",
+    layout.STATUS_MEMORY_FULL: "memory full",
+    layout.STATUS_HELD: "hold",
+    layout.STATUS_WARNING: "warning",
+}
 
 
 def describe(event: Event) -> str:  # noqa: C901, PLR0911, PLR0912 - one line for each kind
@@ -98,9 +119,64 @@ def describe(event: Event) -> str:  # noqa: C901, PLR0911, PLR0912 - one line fo
             f"checked: {event.verdict_word}, {words.plural(event.blocks, 'block')}, "
             f"{_utc(event.utc_s)}"
         )
+    return _describe_audit(event)
+
+
+def _describe_audit(event: Event) -> str:  # noqa: PLR0911 - one line for each kind
+    """Say the figures of the events that tell who did what to the board."""
+    if isinstance(event, AcknowledgeEvent):
+        seen = ", ".join(_status_words(event.state)) or "nothing"
+        parts = [f"{event.actor} has seen: {seen}", event.note, _utc(event.utc_s)]
+        return "; ".join(part for part in parts if part)
+    if isinstance(event, AccessEvent):
+        return access_words(event)
+    if isinstance(event, LockEvent):
+        state = named(layout.LOCK_STATE_NAMES, event.state)
+        return f"{state}, by {named(layout.LOCK_CAUSE_NAMES, event.cause)}"
+    if isinstance(event, FirmwareEvent):
+        return (
+            f"firmware {_change(event.before, event.after)}, "
+            f"MicroPython {_change(event.micropython_before, event.micropython_after)}"
+        )
+    if isinstance(event, SettingEvent):
+        return describe_setting(event)
+    if isinstance(event, PinEvent):
+        return f"head then: {words.plural(event.blocks, 'block')}, chain {event.chain.hex()}"
+    if isinstance(event, SignatureEvent):
+        state = named(layout.CLOCK_STATE_NAMES, event.clock_state)
+        clock = _utc(event.utc_s) if event.clock_state == 0 else f"clock {state}"
+        return f"the board signed {words.plural(event.blocks, 'block')}, {clock}"
+    if isinstance(event, SealKeyEvent):
+        following = f"the next seal is number {event.key_index}"
+        state = named(layout.SEAL_KEY_STATE_NAMES, event.state)
+        return f"{state}; {following if event.key_index else 'blocks are not sealed'}"
     if isinstance(event, UnknownEvent):
         return f"kind {event.kind}, {len(event.body)} bytes, not read"
     return ""
+
+
+def access_words(event: AccessEvent) -> str:
+    """Say who spoke or tried to: the link, the key or token, and how many were refused."""
+    text = f"{event.result_name} by {event.link_name}"
+    if event.key_name is not None:
+        text += f" for the {event.key_name} key"
+    if event.token_id is not None:
+        text += f", token {event.token_id.hex()}"
+    if event.holder:
+        text += f" of {event.holder}"
+    if event.failures:
+        many = "65535 or more" if event.failures == _FAILURES_MOST else str(event.failures)
+        since = "since the last that held" if not event.is_actor else "refused before"
+        text += f", {many} {since}"
+    return text
+
+
+def _status_words(state: int) -> list[str]:
+    return [word for bit, word in _STATUS_WORDS.items() if state & bit]
+
+
+def _change(before: str, after: str) -> str:
+    return after if before == after else f"{before} \u2192 {after}"
 
 
 def _utc(utc_s: int) -> str:
