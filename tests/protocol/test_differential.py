@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import describe
+import vector_lines
 import describe_construct
 from dewarlog_wire import layout
 from dewarlog_wire.crc import crc32
@@ -20,9 +21,9 @@ def sound(layer: str) -> list[tuple[dict[str, str], bytes]]:
     """Return header and bytes of every vector of a layer that is read without a fault."""
     found: list[tuple[dict[str, str], bytes]] = []
     for path in sorted((FOLDER / layer).glob("*.txt")):
-        header, _, data = describe.parse_vector(path.read_text(encoding="utf-8"))
+        header, _, data = vector_lines.parse_vector(path.read_text(encoding="utf-8"))
         if header["expect"] == "ok":
-            found.append((header, describe.hex_bytes(data)))
+            found.append((header, vector_lines.hex_bytes(data)))
     return found
 
 

@@ -47,13 +47,15 @@ def sealed(
     *,
     seq: int = 1,
     chain: bytes = layout.CHAIN_START,
+    key_index: int = 0,
+    state: bytes = b"",
 ) -> bytes:
-    """Return one block."""
+    """Return one block; with the index and state of a sealing key, one with a seal."""
     buffer = bytearray(layout.BLOCK_MAX_BYTES)
     offset = block.begin_block(buffer, kind, RUN, seq, 1, 3600, 250)
     for section, payload in sections:
         offset = block.put_section(buffer, offset, section, payload)
-    length, _ = block.seal_block(buffer, offset, chain)
+    length, _ = block.seal_block(buffer, offset, chain, key_index, state)
     return bytes(buffer[:length])
 
 
