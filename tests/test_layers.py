@@ -68,7 +68,7 @@ HOST_LINE: Final = {
     "readings": ("readings", "uncertainty"),
     "checks": ("words", "checks", "checks.*", "seals"),
     "report": ("verdict", "journey", "report", "report.*", "export"),
-    "handoff": ("receipt", "verify", "verify_log", "handoff"),
+    "handoff": ("receipt", "claims", "log_facts", "verify", "handoff"),
     "outside": (
         "console",
         "answers",

@@ -132,7 +132,14 @@ def _judge(log: Path) -> tuple[Review, Verdict]:
 
 
 @app.command(epilog=console.exit_code_table())
-def check(log: LogPath, as_json: AsJson = False) -> None:
+def check(
+    log: LogPath,
+    audit: Annotated[
+        bool,
+        typer.Option("--audit", help="Tell all that was done to the logger: what, when, by whom."),
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
     """Say USE or HOLD, and why.
 
     Verifies every byte, computes every excursion again and weighs what it finds. The exit code
@@ -147,7 +154,7 @@ def check(log: LogPath, as_json: AsJson = False) -> None:
         else:
             from dewarlog import answers
 
-            answers.say_verdict(review, verdict)
+            answers.say_verdict(review, verdict, audit=audit)
     raise typer.Exit(verdict.exit_code)
 
 

@@ -223,6 +223,15 @@ def uncertainty(review: Review) -> Table:
     return Table(heads, tuple(rows))
 
 
+def audit(review: Review) -> Table:
+    """List who did what, in order, with the bound of each time."""
+    rows = tuple(
+        (when(review, item.at, bound=True), item.event.NAME, describe(item.event), item.who)
+        for item in review.audit.entries
+    )
+    return Table(("When", "What", "Details", "Who"), rows)
+
+
 def events(review: Review, traces: Traces) -> Table:
     """List every event, in order."""
     rows = tuple(
