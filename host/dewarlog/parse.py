@@ -548,14 +548,13 @@ def parse_caveats(data: bytes) -> list[ParsedCaveat]:
     if len(data) > _CAVEATS_MAX_BYTES:
         message = f"{len(data)} bytes of caveats"
         raise TokenError(message)
-    found: list[ParsedCaveat] = []
     try:
         parsed = _plain(_CAVEATS.parse(data))
     except c.ConstructError as cause:
         raise TokenError(str(cause).splitlines()[-1]) from cause
-    for one in parsed:
-        found.append(ParsedCaveat(one["value"]["kind"], one["value"]["value"], one["data"]))
-    return found
+    return [
+        ParsedCaveat(one["value"]["kind"], one["value"]["value"], one["data"]) for one in parsed
+    ]
 
 
 def check_caveats(caveats: Iterable[ParsedCaveat]) -> None:

@@ -1,8 +1,8 @@
 """The sealing key's one-way steps: what a board has forgotten, nobody can make it say.
 
-Place in the line: beside block; below recorder, and the host's check of seals. State i gives
-key i and state i + 1, and neither gives state i back. The board keeps the newest state alone; a
-host that was given an older one can make every key since. Format: protocol/SPEC.md section 4.9.
+Place in the line: beside block; below recorder, and the host's check of seals. State i gives key
+i and state i + 1, and neither gives state i back. The board keeps the newest state alone; a host
+that was given an older one can make every key since. Format: protocol/SPEC.md section 4.9.
 """
 
 from dewarlog_wire.proof import hmac_sha256

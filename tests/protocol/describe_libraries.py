@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import struct
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -24,6 +25,7 @@ _UTC_UNKNOWN = 0xFFFFFFFF
 _TAG_BYTES = 12
 _REPLY = 0x80
 _HELLO, _READ, _ACK, _AUTH, _DATA, _END = 0x01, 0x05, 0x06, 0x0D, 0x40, 0x41
+_UNTAGGED = {_HELLO, _HELLO | _REPLY, _ACK, _AUTH, _AUTH | _REPLY}
 
 
 def mac(key: bytes, *parts: bytes) -> bytes:
@@ -96,70 +98,97 @@ def _is_met(one: parse.ParsedCaveat, device: str, log: str, utc_s: int) -> bool:
 
 
 # --- proven conversations (7.7.1, 7.9) ----------------------------------------------------------
+@dataclass(slots=True)
+class _Talk:
+    """What both sides of a conversation know by now."""
+
+    secret: bytes
+    hello: bytes = b""
+    reply: bytes = b""
+    transcript: bytes = b""
+    keys: dict[str, bytes] = field(default_factory=dict[str, bytes])
+    is_secret: bool = False
+    counter: int = 0  # of the last request taken
+    last: bytes = b""  # its body as it stood in the frame
+    read_counter: int = 0
+    read_offset: int = 0
+    transfer: bytes = b""
+
+
 def describe_proven(header: Mapping[str, str], text: str) -> Iterator[str]:
-    """Follow a conversation in one function, state in local names."""
-    secret = bytes.fromhex(header["secret"])
-    hello = reply = transcript = last = b""
-    keys: dict[str, bytes] = {}
-    is_secret = False
-    counter = read_counter = read_offset = 0
-    transfer = b""
+    """Follow a conversation as who knows the secret."""
+    talk = _Talk(bytes.fromhex(header["secret"]))
     for row in text.splitlines():
         if not row.strip() or row.startswith("#"):
             continue
         frame = parse.parse_frame(hex_bytes(row[1:]))
-        kind, seq, body = frame.kind, frame.seq, frame.body
-        is_host = row.startswith(">")
-        is_reply_to_auth = kind in (_AUTH | _REPLY, _HELLO | _REPLY)
-        tagged = bool(keys) and kind not in (_HELLO, _AUTH, _ACK, _DATA) and not is_reply_to_auth
-        said = counter
-        if tagged:
-            said = struct.unpack("<I", body[-12:-8])[0] if len(body) >= _TAG_BYTES else 0
-            stands, shown = body[:-_TAG_BYTES], body[-8:]
-            more = hashlib.sha256(transfer).digest() if kind == _END else b""
-            key = keys["host" if is_host else "board"]
-            right = mac(key, struct.pack("<BBI", kind, seq, said), stands, more)[:8]
-            due = read_counter if kind == _END else counter
-            fresh = (said > counter or body == last) if is_host else said == due
-            if len(body) < _TAG_BYTES or right != shown or not fresh:
-                yield f"dropped kind={kind:02x} seq={seq}"
+        body, tag = frame.body, b""
+        if talk.keys and frame.kind == _DATA:
+            body = _data(talk, body)
+        elif talk.keys and frame.kind not in _UNTAGGED:
+            body, tag = frame.body[:-_TAG_BYTES], frame.body[-_TAG_BYTES:]
+            if len(tag) < _TAG_BYTES or not _is_taken(talk, row.startswith(">"), frame):
+                yield f"dropped kind={frame.kind:02x} seq={frame.seq}"
                 continue
-            if is_host:
-                counter, last = said, body
-            use = 0 if is_host else 3 if kind == _END else 1
-            body = _xor(keys, use, said, 0, stands) if is_secret else stands
-        if kind == _DATA and keys:
-            at = int.from_bytes(body[2:6], "little")
-            held = (
-                _xor(keys, 2, read_counter, at - read_offset, body[6:]) if is_secret else body[6:]
-            )
-            transfer += held
-            body = body[:6] + held
-        fields = parse.parse_message(kind, body)
-        yield message_line(kind, seq, fields)
-        if tagged:
-            yield f"tag counter={said}"
-        if kind == _HELLO:
-            hello, keys, counter = body, {}, 0
-        elif kind == _HELLO | _REPLY:
-            reply = body
-        elif kind == _READ:
-            read_counter, read_offset, transfer = counter, fields["offset"], b""
-        elif kind == _AUTH:
-            keys = {}
-            is_secret = bool(body[1] & 1)
-            transcript = hello + reply + body[:2]
-            right = mac(secret, b"dewarlog auth host", transcript)[:16]
-            yield f"proof side=host holds={int(right == body[2:18])}"
-        elif kind == _AUTH | _REPLY:
-            right = mac(secret, b"dewarlog auth board", transcript)[:16]
-            yield f"proof side=board holds={int(right == body)}"
-            if right == body:
-                names = ("host", "board", "secret")
-                keys = {
-                    name: mac(secret, b"dewarlog session " + name.encode(), transcript)
-                    for name in names
-                }
+            use = 0 if row.startswith(">") else 3 if frame.kind == _END else 1
+            if talk.is_secret:
+                body = _xor(talk.keys, use, int.from_bytes(tag[:4], "little"), 0, body)
+        fields = parse.parse_message(frame.kind, body)
+        yield message_line(frame.kind, frame.seq, fields)
+        if tag:
+            yield f"tag counter={int.from_bytes(tag[:4], 'little')}"
+        yield from _learn(talk, frame.kind, body, fields)
+
+
+def _is_taken(talk: _Talk, is_host: bool, frame: parse.ParsedFrame) -> bool:
+    """Judge mac and counter; a request that is taken moves the counter on."""
+    body, tag = frame.body[:-_TAG_BYTES], frame.body[-_TAG_BYTES:]
+    counter = int.from_bytes(tag[:4], "little")
+    more = hashlib.sha256(talk.transfer).digest() if frame.kind == _END else b""
+    key = talk.keys["host" if is_host else "board"]
+    head = struct.pack("<BBI", frame.kind, frame.seq, counter)
+    if mac(key, head, body, more)[:8] != tag[4:]:
+        return False
+    if not is_host:
+        return counter == (talk.read_counter if frame.kind == _END else talk.counter)
+    if counter <= talk.counter and frame.body != talk.last:
+        return False
+    talk.counter, talk.last = counter, frame.body
+    return True
+
+
+def _data(talk: _Talk, body: bytes) -> bytes:
+    """Return the plain body of DATA; END vouches for its bytes."""
+    start = int.from_bytes(body[2:6], "little") - talk.read_offset
+    held = body[6:]
+    if talk.is_secret:
+        held = _xor(talk.keys, 2, talk.read_counter, start, held)
+    talk.transfer += held
+    return body[:6] + held
+
+
+def _learn(talk: _Talk, kind: int, body: bytes, fields: parse.Fields) -> Iterator[str]:
+    """Keep what later frames are judged by; say whether a proof holds."""
+    if kind == _HELLO:
+        talk.hello, talk.keys, talk.counter = body, {}, 0
+    elif kind == _HELLO | _REPLY:
+        talk.reply = body
+    elif kind == _READ:
+        talk.read_counter, talk.read_offset = talk.counter, fields["offset"]
+        talk.transfer = b""
+    elif kind == _AUTH:
+        talk.keys, talk.is_secret = {}, bool(body[1] & 1)
+        talk.transcript = talk.hello + talk.reply + body[:2]
+        right = mac(talk.secret, b"dewarlog auth host", talk.transcript)[:16]
+        yield f"proof side=host holds={int(right == body[2:18])}"
+    elif kind == _AUTH | _REPLY:
+        right = mac(talk.secret, b"dewarlog auth board", talk.transcript)[:16]
+        yield f"proof side=board holds={int(right == body)}"
+        if right == body:
+            talk.keys = {
+                name: mac(talk.secret, b"dewarlog session " + name.encode(), talk.transcript)
+                for name in ("host", "board", "secret")
+            }
 
 
 def _xor(keys: Mapping[str, bytes], use: int, counter: int, start: int, data: bytes) -> bytes:

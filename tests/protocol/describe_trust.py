@@ -61,7 +61,8 @@ class _Proven:
         self.lines: "list[str]" = []
         self._secret = secret
         self._hello = b""
-        self._said = b""  # HELLO and its reply, then the transcript
+        self._said = b""  # the reply to HELLO
+        self._transcript = b""
         self._keys: "session_keys.SessionKeys | None" = None
         self._flags = 0
         self._asked: "tuple[int, int, bytes]" = (0, 0, b"")  # the last request taken, as it came

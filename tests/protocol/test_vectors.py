@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 import describe
-import vector_lines
 import describe_construct
+import vector_lines
 from dewarlog_wire import layout, session
 
 if TYPE_CHECKING:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 RUN: Final = 0x2A
 LOG_ID: Final = bytes.fromhex("a1a2a3a4a5a6a7a8")
 DEVICE_ID: Final = bytes.fromhex("e661640843214567")
+DEVICE_KEY: Final = bytes(range(0xC0, 0xE0))
+UTC_S: Final = 210_000_000
 READING: Final = layout.QUANTITY_READING
 COMMON: Final = layout.CHANNEL_COMMON
 _HEX_LINE_BYTES: Final = 32
