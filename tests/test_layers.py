@@ -68,7 +68,7 @@ HOST_LINE: Final = {
     "readings": ("readings", "uncertainty"),
     "checks": ("words", "checks", "checks.*", "seals"),
     "report": ("verdict", "journey", "report", "report.*", "export"),
-    "handoff": ("receipt", "claims", "log_facts", "verify", "handoff"),
+    "handoff": ("receipt", "verify", "verify.*", "handoff"),
     "outside": (
         "console",
         "answers",
@@ -129,7 +129,16 @@ ON_BOARD: Final = {
     *("micropython", "os", "select", "struct", "sys", "time", "vfs"),
 }
 
-HEAVY: Final = ("bleak", "cryptography", "jinja2", "numpy", "pyarrow", "pydantic", "scipy", "construct")
+HEAVY: Final = (
+    "bleak",
+    "cryptography",
+    "jinja2",
+    "numpy",
+    "pyarrow",
+    "pydantic",
+    "scipy",
+    "construct",
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from dewarlog import console, words
-from dewarlog.claims import Standing
+from dewarlog.verify.claims import Standing
 
 if TYPE_CHECKING:
-    from dewarlog.claims import Claim, Verified
+    from dewarlog.verify.claims import Claim, Verified
 
 
 def say_verified(found: Verified) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from dewarlog.keys import BoardKeys
     from dewarlog.pull import FiledLog
     from dewarlog.receipt import Receipt
-    from dewarlog.verify import Proofs
+    from dewarlog.verify.case import Proofs
 
 
 def verify(
@@ -77,7 +77,7 @@ def verify(
     """
     with console.failures(as_json=as_json):
         from dewarlog import answers_verify
-        from dewarlog.verify import verify_log
+        from dewarlog.verify.course import verify_log
 
         found = verify_log(log, _proofs(log, certificate, previous, receipt, (keys, archive)))
         if as_json:
@@ -97,8 +97,8 @@ def _proofs(
     """Gather what is here; keys and copies are those of the logger that the log names."""
     from dewarlog.certificate import read_certificate
     from dewarlog.keys import KeyStore
-    from dewarlog.log_facts import device_of
-    from dewarlog.verify import Proofs
+    from dewarlog.verify.case import Proofs
+    from dewarlog.verify.log_facts import device_of
 
     device_id = device_of(log)
     keys = None if device_id is None else KeyStore(folders[0]).of(device_id)

@@ -24,11 +24,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dewarlog.claims import Standing
 from dewarlog.errors import ExitCode
 from dewarlog.pull import FiledLog
 from dewarlog.session import SealState
-from dewarlog.verify import Proofs, verify_log
+from dewarlog.verify.case import Proofs
+from dewarlog.verify.claims import Standing
+from dewarlog.verify.course import verify_log
 from dewarlog_wire import layout, seal
 from dewarlog_wire.events import handoff_body
 from trips import HOUR_MS, quiet
@@ -37,7 +38,7 @@ from trusted import TrustedBoard, fixed, renumbered, signature_event, warmer
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from dewarlog.claims import Claim, Verified
+    from dewarlog.verify.claims import Claim, Verified
     from log_writer import LogWriter
     from trusted import Trip
 

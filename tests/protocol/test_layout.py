@@ -70,9 +70,10 @@ def test_what_belongs_together_is_as_long() -> None:
     assert layout.EVENT_TEXTS.keys() == layout.EVENT_TEXT_MAX_BYTES.keys()
     assert layout.EVENT_TEXTS.keys() < layout.EVENTS.keys()
     assert access.MAY.keys() == layout.KEY_NAMES.keys() - {layout.KEY_RECEIPT}
-    assert sum(
-        getattr(layout, name) for name in vars(layout) if name.startswith("MAY_")
-    ) == access.MAY_ALL
+    assert (
+        sum(getattr(layout, name) for name in vars(layout) if name.startswith("MAY_"))
+        == access.MAY_ALL
+    )
     assert set(access.NEEDS) | FREE == {
         kind
         for name, kind in vars(layout).items()

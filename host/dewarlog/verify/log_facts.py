@@ -1,6 +1,6 @@
 """What verify has to know of a log, gathered in one reading: chain, seals, signatures, handoffs.
 
-Between readings and verify; judges nothing by a key but the seals, whose state it is given.
+Between readings and case; judges nothing by a key but the seals, whose state it is given.
 """
 
 from __future__ import annotations

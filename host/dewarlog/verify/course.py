@@ -1,0 +1,53 @@
+"""What is proved of a log, by which key, over which blocks; and what is not.
+
+Below cli_verify: reads the log once and makes every claim. Whoever reads the answer trusts
+neither the courier nor the board as it is now: protocol/DESIGN.md "Trust" says what each key is
+worth, and what a captured board can still make up.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dewarlog.verify import by_keys, whole, witnesses
+from dewarlog.verify.case import Case, Proofs
+from dewarlog.verify.claims import Verified
+from dewarlog.verify.log_facts import read_facts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from dewarlog.verify.claims import Claim
+
+
+def verify_log(path: Path, proofs: Proofs) -> Verified:
+    """Hold a log against everything that is here.
+
+    Raises:
+        LogError: the log, or the one before it, is none or of a newer format.
+        ArchiveError: one of them cannot be read.
+    """
+    case = Case(read_facts(path, proofs.seal_state), proofs)
+    return Verified(
+        path=path,
+        sha256=case.facts.sha256,
+        run=case.facts.run,
+        blocks=case.facts.integrity.blocks,
+        claims=tuple(_claims(case)),
+    )
+
+
+def _claims(case: Case) -> Iterator[Claim]:
+    """Make the claims in the order in which they are told."""
+    yield from whole.bytes_claims(case)
+    yield from whole.order_claims(case)
+    yield from whole.heads_claims(case)
+    yield from whole.device_claims(case)
+    yield from by_keys.sealed_claims(case)
+    yield from by_keys.signed_claims(case)
+    for name, receipt in case.proofs.receipts:
+        yield from witnesses.receipt_claims(case, name, receipt)
+    yield from witnesses.previous_claims(case)
+    yield from witnesses.end_claims(case)
+    yield from witnesses.copy_claims(case)
