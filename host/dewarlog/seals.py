@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
+from dewarlog.checks.finding import OF_ONE_KIND
 from dewarlog.records import SealKeyEvent
 from dewarlog_wire import seal
 
@@ -31,13 +32,19 @@ _NEXT: Final = b"dewarlog seal next"
 
 
 class Worth(StrEnum):
-    """What one block's seal says."""
+    """What one block's seal says.
+
+    A seal is over a chain value. Where that does not follow from the block before, because that
+    one is missing or the block was changed, a right tag proves the value and not the block:
+    unlinked.
+    """
 
     PROVEN = "proven"
     WRONG_TAG = "wrong tag"
     UNSEALED = "unsealed"
     BEFORE_STATE = "before the state"
     OTHER_KEY = "another key"
+    UNLINKED = "not linked"
     NO_STATE = "no state held"
 
 
@@ -123,9 +130,11 @@ class _Epoch:
     proven: int = 0
     wrong: Trouble | None = None
 
-    def take(self, block: Block) -> None:
+    def take(self, block: Block, *, linked: bool) -> None:
         worth = self._worth(block)
-        self.proven += worth is Worth.PROVEN
+        if worth is Worth.PROVEN and not linked:
+            worth = Worth.UNLINKED
+        self.proven += worth in (Worth.PROVEN, Worth.UNLINKED)
         if worth is Worth.WRONG_TAG and self.wrong is None:
             self.wrong = Trouble(
                 "wrong-tag",
@@ -184,9 +193,11 @@ class SealCheck:
         """Take the next block."""
         if block.block_seq == 0:
             self._first_index = block.key_index
+        linked = block.chain_holds is True
         if self._last is not None:
             self._follow(self._last, block)
-        self._epochs[-1].take(block)
+            linked = linked and block.block_seq == self._last.block_seq + 1
+        self._epochs[-1].take(block, linked=linked)
         self._last = block
         self.feed_events(block.events)
 
@@ -276,15 +287,22 @@ def _unsealed(block: Block) -> Trouble:
     )
 
 
-def stretch_words(stretches: Sequence[Stretch]) -> str:
-    """Say which blocks: `block 3`, `blocks 0 to 5 and 7`."""
-    joined: list[list[int]] = []
+def spans(stretches: Iterable[Stretch]) -> list[tuple[int, int]]:
+    """Give first and last block of each row of blocks without a break."""
+    joined: list[tuple[int, int]] = []
     for one in stretches:
         if joined and joined[-1][1] + 1 == one.first_seq:
-            joined[-1][1] = one.last_seq
+            joined[-1] = (joined[-1][0], one.last_seq)
         else:
-            joined.append([one.first_seq, one.last_seq])
-    parts = [str(first) if first == last else f"{first} to {last}" for first, last in joined]
+            joined.append((one.first_seq, one.last_seq))
+    return joined
+
+
+def span_words(told: Sequence[tuple[int, int]]) -> str:
+    """Say which blocks: `block 3`, `blocks 0 to 5 and 7`; of very many, the first."""
+    parts = [str(first) if first == last else f"{first} to {last}" for first, last in told]
+    if len(parts) > OF_ONE_KIND:
+        parts = [*parts[:OF_ONE_KIND], f"{len(parts) - OF_ONE_KIND:,} more stretches"]
     listed = parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
-    single = len(joined) == 1 and joined[0][0] == joined[0][1]
+    single = len(told) == 1 and told[0][0] == told[0][1]
     return f"block{'' if single else 's'} {listed}"

@@ -215,7 +215,31 @@ def test_a_run_cut_at_its_end_is_found_by_the_seals_of_the_next_run(
 
     claim = wrong(found, "previous")
     assert claim.evidence["missing_blocks"] == 2
-    assert "2 blocks are missing behind the end of first.dwl" in claim.text
+    assert "2 blocks are missing at the end of first.dwl" in claim.text
+
+
+def test_a_cut_run_itself_is_found_by_the_run_that_followed(
+    tmp_path: Path, board: TrustedBoard, owner: Proofs
+) -> None:
+    """The other way round: the log in question is the cut one; where it ends is named."""
+    first, second = board.trip(7), board.trip(8)
+    path = tmp_path / "second.dwl"
+    path.write_bytes(second.log.data)
+    found = told(tmp_path, b"".join(first.blocks[:-2]), replace(owner, following=path))
+
+    claim = wrong(found, "end")
+    assert (claim.block_seq, claim.evidence["missing_blocks"]) == (4, 2)
+
+
+def test_a_run_of_another_board_is_no_neighbour(
+    tmp_path: Path, board: TrustedBoard, owner: Proofs
+) -> None:
+    """Whose numbers would fit by chance."""
+    path = tmp_path / "other.dwl"
+    path.write_bytes(TrustedBoard(2).trip(6).log.data)
+    found = told(tmp_path, board.trip(7).log.data, replace(owner, previous=path))
+
+    assert "is no earlier run of this logger" in wrong(found, "previous").text
 
 
 def test_two_whole_runs_are_proved_to_follow_each_other(
@@ -308,6 +332,37 @@ def test_a_changed_bit_with_crc_and_chain_made_right_is_found_by_a_receipt(
     found = told(tmp_path, fixed(trip.blocks, warmer(1), chain=True), proofs)
 
     assert "another log than the one door.json names" in wrong(found, "end").text
+
+
+def test_a_block_changed_behind_a_damaged_one_is_not_proved_by_its_old_seal(
+    tmp_path: Path, trip: Trip, owner: Proofs
+) -> None:
+    """Its tag is right over a chain value that nobody can compute any more: not its content."""
+    data = bytearray(fixed(trip.blocks, warmer(3)))
+    data[trip.log.offsets[2] + 60] ^= 1
+    found = told(tmp_path, data, owner)
+
+    assert wrong(found, "bytes").block_seq == 2
+    assert proved(found) == [("sealed", (0, 1)), ("sealed", (4, 5))]
+    (left,) = [claim for claim in found.of(Standing.NOT_PROVED) if claim.code == "sealed"]
+    assert (left.text[:8], left.blocks) == ("Block 3 ", (3, 3))
+
+
+def test_a_signature_does_not_reach_over_a_damaged_block(
+    tmp_path: Path, board: TrustedBoard, owner: Proofs
+) -> None:
+    """What stands before the break may have been changed: only what follows it is proved."""
+    log = board.begin()
+    for hour in range(6):
+        at_ms = hour * HOUR_MS
+        events = [signature_event(board.signed(log, at_ms), at_ms)] if hour == 5 else None
+        log.samples(at_ms, [quiet(hour)], events=events)
+    data = bytearray(log.data)
+    data[log.offsets[2] + 60] ^= 1
+    found = told(tmp_path, data, replace(owner, seal_state=None))
+
+    assert proved(found) == [("signed", (4, 5))]
+    assert (0, 3) in [claim.blocks for claim in found.of(Standing.NOT_PROVED)]
 
 
 def test_seals_taken_away_are_found_by_who_holds_a_state(

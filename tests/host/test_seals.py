@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from dewarlog.readings import read_log
 from dewarlog.records import Block
-from dewarlog.seals import SealCheck, Stretch, Worth, stretch_words
+from dewarlog.seals import SealCheck, Stretch, Worth, span_words, spans
 from dewarlog.session import SealState
 from dewarlog_wire import layout, seal
 from trips import HOUR_MS, quiet
@@ -184,5 +184,6 @@ def test_stretches_are_told_as_a_person_counts() -> None:
     pairs = ((0, 3), (4, 4), (7, 7), (9, 12))
     stretches = [Stretch(Worth.PROVEN, first, last, 1, 1) for first, last in pairs]
 
-    assert stretch_words(stretches) == "blocks 0 to 4, 7 and 9 to 12"
-    assert stretch_words(stretches[2:3]) == "block 7"
+    assert span_words(spans(stretches)) == "blocks 0 to 4, 7 and 9 to 12"
+    assert span_words(spans(stretches[2:3])) == "block 7"
+    assert span_words([(2 * n, 2 * n) for n in range(14)]).endswith("22 and 2 more stretches")

@@ -9,15 +9,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dewarlog import words
+from dewarlog.checks.finding import OF_ONE_KIND
 from dewarlog.receipt import signed_words
-from dewarlog.seals import Worth, stretch_words
+from dewarlog.seals import Worth, span_words, spans
 from dewarlog.signatures import signature_holds
 from dewarlog.verify.case import NEEDS_CERTIFICATE, NEEDS_SEAL, NEEDS_SIGN
 from dewarlog.verify.claims import Claim, Standing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
+    from dewarlog.seals import Stretch
     from dewarlog.verify.case import Case
     from dewarlog.verify.log_facts import SignedHere
 
@@ -31,8 +33,8 @@ def sealed_claims(case: Case) -> Iterator[Claim]:
     """Say which blocks are sealed, by the state of the sealing key that is held here."""
     facts, seals, held = case.facts, case.facts.seals, case.proofs.seal_state
     for trouble in seals.troubles:
-        proven = seals.worth(Worth.PROVEN)
-        before = f" Proven: {stretch_words(proven)}." if proven else ""
+        proven = spans(seals.worth(Worth.PROVEN))
+        before = f" Proven: {span_words(proven)}." if proven else ""
         yield Claim(
             "sealed",
             _WRONG,
@@ -47,25 +49,26 @@ def sealed_claims(case: Case) -> Iterator[Claim]:
         yield _never_sealed(case)
         return
     if held is None:
+        unsealed = spans(seals.worth(Worth.UNSEALED))
+        but = f" Without any: {span_words(unsealed)}." if unsealed else ""
         yield Claim(
             "sealed",
             _OPEN,
-            f"{_capital(stretch_words(seals.worth(Worth.NO_STATE)))} carry seals. Without a "
-            "state of the sealing key nobody can tell whether they are right.",
+            f"{_capital(span_words(spans(seals.worth(Worth.NO_STATE))))} carry seals.{but} "
+            "Without a state of the sealing key nobody can tell whether they are right.",
             needs=NEEDS_SEAL,
         )
         return
-    proven = seals.worth(Worth.PROVEN)
-    if proven:
+    for told, blocks in _told(seals.worth(Worth.PROVEN)):
         yield Claim(
             "sealed",
             _PROVED,
-            f"The logger sealed {stretch_words(proven)}, and no byte up to there was changed "
-            "since: the keys that sealed them were gone from the logger at once, so that not "
-            "even who opens it can make these seals again.",
+            f"The logger sealed {told}, and no byte there was changed since: the keys that sealed "
+            "were gone from the logger at once, so that not even who opens it can make these "
+            "seals again.",
             by=f"sealing key, from the state held here (key {held.key_index}) on",
             keyed=True,
-            blocks=(proven[0].first_seq, proven[-1].last_seq),
+            blocks=blocks,
         )
     yield from _not_judged(case)
 
@@ -97,21 +100,23 @@ def _not_judged(case: Case) -> Iterator[Claim]:
     index = 0 if held is None else held.key_index
     why = {
         Worth.BEFORE_STATE: f"were sealed before the state held here (key {index}), or by "
-        "another key: it cannot judge them",
-        Worth.OTHER_KEY: "were sealed by another key than the one held here: the logger says "
-        "that it made a new one. So would somebody who has not got the old one",
-        Worth.UNSEALED: "have no seal: the logger says that it lost its key. So would "
-        "somebody who has not got it",
+        "another key: it cannot judge them. The first seal that is proven covers them through the "
+        "chain, as they were when it was made",
+        Worth.UNLINKED: "stand behind a block that is missing or damaged, or were changed: their "
+        "seals are right, and do not reach what stands in them",
+        Worth.OTHER_KEY: "were sealed by another key than the one held here. A logger that lost "
+        "its key makes a new one and says so; so would somebody who has not got the old one",
+        Worth.UNSEALED: "have no seal. A logger that lost its key says so; so would somebody who "
+        "has not got it",
     }
     for worth, text in why.items():
-        stretches = seals.worth(worth)
-        if stretches:
+        for told, blocks in _told(seals.worth(worth)):
             yield Claim(
                 "sealed",
                 _OPEN,
-                f"{_capital(stretch_words(stretches))} {text}.",
-                blocks=(stretches[0].first_seq, stretches[-1].last_seq),
-                needs=NEEDS_SEAL,
+                f"{_capital(told)} {text}.",
+                blocks=blocks,
+                needs=NEEDS_SEAL if worth is not Worth.UNLINKED else "the missing blocks",
             )
     if case.facts.journal_from is not None:
         yield Claim(
@@ -178,20 +183,30 @@ def _not_signed(case: Case, bad: SignedHere, good: SignedHere | None) -> Claim:
 
 
 def _signed_up_to(case: Case, newest: SignedHere) -> Iterator[Claim]:
-    assert newest.signed is not None  # noqa: S101 - a signature without a head never holds
-    assert case.certificate is not None  # noqa: S101 - nor without a certificate
-    last = newest.blocks - 1
-    asked = _asked_by(case, newest)
+    covered = case.facts.covered(newest.blocks)
+    if newest.signed is None or case.certificate is None or covered is None:
+        return
+    first, last = covered
     yield Claim(
         "signed",
         _PROVED,
         f"Logger {case.certificate.device_id.hex()} signed {signed_words(newest.signed)}: "
-        f"nothing in blocks 0 to {last} was changed since then.{asked}",
+        f"nothing in blocks {first} to {last} was changed since then."
+        f"{_asked_by(case, newest)}",
         by=f"device certificate {case.certificate.fingerprint}",
         keyed=True,
-        blocks=(0, last),
+        blocks=covered,
         evidence={"event": newest.event, "nonce": newest.signed.nonce.hex()},
     )
+    if first:
+        yield Claim(
+            "signed",
+            _OPEN,
+            f"Blocks 0 to {first - 1} stand before a break of the chain: the signature does not "
+            "reach them.",
+            blocks=(0, first - 1),
+            needs="the missing blocks",
+        )
     if last < case.facts.last_block:
         yield Claim(
             "signed",
@@ -210,6 +225,16 @@ def _asked_by(case: Case, newest: SignedHere) -> str:
         if receipt.signed is not None and receipt.signed.nonce == nonce:
             return f" It answers the question of {words.plain(name)}."
     return ""
+
+
+def _told(stretches: Iterable[Stretch]) -> Iterator[tuple[str, tuple[int, int] | None]]:
+    """Say one row of blocks after the other; very many in one."""
+    rows = spans(stretches)
+    if len(rows) > OF_ONE_KIND:
+        yield span_words(rows), None
+        return
+    for row in rows:
+        yield span_words([row]), row
 
 
 def _capital(text: str) -> str:

@@ -33,6 +33,8 @@ class Proofs:
     """Each with the name of its file."""
     previous: Path | None = None
     """The log of the run before on the same board."""
+    following: Path | None = None
+    """The log of the run behind it: a witness of its end even where nobody pulled."""
     filed: tuple[FiledLog, ...] = ()
     """What this computer's archive holds of this board."""
 

@@ -9,16 +9,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dewarlog.checks.finding import OF_ONE_KIND
 from dewarlog.verify import by_keys, whole, witnesses
 from dewarlog.verify.case import Case, Proofs
-from dewarlog.verify.claims import Verified
+from dewarlog.verify.claims import Claim, Verified
 from dewarlog.verify.log_facts import read_facts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from dewarlog.verify.claims import Claim
+    from dewarlog.verify.claims import Standing
 
 
 def verify_log(path: Path, proofs: Proofs) -> Verified:
@@ -34,7 +35,7 @@ def verify_log(path: Path, proofs: Proofs) -> Verified:
         sha256=case.facts.sha256,
         run=case.facts.run,
         blocks=case.facts.integrity.blocks,
-        claims=tuple(_claims(case)),
+        claims=tuple(_capped(_claims(case))),
     )
 
 
@@ -48,6 +49,20 @@ def _claims(case: Case) -> Iterator[Claim]:
     yield from by_keys.signed_claims(case)
     for name, receipt in case.proofs.receipts:
         yield from witnesses.receipt_claims(case, name, receipt)
-    yield from witnesses.previous_claims(case)
+    yield from witnesses.neighbour_claims(case)
     yield from witnesses.end_claims(case)
     yield from witnesses.copy_claims(case)
+
+
+def _capped(claims: Iterable[Claim]) -> Iterator[Claim]:
+    """Tell so many of one kind one by one: a log full of them is not better told by all."""
+    seen: dict[tuple[str, Standing], int] = {}
+    for claim in claims:
+        kind = (claim.code, claim.standing)
+        seen[kind] = seen.get(kind, 0) + 1
+        if seen[kind] <= OF_ONE_KIND:
+            yield claim
+    for (code, standing), count in seen.items():
+        if count > OF_ONE_KIND:
+            text = f"{count - OF_ONE_KIND:,} more of the same kind as above."
+            yield Claim(code, standing, text, evidence={"count": count - OF_ONE_KIND})

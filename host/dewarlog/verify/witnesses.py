@@ -6,6 +6,7 @@ head can, and so can the seals of the run that followed.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from dewarlog import words
@@ -53,7 +54,7 @@ def receipt_claims(case: Case, name: str, receipt: Receipt) -> Iterator[Claim]:
             + ("." if wrong else ", and this log holds it, word for word."),
             by="receipt key",
             keyed=True,
-            blocks=None if wrong else _first(receipt.handoff.blocks),
+            blocks=None if wrong else case.facts.covered(receipt.handoff.blocks),
         )
     else:
         yield Claim(
@@ -84,7 +85,7 @@ def _receipt_signed(case: Case, name: str, receipt: Receipt, *, in_log: bool) ->
         text + (", and they are this log's." if in_log else "; this log's they are not."),
         by=f"device certificate {certificate.fingerprint}",
         keyed=True,
-        blocks=_first(signed.blocks) if in_log else None,
+        blocks=case.facts.covered(signed.blocks) if in_log else None,
     )
 
 
@@ -169,79 +170,114 @@ def _reaches(case: Case, witness: str, blocks: int, chain: bytes) -> Iterator[Cl
 # --- its ends ----------------------------------------------------------------------------------
 
 
-def previous_claims(case: Case) -> Iterator[Claim]:
-    """Hold the seals of the run before against those of this one."""
-    if case.proofs.previous is None:
-        return
-    before = read_facts(case.proofs.previous, case.proofs.seal_state)
-    ours, theirs = case.facts.run, before.run
-    name = words.plain(case.proofs.previous.name)
-    if ours is None or theirs is None:
-        needs = "the first blocks of both logs"
-        text = f"Whether {name} is the run before: a log does not say which it is."
-        yield Claim("previous", _OPEN, text, needs=needs)
-        return
-    if ours.device_id != theirs.device_id or ours.run <= theirs.run:
-        yield Claim(
-            "previous",
-            _WRONG,
-            f"{name} is no earlier run of this logger: it is run {theirs.run} of logger "
-            f"{theirs.device_id.hex()}, this is run {ours.run} of {ours.device_id.hex()}.",
-            block_seq=0,
-            offset=case.facts.offsets.get(0),
-        )
-        return
-    yield from _continues(case, name, before, between=ours.run - theirs.run - 1)
+def neighbour_claims(case: Case) -> Iterator[Claim]:
+    """Hold the seals of the runs before and behind against those of this one (SPEC 4.9.6)."""
+    for path, is_before in ((case.proofs.previous, True), (case.proofs.following, False)):
+        if path is None:
+            continue
+        other = read_facts(path, case.proofs.seal_state)
+        earlier, later = (other, case.facts) if is_before else (case.facts, other)
+        yield from _follow(case, _Pair(earlier, later, words.plain(path.name), is_before))
 
 
-def _continues(case: Case, name: str, before: LogFacts, *, between: int) -> Iterator[Claim]:
-    """Hold the first key index against the last of the run before (SPEC 4.9.6)."""
-    first, last = case.facts.seals.first_index, before.seals.last_index
-    if not first or not last:
-        text = f"That nothing is missing between {name} and this log: one has no seals there."
-        yield Claim("previous", _OPEN, text)
-        return
-    if case.facts.seals.begins_with_new_key:
-        yield Claim(
-            "previous",
-            _OPEN,
-            f"That nothing is missing between {name} and this log: the logger says that it "
-            "made a new sealing key, which counts anew.",
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    """Two runs of which one came before the other; one of them is the log in question."""
+
+    earlier: LogFacts
+    later: LogFacts
+    name: str
+    """Of the file of the other one."""
+    is_before: bool
+    """Whether the other one is the earlier."""
+
+    @property
+    def earlier_name(self) -> str:
+        return self.name if self.is_before else "this log"
+
+    @property
+    def later_name(self) -> str:
+        return "this log" if self.is_before else self.name
+
+    @property
+    def code(self) -> str:
+        return "previous" if self.is_before else "end"
+
+    def claim(
+        self, standing: Standing, text: str, *, keyed: bool = False, **evidence: int
+    ) -> Claim:
+        return Claim(
+            self.code,
+            standing,
+            text,
+            by="sealing key" if keyed else None,
+            keyed=keyed,
+            evidence=evidence,
         )
-        return
-    missing = first - last - 1
-    runs = f" ({words.plural(between, 'run')} of which lie between)" if between else ""
-    if missing > 0:
-        yield Claim(
-            "previous",
-            _OPEN if between else _WRONG,
-            f"{words.plural(missing, 'block')}{runs} {'are' if missing > 1 else 'is'} missing "
-            f"behind the end of {name}: it ends with seal {last}, this log begins with "
-            f"{first}.",
-            needs="the runs between" if between else None,
-            evidence={"missing_blocks": missing},
-        )
-    elif missing < 0:
-        yield Claim(
-            "previous",
-            _WRONG,
-            f"This log begins with seal {first}, though {name}, of an earlier run, goes on to "
-            f"{last}: one of them is not what the logger wrote.",
+
+
+def _follow(case: Case, pair: _Pair) -> Iterator[Claim]:
+    """See that both are of one board, and in this order."""
+    first, second = pair.earlier.run, pair.later.run
+    if first is None or second is None:
+        text = f"Whether {pair.name} is a neighbour of this run: a log does not say which it is."
+        yield replace(pair.claim(_OPEN, text), needs="the first blocks of both logs")
+    elif first.device_id != second.device_id or second.run <= first.run:
+        place = "no earlier" if pair.is_before else "no later"
+        yield replace(
+            pair.claim(
+                _WRONG,
+                f"{pair.name} is {place} run of this logger: {pair.earlier_name} is run "
+                f"{first.run} of logger {first.device_id.hex()}, {pair.later_name} run "
+                f"{second.run} of {second.device_id.hex()}.",
+            ),
             block_seq=0,
             offset=case.facts.offsets.get(0),
         )
     else:
-        sealed = _proves(before, before.last_block) and _proves(case.facts, 0)
-        yield Claim(
-            "previous",
-            _PROVED if sealed else _OPEN,
-            f"No block is missing between the end of {name} (seal {last}) and this log "
-            f"(seal {first})"
-            + ("." if sealed else ", if these numbers are true: the seals are not checked."),
-            by="sealing key" if sealed else None,
-            keyed=sealed,
-            needs=None if sealed else NEEDS_SEAL,
+        yield _missing(case, pair, between=second.run - first.run - 1)
+
+
+def _missing(case: Case, pair: _Pair, *, between: int) -> Claim:
+    """Hold the first key index of the later run against the last of the earlier."""
+    last, first = pair.earlier.seals.last_index, pair.later.seals.first_index
+    both = f"between {pair.earlier_name} and {pair.later_name}"
+    if not first or not last:
+        return pair.claim(_OPEN, f"That nothing is missing {both}: one has no seals there.")
+    if pair.later.seals.begins_with_new_key:
+        return pair.claim(
+            _OPEN,
+            f"That nothing is missing {both}: the logger says that it made a new sealing key, "
+            "which counts anew.",
         )
+    missing = first - last - 1
+    if missing < 0:
+        text = (
+            f"{_capital(pair.later_name)} begins with seal {first}, though {pair.earlier_name}, "
+            f"of an earlier run, goes on to {last}: one of them is not what the logger wrote."
+        )
+        place = case.facts.offsets.get(0)
+        return replace(pair.claim(_WRONG, text), block_seq=0, offset=place)
+    if missing > 0:
+        runs = f" or in the {words.plural(between, 'run')} between" if between else ""
+        are = "are" if missing > 1 else "is"
+        text = (
+            f"{words.plural(missing, 'block')} {are} missing at the end of "
+            f"{pair.earlier_name}{runs}: it ends with seal {last}, {pair.later_name} begins "
+            f"with {first}."
+        )
+        claim = pair.claim(_OPEN if between else _WRONG, text, missing_blocks=missing)
+        at_end = not pair.is_before and not between
+        return replace(
+            claim,
+            needs="the runs between" if between else None,
+            block_seq=case.facts.blocks if at_end else None,
+        )
+    sealed = _proves(pair.earlier, pair.earlier.last_block) and _proves(pair.later, 0)
+    text = f"No block is missing {both}: seals {last} and {first} follow each other"
+    text += "." if sealed else ", if these numbers are true: the seals are not checked."
+    claim = pair.claim(_PROVED if sealed else _OPEN, text, keyed=sealed)
+    return claim if sealed else replace(claim, needs=NEEDS_SEAL)
 
 
 def end_claims(case: Case) -> Iterator[Claim]:
@@ -277,7 +313,9 @@ def copy_claims(case: Case) -> Iterator[Claim]:
     newer = sorted({log.run for log in case.proofs.filed if log.run > run.run})
     for log in same:
         name = f"the copy filed on this computer ({words.plain(log.path.name)})"
-        wrong = [_as_copy(claim) for claim in _reaches(case, name, log.blocks, log.chain)]
+        wrong = [
+            replace(claim, code="copy") for claim in _reaches(case, name, log.blocks, log.chain)
+        ]
         yield from wrong
         if wrong:
             return
@@ -310,20 +348,8 @@ def copy_claims(case: Case) -> Iterator[Claim]:
 # --- parts ---------------------------------------------------------------------------------------
 
 
-def _first(blocks: int) -> tuple[int, int] | None:
-    return (0, blocks - 1) if blocks else None
-
-
-def _as_copy(claim: Claim) -> Claim:
-    return Claim(
-        "copy",
-        claim.standing,
-        claim.text,
-        needs=claim.needs,
-        block_seq=claim.block_seq,
-        offset=claim.offset,
-        evidence=claim.evidence,
-    )
+def _capital(text: str) -> str:
+    return text[0].upper() + text[1:]
 
 
 def _heads_of(receipt: Receipt) -> Iterator[tuple[int, bytes]]:
