@@ -168,6 +168,22 @@ class _Epoch:
         return Worth.WRONG_TAG
 
 
+@dataclass(frozen=True, slots=True)
+class _Untold:
+    """A trouble that is none if the board tells of it: in the same block, or soon behind."""
+
+    state: int
+    boot: int
+    trouble: Trouble
+
+    def told_by(self, event: SealKeyEvent) -> bool:
+        # What a boot finds in the journal of the one before, it seals under that one's number.
+        if event.boot not in (self.boot, self.boot + 1):
+            return False
+        # Between two keys there may have been none.
+        return event.state == self.state or (self.state, event.state) == (_LOST, _NEW)
+
+
 class SealCheck:
     """Takes the blocks that continue a log, then the events of its journal."""
 
@@ -209,7 +225,7 @@ class SealCheck:
         if last.key_index and block.key_index == due:
             return
         if block.key_index == 0:
-            self._untold.append((_LOST, _unsealed(block)))
+            self._untold.append(_Untold(_LOST, block.boot, _unsealed(block)))
             self._epochs.append(self._epoch())
             return
         trouble = Trouble(
@@ -221,7 +237,7 @@ class SealCheck:
         )
         if last.key_index == 0 or block.key_index < due:
             # A new key counts from 1, and the board says that it made one.
-            self._untold.append((_NEW, trouble))
+            self._untold.append(_Untold(_NEW, block.boot, trouble))
             self._epochs.append(self._epoch())
         else:
             self._troubles.append(trouble)
@@ -235,18 +251,13 @@ class SealCheck:
             self._lost += event.state == _LOST
             if event.state == _NEW and len(self._epochs) == 1:
                 self._new_first = True
-            self._untold = [
-                (kind, trouble)
-                for kind, trouble in self._untold
-                # Between two keys there may have been none.
-                if kind != event.state and not (kind == _LOST and event.state == _NEW)
-            ]
+            self._untold = [one for one in self._untold if not one.told_by(event)]
 
     def finish(self) -> Seals:
         """Give what the seals say."""
         epochs = self._epochs
         ours = any(epoch.proven for epoch in epochs)
-        troubles = [*self._troubles, *(trouble for _, trouble in self._untold)]
+        troubles = [*self._troubles, *(one.trouble for one in self._untold)]
         stretches: list[Stretch] = []
         for epoch in epochs:
             another = ours and not epoch.proven and len(epochs) > 1

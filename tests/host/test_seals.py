@@ -141,6 +141,20 @@ def test_a_key_that_begins_anew_without_a_word_is_a_contradiction(tmp_path: Path
     assert (trouble.code, trouble.block_seq, trouble.offset) == ("index", 3, log.offsets[3])
 
 
+def test_what_is_told_boots_later_explains_nothing(tmp_path: Path) -> None:
+    """A word at the end of the log does not make a hole in the middle right."""
+    board = TrustedBoard()
+    log = board.begin()
+    hours(log, 1)
+    log.key_index = 0
+    hours(log, 1)
+    log.boot = 2
+    hours(log, 1, {3: [seal_key(LOST, 0)]})
+    (trouble,) = judged(tmp_path, log, None).troubles
+
+    assert (trouble.code, trouble.block_seq) == ("unsealed", 2)
+
+
 def test_a_state_that_is_not_this_keys_proves_nothing_and_says_so(tmp_path: Path) -> None:
     """Every tag is wrong: the first block is named."""
     log = TrustedBoard().begin()
