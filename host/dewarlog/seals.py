@@ -197,9 +197,7 @@ class SealCheck:
         self._new = 0
         self._lost = 0
         self._new_first = False
-        self._untold: list[
-            tuple[int, Trouble]
-        ] = []  # what a SEAL_KEY event would explain, by state
+        self._untold: list[_Untold] = []
         self._troubles: list[Trouble] = []
 
     def _epoch(self) -> _Epoch:
