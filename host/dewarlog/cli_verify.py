@@ -18,8 +18,6 @@ from dewarlog.cli import ArchiveFolder, AsJson, KeysFolder, LogPath  # noqa: TC0
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from dewarlog.certificate import Certificate
-    from dewarlog.keys import BoardKeys
     from dewarlog.pull import FiledLog
     from dewarlog.receipt import Receipt
     from dewarlog.verify.case import Proofs
@@ -114,7 +112,7 @@ class _Given:
 
 def _proofs(log: Path, given: _Given, keys_folder: Path | None, archive: Path | None) -> Proofs:
     """Gather what is here; keys and copies are those of the logger that the log names."""
-    from dewarlog.certificate import read_certificate
+    from dewarlog.certificate import paired_certificate, read_certificate
     from dewarlog.keys import KeyStore
     from dewarlog.verify.case import Proofs
     from dewarlog.verify.log_facts import run_of
@@ -127,7 +125,7 @@ def _proofs(log: Path, given: _Given, keys_folder: Path | None, archive: Path | 
     keys = KeyStore(keys_folder).of(run.device_id)
     filed = _filed(archive, run.device_id, log)
     return Proofs(
-        certificate=named or _paired(keys),
+        certificate=named or paired_certificate(keys),
         seal_state=keys.seal,
         receipt_key=keys.receipt,
         receipts=receipts,
@@ -141,15 +139,6 @@ def _filed_run(filed: Sequence[FiledLog], run: int) -> Path | None:
     """Give where the only filed log of that run is, if its blocks are known to be sound."""
     held = [one for one in filed if one.run == run and one.path.exists()]
     return held[0].path if len(held) == 1 and held[0].problem is None else None
-
-
-def _paired(keys: BoardKeys) -> Certificate | None:
-    """Make a certificate of the public key that this computer took from the board itself."""
-    from dewarlog.certificate import Certificate
-
-    if keys.public_key is None:
-        return None
-    return Certificate(keys.device_id, keys.public_key, 0)
 
 
 def _receipts(log: Path, named: Sequence[Path]) -> tuple[tuple[str, Receipt], ...]:

@@ -230,6 +230,17 @@ def test_a_receipts_signature_is_judged_by_the_certificate(site: Site) -> None:
     assert any("its certificate is not here" in text for text in unknown.open)
 
 
+def test_the_receipt_command_takes_the_certificate(site: Site) -> None:
+    """A site that has nothing else learns from it what is proved."""
+    path = str(write_receipt(site.trip.receipt, site.log))
+    certificate = ("--certificate", site.certificate())
+    with_it = CliRunner().invoke(cli.app, ["receipt", path, "--keys", "none", *certificate])
+    without = CliRunner().invoke(cli.app, ["receipt", path, "--keys", "none"])
+
+    assert "the signature holds by its certificate" in " ".join(with_it.output.split())
+    assert "its certificate is not here" in " ".join(without.output.split())
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [("blocks", -1), ("nonce", "00"), ("signature", None), ("clock_state", 256), ("more", 1)],
