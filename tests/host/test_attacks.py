@@ -23,14 +23,18 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from dewarlog.errors import ExitCode
+from dewarlog.errors import ExitCode, LogError
 from dewarlog.pull import FiledLog
 from dewarlog.session import SealState
 from dewarlog.verify.case import Proofs
 from dewarlog.verify.claims import Standing
 from dewarlog.verify.course import verify_log
 from dewarlog_wire import layout, seal
+from dewarlog_wire.block import check_block
+from dewarlog_wire.errors import BlockError
 from dewarlog_wire.events import handoff_body
 from trips import HOUR_MS, quiet
 from trusted import TrustedBoard, fixed, renumbered, signature_event, warmer
@@ -605,3 +609,76 @@ def test_a_key_number_beyond_any_boards_ends_at_once(
     found = told(tmp_path, fixed(trip.blocks, far), owner)
 
     assert wrong(found, "sealed").block_seq == 5
+
+
+# --- any attack ----------------------------------------------------------------------------------
+BOARD = TrustedBoard()
+OWNER = Proofs(BOARD.certificate, BOARD.state, BOARD.receipt_key)
+TRUE = BOARD.trip()
+OTHER = TrustedBoard(2).trip()
+
+
+def contents(data: bytes) -> dict[int, bytes]:
+    """Give header and body of each block that can be read, by its number; the first of each."""
+    found: dict[int, bytes] = {}
+    at = 0
+    while (at := data.find(layout.BLOCK_MAGIC, at)) >= 0:
+        try:
+            block = check_block(data, at, None)
+        except BlockError:
+            at += 1
+            continue
+        found.setdefault(block.block_seq, data[at : block.body_end])
+        at += block.length
+    return found
+
+
+@given(
+    order=st.lists(st.tuples(st.booleans(), st.integers(0, 5)), min_size=1, max_size=8)
+    | st.just([(False, number) for number in range(6)]),
+    flips=st.lists(
+        st.tuples(st.integers(0, 7), st.integers(0, 2000), st.integers(1, 255)), max_size=3
+    ),
+    renumber=st.booleans(),
+    chain=st.booleans(),
+    late=st.lists(st.tuples(st.integers(0, 10_000), st.integers(1, 255)), max_size=2),
+    cut=st.none() | st.integers(0, 10_000),
+)
+def test_no_forgery_is_ever_proved_by_a_key(
+    tmp_path_factory: pytest.TempPathFactory,
+    order: list[tuple[bool, int]],
+    flips: list[tuple[int, int, int]],
+    late: list[tuple[int, int]],
+    cut: int | None,
+    *,
+    renumber: bool,
+    chain: bool,
+) -> None:
+    """Blocks of two boards in any order, changed, numbered and chained anew, torn and cut.
+
+    Whatever is said to be sealed or signed is, block by block, what the board recorded.
+    """
+
+    def change(number: int, block: bytearray) -> None:
+        if renumber:
+            renumbered(number, block)
+        for which, at, mask in flips:
+            if which == number:
+                block[at % len(block)] ^= mask
+
+    blocks = [(OTHER if other else TRUE).blocks[number] for other, number in order]
+    data = bytearray(fixed(blocks, change, chain=chain))
+    for at, mask in late:
+        data[at % len(data)] ^= mask
+    data = data[: len(data) if cut is None else cut % len(data)]
+    try:
+        found = told(tmp_path_factory.mktemp("forged"), data, OWNER)
+    except LogError:
+        return
+
+    true, forged = contents(bytes(TRUE.log.data)), contents(bytes(data))
+    for code, span in proved(found):
+        assert span is not None
+        first, last = span
+        for number in range(first, last + 1):
+            assert forged[number] == true[number], (code, number)
