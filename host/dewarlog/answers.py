@@ -121,7 +121,7 @@ def _say_audit(review: Review, *, whole: bool) -> None:
     if not whole:
         console.say(console.wrapped(f"{audit_words(review.audit)}. All of it: --audit", "    "))
         return
-    for when, what, details, who in tables.audit(review).rows:
+    for when, what, details, who in tables.audit(review, len(entries)).rows:
         console.say(console.wrapped(f"{what}: {details}" if details else what, "    ", "  - "))
         console.say(console.styled(console.wrapped(f"{when}; {who}", "    "), "soft"))
 

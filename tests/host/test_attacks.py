@@ -325,7 +325,37 @@ def test_a_changed_bit_with_crc_and_chain_made_right_is_found_by_the_signature(
 
     claim = wrong(found, "signed")
     assert claim.block_seq == 0
-    assert "a block from 0 to 3 is not what the logger signed" in claim.text
+    assert "Changed since: a block from 0 to 3." in claim.text
+
+
+def test_what_seals_vouch_for_narrows_where_a_signature_breaks(
+    tmp_path: Path, trip: Trip, owner: Proofs
+) -> None:
+    """All that contradicts the log names the same first bad block, and its byte."""
+    proofs = replace(owner, receipts=(("door.json", trip.receipt),))
+    found = told(tmp_path, fixed(trip.blocks, warmer(2), chain=True), proofs)
+
+    placed = {claim.block_seq for claim in found.of(Standing.CONTRADICTED)} - {3}
+    assert placed == {2}  # and 3, where the handoff stands that names another head
+    assert found.first_bad is not None
+    assert (found.first_bad.block_seq, found.first_bad.offset) == (2, trip.log.offsets[2])
+
+
+def test_a_false_witness_against_a_proven_log_names_no_block_of_it(
+    tmp_path: Path, trip: Trip, owner: Proofs
+) -> None:
+    """A contradiction all the same: one of the two was forged, and the seals say which."""
+    handed = trip.receipt.handoff
+    body = handoff_body(
+        *(handed.utc_s, handed.verdict, handed.role, handed.blocks, bytes(32)),
+        (handed.giver, handed.receiver, handed.place),
+    )
+    forged = replace(trip.receipt, body=body, signed=None)
+    found = told(tmp_path, trip.log.data, replace(owner, receipts=(("door.json", forged),)))
+
+    claim = wrong(found, "end")
+    assert claim.block_seq is None
+    assert "none of its blocks, though" in claim.text
 
 
 def test_a_changed_bit_with_crc_and_chain_made_right_is_found_by_a_receipt(

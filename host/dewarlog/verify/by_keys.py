@@ -12,7 +12,6 @@ from dewarlog import words
 from dewarlog.checks.finding import OF_ONE_KIND
 from dewarlog.receipt import signed_words
 from dewarlog.seals import Worth, span_words, spans
-from dewarlog.signatures import signature_holds
 from dewarlog.verify.case import NEEDS_CERTIFICATE, NEEDS_SEAL, NEEDS_SIGN
 from dewarlog.verify.claims import Claim, Standing
 
@@ -147,8 +146,7 @@ def signed_claims(case: Case) -> Iterator[Claim]:
             needs=NEEDS_CERTIFICATE,
         )
         return
-    good: SignedHere | None = None
-    for one in sorted(here, key=lambda one: one.blocks):
+    for one in here:
         if one.signed is None:
             yield Claim(
                 "signed",
@@ -157,29 +155,20 @@ def signed_claims(case: Case) -> Iterator[Claim]:
                 ", the last of which is not in this log.",
                 needs="the missing blocks",
             )
-        elif signature_holds(case.certificate, one.signed):
-            good = one
-        else:
-            yield _not_signed(case, one, good)
-            break
-    if good is not None and good.signed is not None:
-        yield from _signed_up_to(case, good)
-
-
-def _not_signed(case: Case, bad: SignedHere, good: SignedHere | None) -> Claim:
-    """Say where the log stops being what was signed."""
-    first = 0 if good is None else good.blocks
-    last = max(bad.blocks - 1, first)
-    which = f"block {first}" if first == last else f"a block from {first} to {last}"
-    return Claim(
-        "signed",
-        _WRONG,
-        f"The signature of event {bad.event} does not hold by the certificate: {which} is not "
-        "what the logger signed, or another logger, or nobody, signed it.",
-        block_seq=first,
-        offset=case.facts.offsets.get(first),
-        evidence={"event": bad.event},
-    )
+    bad = case.bad_signature
+    if bad is not None:
+        which, first = case.changed_before(bad.blocks)
+        yield Claim(
+            "signed",
+            _WRONG,
+            f"The signature of event {bad.event} does not hold by the certificate: the logger did "
+            f"not sign this log as it stands here. Changed since: {which}.",
+            block_seq=first,
+            offset=None if first is None else case.facts.offsets.get(first),
+            evidence={"event": bad.event},
+        )
+    if case.good_signature is not None:
+        yield from _signed_up_to(case, case.good_signature)
 
 
 def _signed_up_to(case: Case, newest: SignedHere) -> Iterator[Claim]:

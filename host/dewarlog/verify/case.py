@@ -8,6 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from dewarlog.seals import Worth, spans
+from dewarlog.signatures import signature_holds
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -15,7 +18,7 @@ if TYPE_CHECKING:
     from dewarlog.pull import FiledLog
     from dewarlog.receipt import Receipt
     from dewarlog.session import SealState
-    from dewarlog.verify.log_facts import LogFacts
+    from dewarlog.verify.log_facts import LogFacts, SignedHere
 
 NEEDS_CERTIFICATE: Final = "the logger's device certificate (--certificate), from its owner"
 NEEDS_SEAL: Final = "a state of the sealing key that its owner took before this log began"
@@ -45,11 +48,45 @@ class Case:
 
     facts: LogFacts
     proofs: Proofs
+    certificate: Certificate | None
+    """That of the proofs, if it is of the board that the log names."""
+    good_signature: SignedHere | None
+    """The newest before the first that does not hold."""
+    bad_signature: SignedHere | None
+    """The first that does not hold."""
 
     @property
-    def certificate(self) -> Certificate | None:
-        """Give the certificate, if it is of the board that the log names."""
-        run, certificate = self.facts.run, self.proofs.certificate
-        if run is None or certificate is None or certificate.device_id == run.device_id:
-            return certificate
-        return None
+    def vouched(self) -> int:
+        """Count the blocks, from the first on, that a seal or a signature vouches for."""
+        ends = [last + 1 for _, last in spans(self.facts.seals.worth(Worth.PROVEN))]
+        if self.good_signature is not None:
+            ends.append(self.good_signature.blocks)
+        covered = [self.facts.covered(end) for end in ends]
+        return max((last + 1 for first, last in filter(None, covered) if first == 0), default=0)
+
+    def changed_before(self, blocks: int) -> tuple[str, int | None]:
+        """Say which of the first `blocks` blocks may have been changed: words, and the first.
+
+        None: a key vouches for all of them, so that whoever says otherwise is wrong.
+        """
+        first, last = self.vouched, blocks - 1
+        if first > last:
+            return "none of its blocks, though, for all are vouched for here", None
+        return f"block {first}" if first == last else f"a block from {first} to {last}", first
+
+
+def case_of(facts: LogFacts, proofs: Proofs) -> Case:
+    """Look at the signatures in the log, oldest first, up to the first that does not hold."""
+    run, certificate = facts.run, proofs.certificate
+    if run is not None and certificate is not None and certificate.device_id != run.device_id:
+        certificate = None
+    good: SignedHere | None = None
+    bad: SignedHere | None = None
+    for one in sorted(facts.signatures, key=lambda one: one.blocks):
+        if certificate is None or one.signed is None:
+            continue
+        if not signature_holds(certificate, one.signed):
+            bad = one
+            break
+        good = one
+    return Case(facts, proofs, certificate, good, bad)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from dewarlog.checks.finding import OF_ONE_KIND
 from dewarlog.verify import by_keys, whole, witnesses
-from dewarlog.verify.case import Case, Proofs
+from dewarlog.verify.case import case_of
 from dewarlog.verify.claims import Claim, Verified
 from dewarlog.verify.log_facts import read_facts
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
+    from dewarlog.verify.case import Case, Proofs
     from dewarlog.verify.claims import Standing
 
 
@@ -29,7 +30,7 @@ def verify_log(path: Path, proofs: Proofs) -> Verified:
         LogError: the log, or the one before it, is none or of a newer format.
         ArchiveError: one of them cannot be read.
     """
-    case = Case(read_facts(path, proofs.seal_state), proofs)
+    case = case_of(read_facts(path, proofs.seal_state), proofs)
     return Verified(
         path=path,
         sha256=case.facts.sha256,

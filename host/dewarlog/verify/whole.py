@@ -108,7 +108,8 @@ def heads_claims(case: Case) -> Iterator[Claim]:
         yield Claim(
             "heads",
             _OPEN,
-            f"{words.plural(lost, 'custody record')} name blocks that are not in this log.",
+            f"{words.plural(lost, 'handoff or pin', 'handoffs and pins')} in the log "
+            f"{'names' if lost == 1 else 'name'} a block that is not in it.",
             needs="the missing blocks",
         )
     right = sum(holds is True for holds in heads.values())
@@ -116,8 +117,8 @@ def heads_claims(case: Case) -> Iterator[Claim]:
         yield Claim(
             "heads",
             _PROVED,
-            f"{words.plural(right, 'handoff or pin', 'handoffs and pins')} in the log name "
-            "its head as it was then, and it is this log's.",
+            f"{words.plural(right, 'handoff or pin', 'handoffs and pins')} in the log "
+            f"{'names' if right == 1 else 'name'} its head as it was then, and it is this log's.",
         )
 
 

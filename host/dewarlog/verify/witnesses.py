@@ -156,13 +156,13 @@ def _reaches(case: Case, witness: str, blocks: int, chain: bytes) -> Iterator[Cl
             needs="the missing blocks",
         )
     else:
+        which, first = case.changed_before(blocks)
         yield Claim(
             "end",
             _WRONG,
-            f"This is another log than the one {witness} names: a block from 0 to "
-            f"{blocks - 1} was changed since.",
-            block_seq=0,
-            offset=facts.offsets.get(0),
+            f"This is another log than the one {witness} names. Changed since: {which}.",
+            block_seq=first,
+            offset=None if first is None else facts.offsets.get(first),
             evidence={"blocks": blocks},
         )
 
