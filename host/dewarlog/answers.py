@@ -16,6 +16,7 @@ from dewarlog_wire import layout
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from dewarlog.checks.audit import Audit
     from dewarlog.checks.review import Review
     from dewarlog.journey import Journey
     from dewarlog.merge import MergedLog
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
     from dewarlog.verdict import Reason, Verdict
 
 
-def say_verdict(review: Review, verdict: Verdict) -> None:
-    """Print a verdict with every reason."""
+def say_verdict(review: Review, verdict: Verdict, *, audit: bool = False) -> None:
+    """Print a verdict with every reason; with `audit`, everything that was done, and by whom."""
     console.say()
     badge = console.styled(f" {verdict.word} ", verdict.word)
     console.say(f"  {badge}")
@@ -39,6 +40,7 @@ def say_verdict(review: Review, verdict: Verdict) -> None:
     _say_reasons("Why", verdict.reasons)
     _say_reasons("Also noted", verdict.notes)
     _say_handoffs(review)
+    _say_audit(review, whole=audit)
     console.say()
     coverage = review.coverage
     console.say(
@@ -107,6 +109,28 @@ def _say_handoffs(review: Review) -> None:
         )
 
 
+def _say_audit(review: Review, *, whole: bool) -> None:
+    """Print who did what; without `whole`, how many entries of each kind there are."""
+    from dewarlog.report import tables  # noqa: PLC0415 - a pull needs no report
+
+    entries = review.audit.entries
+    if not entries:
+        return
+    console.say()
+    console.say(f"  {console.styled('Who did what', 'strong')}")
+    if not whole:
+        console.say(console.wrapped(f"{audit_words(review.audit)}. All of it: --audit", "    "))
+        return
+    for when, what, details, who in tables.audit(review, len(entries)).rows:
+        console.say(console.wrapped(f"{what}: {details}" if details else what, "    ", "  - "))
+        console.say(console.styled(console.wrapped(f"{when}; {who}", "    "), "soft"))
+
+
+def audit_words(audit: Audit) -> str:
+    """Count what was done and by how many: `4 x pull, 1 x clock set`."""
+    return ", ".join(f"{count:,} x {name}" for name, count in audit.counts().items())
+
+
 def byte_count(count: float) -> str:
     """Write a number of bytes."""
     if count < 1000:
@@ -134,7 +158,16 @@ def say_pull(
             console.warn(f"  its chain does not hold: {log.problem}")
         if log.disagrees is not None:
             console.warn(f"  {tampering(log, log.disagrees)}")
-    for note in (result.clock_not_set, result.not_sealed, result.not_confirmed):
+    if result.proven_by is not None:
+        console.say(f"  proven by the {result.proven_by}")
+    notes = (
+        result.clock_not_set,
+        result.not_sealed,
+        result.not_confirmed,
+        result.not_proven and f"not proven: {result.not_proven}",
+        result.not_signed and f"not signed: {result.not_signed}",
+    )
+    for note in notes:
         if note is not None:
             console.warn(f"  note: {note}")
     if not result.logs:
@@ -220,6 +253,10 @@ def pull_data(result: PullResult) -> dict[str, Any]:
         "not_sealed": result.not_sealed,
         "not_confirmed": result.not_confirmed,
         "clock_not_set": result.clock_not_set,
+        "proven_by": result.proven_by,
+        "not_proven": result.not_proven,
+        "signed": result.signed is not None,
+        "not_signed": result.not_signed,
         "logs": [log_data(log) for log in result.logs],
     }
 
@@ -229,6 +266,9 @@ def status_data(board: Board, now: Status) -> dict[str, Any]:
     return {
         "device_id": board.name,
         "recording": now.recording,
+        "locked": now.locked,
+        "claimed": now.claimed,
+        "acknowledged": now.acknowledged,
         "readings_degc": [
             code / layout.TEMPERATURE_PER_DEGC if code >= layout.READING_MIN else None
             for code in now.readings
@@ -270,8 +310,27 @@ def status_words(board: Board, now: Status) -> list[tuple[str, str]]:
         ("Free memory", byte_count(now.free_bytes)),
         ("Supply", f"{now.supply_mv / 1000:.2f} V"),
     ]
+    rows += _access_rows(board, now)
     if now.ring_dropped:
         rows.append(("Lost in the ring", words.plural(now.ring_dropped, "slot")))
+    return rows
+
+
+def _access_rows(board: Board, now: Status) -> list[tuple[str, str]]:
+    """Say who may do what with the board, and whether it seals."""
+    if now.locked:
+        access = "locked: keys or a token are asked for, and its console is closed"
+    elif board.features & layout.FEATURE_AUTH:
+        claimed = "claimed" if now.claimed else "claimed by nobody"
+        access = f"OPEN ({claimed}): whoever holds it can change it; `dewarlog lock`"
+    else:
+        access = "open: its firmware knows no keys"
+    rows = [("Access", access)]
+    if now.failures:
+        count = "65,535 or more" if now.failures == 0xFFFF else f"{now.failures:,}"
+        rows.append(("Proofs refused", f"{count} since the last that held; its log names each"))
+    seals = f"by key {now.key_index:,} next" if now.key_index else "not by a key"
+    rows.append(("Seals", seals))
     return rows
 
 

@@ -32,6 +32,7 @@ _PHONE: Final = re.compile(r"\+?\d[\d\s().\u2011-]{5,}\d")
 _TITLES: Final = {
     "integrity": "Log damaged",
     "handoff-head": "Another log",
+    "pin-head": "Another log",
     "excursion": "Temperature",
     "near-limit": "Too near the limit",
     "no-limit": "No limit set",
@@ -48,9 +49,11 @@ _TITLES: Final = {
     "clock": "Clock",
     "calibration": "Calibration",
     "supply": "Logger",
+    "audit": "Who did what",
     "not-yet-sealed": "Log",
     "still-recording": "Log",
     "no-sealing-key": "Log",
+    "proof-not-checked": "Log",
     "unknown": "Log",
     "overwritten": "Memory full",
 }
@@ -106,6 +109,7 @@ def build_report(path: Path, review: Review, verdict: Verdict) -> Report:
             for reason in (*verdict.reasons, *verdict.notes)
             if reason.finding.check in _DISAGREE or reason.finding.code in _DISAGREE
         ),
+        audit=tables.audit(review),
         events=tables.events(review, traces),
         events_left_out=traces.events_left_out,
         time_note=time_note(review),
