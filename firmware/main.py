@@ -1,5 +1,9 @@
-"""Second file a board runs: start the logger. Ctrl-C leaves it and gives the REPL."""
+"""Second file a board runs: start the logger. Ctrl-C leaves an open board's, and gives the REPL."""
 
-from dewarlog_firmware import app
+import micropython
 
-app.run()
+micropython.kbd_intr(-1)  # MicroPython has set it anew; lock.start gives it to an open board
+
+from dewarlog_firmware import lock  # noqa: E402 - nobody is to break into an import either
+
+lock.start()

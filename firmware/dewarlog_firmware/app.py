@@ -5,7 +5,8 @@ what happens in one pass, and in which order, is what stands in `step`. Interrup
 shock_sampler) go on whatever the loop does.
 
 A run continues over resets and power cuts until a host ends it; Ctrl-C stops the loop, keeps the
-run open and gives the REPL: `from dewarlog_firmware import app; app.run()` goes on.
+run open and gives the REPL: `from dewarlog_firmware import app; app.run()` goes on. On a locked
+board (lock.py) nothing gives the REPL: an error ends in a STOP event and a reset.
 """
 
 import gc
@@ -14,8 +15,11 @@ import struct
 import sys
 
 from dewarlog_firmware import VERSION
+from dewarlog_firmware.access import Guard
 from dewarlog_firmware.advert import Advert
+from dewarlog_firmware.audit import Audit
 from dewarlog_firmware.board import open_board
+from dewarlog_firmware.changes import FirmwareFile, changed_settings, former_sections
 from dewarlog_firmware.chips import PART_ACCELEROMETER, Chips
 from dewarlog_firmware.clock import Uptime, WallClock
 from dewarlog_firmware.config import load_config, parse_config
@@ -27,6 +31,7 @@ from dewarlog_firmware.former_run import close_former_run
 from dewarlog_firmware.keeper import Keeper
 from dewarlog_firmware.link_ble import BleLink
 from dewarlog_firmware.link_usb import UsbLink
+from dewarlog_firmware.lock import Lock, leave
 from dewarlog_firmware.logbook import ENOSPC, Logbook
 from dewarlog_firmware.profile import (
     default_document,
@@ -46,16 +51,20 @@ from dewarlog_wire import FORMAT_VERSION, PROTOCOL_VERSION, layout
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import ModuleType
 
     from dewarlog_firmware.board import Board
     from dewarlog_firmware.config import Config
+    from dewarlog_firmware.desk import SealingKey
     from dewarlog_firmware.logbook import Recovery
+    from dewarlog_firmware.signing import Signing
 
 PROFILE_PATH = "/profile.json"
 LOG_ROOT = "/log"
 KEY_PATH = "/key.bin"
 RADIO_PATH = "/radio.bin"
+FIRMWARE_PATH = "/firmware.bin"
 LOG_ID_BYTES = 8
 # A shock window is captured for at most a second or so; a sample waits that long for its flush,
 # so that no flash operation stalls the capture.
@@ -67,20 +76,31 @@ _STOP_COMMAND = 0
 _STOP_KEYBOARD = 1
 _STOP_MEMORY_FULL = 2
 _STOP_ERROR = 4
+_LOCK_OPEN, _LOCK_LOCKED = range(2)  # LOCK_STATE_NAMES
+_LOCK_BY_PROFILE, _LOCK_BY_HOST = range(2)  # LOCK_CAUSE_NAMES
 
 
-def run() -> None:
-    """Start the logger on this board and keep it going; returns after Ctrl-C.
+def run(lock: "Lock | None" = None) -> None:
+    """Start the logger on this board and keep it going; returns after Ctrl-C, never when locked.
 
     Raises ConfigError when /profile.json cannot be used: a board must not log by other limits
     than its shipment's.
     """
+    if lock is None:  # from the prompt
+        lock = Lock()
+    try:
+        _run(lock)
+    finally:
+        leave(lock)
+
+
+def _run(lock: Lock) -> None:
     board = open_board()
     config = load_profile(PROFILE_PATH)
     # Another profile is another run: limits never change inside one.
     close_former_run(LOG_ROOT, profile_crc(profile_sections(config)), _fast_functions()[0])
     gc.collect()  # its recorder's buffers are as large as those the app now makes
-    App(board, config).run()
+    App(board, config, lock).run()
 
 
 def load_profile(path: str) -> "Config":
@@ -94,9 +114,9 @@ def load_profile(path: str) -> "Config":
 
 
 class App:
-    """One board, one profile, one loop."""
+    """One board, one profile, one loop, one lock."""
 
-    def __init__(self, board: "Board", config: "Config") -> None:
+    def __init__(self, board: "Board", config: "Config", lock: Lock) -> None:
         self.board = board
         self.is_recording = False
         self.end_requested = False
@@ -105,7 +125,7 @@ class App:
         self._clock_due_ms = -1
         self._clock_utc_s = 0
         self._uncommitted_since_ms = -1
-        encode_page, cobs_encode, crc_shift = _fast_functions()
+        encode_page, cobs_encode, crc_shift, xor = _fast_functions()
         self.columns = reading_columns(config)
 
         self.engine = Engine(config.rules, self.columns)
@@ -155,29 +175,40 @@ class App:
         bluetooth = board.radio()
         features = 0 if bluetooth is None else layout.FEATURE_RADIO
         if keys[layout.KEY_RECEIPT]:
-            features |= layout.FEATURE_HANDOFF | layout.FEATURE_AUTH
+            features |= layout.FEATURE_HANDOFF | layout.FEATURE_AUTH | layout.FEATURE_SECRET
+        else:
+            lock.forget()  # no key could open it
         self._desk = Desk(self, keys, features)
+        self.guard = Guard(self._desk, board.device_id, lock)
+        self.audit = Audit(self.logbook, self.guard, self.stamp, self._tell_held, self._means_hold)
+        self.logbook.on_event = self.audit.before
+        self.seal_key: "SealingKey | None" = None
+        self.signing: "Signing | None" = None
         console = board.console()
         self._server = Server(
             self.logbook,
             self._desk,
-            board.device_id,
+            self.guard,
             os.urandom,
             crc_shift=crc_shift,
             in_hand=True,
+            xor=xor,
         )
         self._link = UsbLink(console.reader, console.writer, cobs_encode)
-        self._radio = None if bluetooth is None else self._make_radio(bluetooth, features)
+        self._radio = None if bluetooth is None else self._make_radio(bluetooth, features, xor)
 
-    def _make_radio(self, bluetooth: "ModuleType", features: int) -> Radio:
+    def _make_radio(
+        self, bluetooth: "ModuleType", features: int, xor: "Callable[..., None]"
+    ) -> Radio:
         board, settings = self.board, self.config.radio
         self._air_server = Server(
             self.logbook,
             self._desk,
-            board.device_id,
+            self.guard,
             os.urandom,
             layout.BLE_BODY_MAX_BYTES,
             packets=True,
+            xor=xor,
         )
         info = struct.pack(
             layout.INFO.format,
@@ -214,6 +245,24 @@ class App:
         uptime_s, uptime_ms = self.now()
         self._clock_due_ms = uptime_s * 1000 + uptime_ms + wait_ms
 
+    # --- lock ---------------------------------------------------------------------------------
+
+    def lock_as_profile_says(self) -> None:
+        """Lock a claimed board whose profile asks for it; a file system that is full does not."""
+        lock = self.guard.lock
+        if not lock.is_claimed or lock.is_locked:
+            return
+        try:
+            lock.set(locked=True)
+        except OSError:
+            return
+        self.note_lock(by_host=False)
+
+    def note_lock(self, *, by_host: bool) -> None:
+        """Record that the board was locked or opened."""
+        state = _LOCK_LOCKED if self.guard.lock.is_locked else _LOCK_OPEN
+        self._note(layout.KIND_LOCK, (state, _LOCK_BY_HOST if by_host else _LOCK_BY_PROFILE))
+
     # --- radio --------------------------------------------------------------------------------
 
     def switch_radio(self, state: int, minutes: int) -> None:
@@ -222,12 +271,16 @@ class App:
             self._radio.tell(state, minutes, *self.now())
 
     def _note_radio(self, values: tuple) -> None:
-        """Record that the radio was switched; a log that is full or closed does not prevent it."""
+        """Record that the radio was switched."""
+        self._note(layout.KIND_RADIO, values)
+
+    def _note(self, kind: int, values: tuple) -> None:
+        """Record what has happened; a log that is full or closed does not undo it."""
         if not self.logbook.is_open:
             return
         self.stamp()
         try:
-            self.logbook.emit(layout.KIND_RADIO, values)
+            self.logbook.emit(kind, values)
             self.logbook.commit()
         except OSError as error:
             if error.args[0] != ENOSPC:
@@ -271,6 +324,9 @@ class App:
         """Tell whether anything in this run passed a limit that means HOLD. Allocates nothing."""
         return self.engine.has_held or self.logbook.has_held_shock or self._tilt.has_held
 
+    def _tell_held(self) -> bool:
+        return self.has_held
+
     # --- the run ------------------------------------------------------------------------------
 
     def run(self) -> None:
@@ -300,27 +356,32 @@ class App:
             self._begin_run(sections, profile_crc(sections))
             if self._radio is not None:
                 self._radio.begin()
+        if self.config.access.lock:
+            self.lock_as_profile_says()
 
     def _begin_run(self, sections: list, config_crc: int) -> None:
+        former = former_sections(self.logbook.flash)
         log_id = os.urandom(LOG_ID_BYTES)
-        version = sys.implementation.version
+        versions = _versions()
         identity = struct.pack(
             layout.IDENTITY.format,
             self.board.device_id,
             log_id,
-            VERSION[0],
-            VERSION[1],
-            VERSION[2],
-            version[0],
-            version[1],
-            version[2],
+            versions[0],
+            versions[1],
+            versions[2],
+            versions[3],
+            versions[4],
+            versions[5],
             self.chips.read_clock()[0],
         )
         board_text = bytes((layout.TEXT_BOARD,)) + self.board.name.encode()
         head = [(layout.SECTION_IDENTITY, identity), (layout.SECTION_TEXT, board_text)]
-        self.logbook.begin(head + sections, log_id, config_crc)
+        head += sections
+        self.logbook.begin(head, log_id, config_crc)
         utc_s, clock_state = self.chips.read_clock()
         self.logbook.emit(layout.KIND_BOOT, (self.board.boot_cause, 0, 0, 0, utc_s, clock_state))
+        self._note_changes(former, head)
         self.keeper.start(*self.now())
 
     def _note_boot(self, recovery: "Recovery") -> None:
@@ -349,7 +410,28 @@ class App:
         if recovery.tilt_values is not None:
             last_s = recovery.last_uptime_s or recovery.tilt_uptime_s
             self._tilt.resume(recovery.tilt_values, max(0, last_s - recovery.tilt_uptime_s))
+        self._note_changes(None, [])
         self.keeper.start(*self.now())
+
+    def _note_changes(self, former: "tuple | None", sections: list) -> None:
+        """Record what is not as it was: another firmware, and settings unlike the run before's.
+
+        Memory that is full ends the list, never the boot.
+        """
+        file = FirmwareFile(FIRMWARE_PATH, _versions())
+        before = file.before()
+        try:
+            if before is not None:
+                self.logbook.emit(layout.KIND_FIRMWARE, before + _versions())
+            if former is not None:
+                for body in changed_settings(former[0], former[1], sections):
+                    self.logbook.record(layout.KIND_SETTING, body)
+            self.logbook.commit()
+        except OSError as error:
+            if error.args[0] != ENOSPC:
+                raise
+            return
+        file.keep()
 
     def _start_sampling(self) -> None:
         if not self.logbook.check_room():
@@ -390,6 +472,8 @@ class App:
         busy = self._link.poll(self._server) or busy
         if self._radio is not None:
             busy = self._poll_air(self._radio) or busy
+        if self.signing is not None:
+            busy = self.signing.step() or busy
         self._set_clock_when_due()
         if self.end_requested:
             self._end_run()
@@ -495,7 +579,9 @@ class App:
             self._halt()
             self._shocks.flush()
             self.stamp()
+            self.guard.speaker = self._desk.stopped_by
             self.logbook.emit(layout.KIND_STOP, (_STOP_COMMAND,))
+            self.guard.speaker = None
         self.logbook.end()
 
 
@@ -503,13 +589,20 @@ def _wake(_timer: object) -> None:
     """Do nothing: the interrupt itself ends the main loop's sleep."""
 
 
+def _versions() -> tuple:
+    """Return firmware's and MicroPython's version, three numbers each."""
+    version = sys.implementation.version
+    return (VERSION[0], VERSION[1], VERSION[2], version[0], version[1], version[2])
+
+
 def _fast_functions() -> tuple:
-    """Return page encoder, COBS encoder and CRC joiner: machine code where the port makes it."""
+    """Return page encoder, COBS encoder, CRC joiner, cipher: machine code where there is any."""
     try:
-        from dewarlog_firmware.fast import cobs_encode_into, crc_shift, encode_page
+        from dewarlog_firmware.fast import cobs_encode_into, crc_shift, encode_page, xor_into
     except (ImportError, SyntaxError):
         from dewarlog_wire.cobs import encode_into
         from dewarlog_wire.column import encode_page as plain_encode_page
+        from dewarlog_wire.session_keys import xor_into as plain_xor_into
 
-        return plain_encode_page, encode_into, None
-    return encode_page, cobs_encode_into, crc_shift
+        return plain_encode_page, encode_into, None, plain_xor_into
+    return encode_page, cobs_encode_into, crc_shift, xor_into

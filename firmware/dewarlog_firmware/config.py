@@ -55,6 +55,8 @@ that was meant to be there and is not would be worse than a board that will not 
     radio           optional
       mode                   "on"     or "off": flight mode from the start of the run
       advertise_ms           1000     100 to 10000, between two advertisements
+    access          optional
+      lock                  false     or true: locked at each start, once an admin has claimed it
 """
 
 import json
@@ -132,10 +134,22 @@ TiltSettings = namedtuple(
     ("edge_1_deg", "edge_2_deg", "edge_3_deg", "hold_band", "hold_minutes", "period_s"),
 )
 RadioSettings = namedtuple("RadioSettings", ("state", "advertise_ms"))  # 0 off, 1 on
+AccessSettings = namedtuple("AccessSettings", ("lock",))  # True, False
 Converter = namedtuple("Converter", ("gain", "averaging", "mains_hz"))
 # `texts`: pairs of (layout.TEXT_*, text), empty ones left out.
 Config = namedtuple(
-    "Config", ("texts", "sampling", "converter", "channels", "rules", "shock", "tilt", "radio")
+    "Config",
+    (
+        "texts",
+        "sampling",
+        "converter",
+        "channels",
+        "rules",
+        "shock",
+        "tilt",
+        "radio",
+        "access",
+    ),
 )
 
 
@@ -196,6 +210,13 @@ class _Section:
             raise self.refuse(key, allowed)
         scaled = value * scale
         return int(scaled + 0.5) if scaled >= 0 else -int(0.5 - scaled)
+
+    def flag(self, key: str, *, default: bool) -> bool:
+        allowed = "true or false"
+        value = self.value(key, default, allowed)
+        if not isinstance(value, bool):
+            raise self.refuse(key, allowed)
+        return value
 
     def one_of(self, key: str, default: object, choices: tuple) -> int:
         """Return the position of the value among `choices`."""
@@ -286,8 +307,9 @@ def parse_config(document: object) -> Config:
     shock = _shock(_Section(top.value("shock", {}, ""), "shock"))
     tilt = _tilt(_Section(top.value("tilt", {}, ""), "tilt"))
     radio = _radio(_Section(top.value("radio", {}, ""), "radio"))
+    access = _access(_Section(top.value("access", {}, ""), "access"))
     top.close()
-    return Config(texts, sampling, converter, channels, rules, shock, tilt, radio)
+    return Config(texts, sampling, converter, channels, rules, shock, tilt, radio, access)
 
 
 def _texts(section: _Section) -> tuple:
@@ -502,3 +524,9 @@ def _radio(section: _Section) -> RadioSettings:
     advertise_ms = section.whole("advertise_ms", 1000, 100, 10000)
     section.close()
     return RadioSettings(state, advertise_ms)
+
+
+def _access(section: _Section) -> AccessSettings:
+    lock = section.flag("lock", default=False)
+    section.close()
+    return AccessSettings(lock)

@@ -12,7 +12,20 @@ from dewarlog_wire.errors import BlockError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Protocol
+
+    from dewarlog_firmware.access import Visitor
     from dewarlog_firmware.app import App
+    from dewarlog_firmware.signing import Signing
+
+    class SealingKey(Protocol):
+        """What is asked of seal_key.SealKey."""
+
+        index: int  # of the next block's seal; 0: there is no key
+
+        def given(self) -> tuple:
+            """Return (index, state), to give away."""
+            ...
 
 
 _HANDOFF_HEAD = layout.HANDOFF_REPLY.format[: layout.HANDOFF_REPLY.format.index("32s")]
@@ -29,6 +42,7 @@ class Desk:
         self._app = app
         self._keys = keys
         self.features = features
+        self.stopped_by: "Visitor | None" = None  # who asked for the end of the run
         self._payload_columns = payload_columns(app.config.channels, app.columns)
         self._sealed_bytes = 0  # of the backlog, counted when these were as they are
         self._counted_blocks = -1
@@ -90,7 +104,22 @@ class Desk:
             app.sampler.ring.high_water,
             min(app.sampler.ring.dropped, 0xFFFF),
             app.engine.active_mask,
+            self._access_bits(),
+            app.guard.failures,
+            0 if app.seal_key is None else app.seal_key.index,
         )
+
+    def _access_bits(self) -> int:
+        """Return the layout.ACCESS_IS_* bits."""
+        app = self._app
+        bits = 0
+        if app.guard.lock.is_claimed:
+            bits |= layout.ACCESS_IS_CLAIMED
+        if app.guard.lock.is_locked:
+            bits |= layout.ACCESS_IS_LOCKED
+        if app.audit.is_acknowledged:
+            bits |= layout.ACCESS_IS_ACKNOWLEDGED
+        return bits
 
     def state_bits(self, clock_state: int) -> int:
         """Return the layout.STATUS_* bits. Allocates nothing."""
@@ -140,10 +169,6 @@ class Desk:
         app.logbook.record(layout.KIND_CUSTODY, custody)
         app.logbook.commit()
 
-    def secret(self, key: int) -> bytes:
-        """Return a derived key; empty when this board has none."""
-        return self._keys[key]
-
     def handoff(self, body: bytes) -> "tuple | None":
         """Record a handoff and return HANDOFF_REPLY's values; None when its chain is not ours.
 
@@ -174,14 +199,80 @@ class Desk:
         )
         return head + (tag,)
 
-    def ticks_ms(self) -> int:
-        """Return the board's count of milliseconds."""
-        return self._app.board.ticks_ms()
-
     def radio(self, state: int, minutes: int) -> None:
         """Switch the radio; off, once the answer is on its way."""
         self._app.switch_radio(state, minutes)
 
     def stop(self) -> None:
         """End the run once the answer is on its way."""
+        self.stopped_by = self._app.guard.speaker
         self._app.end_requested = True
+
+    def acknowledge(self, body: bytes) -> None:
+        """Record that a person has seen what was raised; ValueError as `mark`."""
+        app = self._app
+        if not app.logbook.is_open:
+            raise ValueError("no run is open: its log has ended")
+        try:
+            events.read_texts_body(layout.KIND_ACKNOWLEDGE, body)
+        except BlockError as error:
+            raise ValueError(str(error)) from None
+        app.stamp()
+        app.logbook.record(layout.KIND_ACKNOWLEDGE, body)
+        app.logbook.commit()
+        app.audit.acknowledge()
+
+    # --- keys, lock and signatures ------------------------------------------------------------
+
+    def secret(self, key: int) -> bytes:
+        """Return a derived key; empty when this board has none."""
+        return self._keys[key]
+
+    def ticks_ms(self) -> int:
+        """Return the board's count of milliseconds."""
+        return self._app.board.ticks_ms()
+
+    def clock(self) -> tuple:
+        """Return what the clock says: (UTC, state)."""
+        return self._app.chips.read_clock()
+
+    def log_id(self) -> bytes:
+        """Return the id of the open run; empty when there is none."""
+        logbook = self._app.logbook
+        return logbook.log_id() if logbook.is_open else b""
+
+    def note_access(self, visitor: "Visitor", result: int, failures: int) -> None:
+        """Record an attempt to prove oneself, or its success."""
+        self._app.audit.note_access(visitor, result, failures)
+
+    def note_claimed(self) -> None:
+        """Lock the board that an admin has just claimed, if the profile asks for it."""
+        if self._app.config.access.lock:
+            self._app.lock_as_profile_says()
+
+    def set_lock(self, *, locked: bool) -> None:
+        """Lock the board or open it; OSError when that cannot be kept."""
+        self._app.guard.lock.set(locked=locked)
+        self._app.note_lock(by_host=True)
+
+    def seal_key(self) -> "tuple | None":
+        """Return (index, state) of the sealing key; None when there is none."""
+        key = self._app.seal_key
+        return key.given() if key is not None and key.index else None
+
+    def sign(self, visitor: "Visitor", run: int, nonce: bytes) -> None:
+        """Begin to sign the head of a run. KeyError for no such run, ValueError: not now."""
+        self._signing().sign(visitor, run, nonce)
+
+    def public(self, visitor: "Visitor") -> None:
+        """Begin to work out the public key. ValueError: not now."""
+        self._signing().public(visitor)
+
+    def signed(self, visitor: "Visitor") -> "tuple | None":
+        """Return the reply to this host's SIGN or PUBLIC, once; None while it is worked on."""
+        return self._signing().signed(visitor)
+
+    def _signing(self) -> "Signing":
+        if self._app.signing is None:
+            raise ValueError("this board does not sign")
+        return self._app.signing

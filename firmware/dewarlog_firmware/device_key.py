@@ -7,7 +7,7 @@ What is proved by it: protocol/SPEC.md 7.7.
 
 from dewarlog_firmware.whole_file import write_whole
 from dewarlog_wire import proof
-from dewarlog_wire.layout import KEY_COURIER, KEY_RECEIPT
+from dewarlog_wire.layout import KEY_NAMES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,8 +36,8 @@ def load_device_key(path: str, random_bytes: "Callable[[int], bytes]") -> bytes:
 
 
 def derived_keys(device_key: bytes) -> dict:
-    """Return {KEY_*: secret}; without a device key every secret is empty."""
+    """Return {KEY_*: secret} of every key; without a device key each is empty."""
     keys = {}
-    for key in (KEY_COURIER, KEY_RECEIPT):
+    for key in KEY_NAMES:
         keys[key] = proof.derived_key(device_key, key) if device_key else b""
     return keys

@@ -1,4 +1,4 @@
-"""Machine-code twins of inner loops: the page encoder, COBS, and joining two CRC-32.
+"""Machine-code twins of inner loops: the page encoder, COBS, joining two CRC-32, the cipher.
 
 Stands beside recorder and link_usb, which take these functions as arguments. They write the same
 bytes as dewarlog_wire.column.encode_page and dewarlog_wire.cobs.encode_into; a test compares them.
@@ -169,3 +169,14 @@ def crc_shift(crc: uint, matrix: ptr32) -> uint:
             shifted ^= uint(matrix[i])
         i += 1
     return shifted
+
+
+@micropython.viper
+def xor_into(target: ptr8, at: int, stream: ptr8, part: int):  # noqa: ANN201
+    """XOR a part of a key stream into `target`; see dewarlog_wire.session_keys."""
+    skip = part & 0xFF
+    count = part >> 8
+    i = 0
+    while i < count:
+        target[at + i] = int(target[at + i]) ^ int(stream[skip + i])
+        i += 1

@@ -105,6 +105,8 @@ class Logbook:
         self.shocks = 0  # shocks of this run so far, which numbers them
         self.has_held_shock = False  # one of them meant HOLD
         self._means_hold = means_hold  # takes the values of a SHOCK event
+        # Told of each event before it is added: what must stand before it is added then (audit.py).
+        self.on_event: "Callable[[int, bytes], None] | None" = None
         self.confirms = 0  # times that a host has confirmed more than before
         self._full_policy = full_policy
         self._now_s = 0
@@ -248,6 +250,8 @@ class Logbook:
         Room for the events of a sample is made before the sample (Recorder.has_room), so that
         only other events can meet a full block or a full buffer here.
         """
+        if self.on_event is not None:
+            self.on_event(kind, body)
         if not self.recorder.fits_event(len(body)):
             self.seal()
         if self.recorder.wants_commit:

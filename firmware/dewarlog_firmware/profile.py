@@ -63,6 +63,7 @@ def default_document() -> dict:
         "shock": {},
         "tilt": {},
         "radio": {},
+        "access": {},
     }
 
 

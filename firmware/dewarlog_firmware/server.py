@@ -10,7 +10,7 @@ Rules kept here:
 - A request sent again (same kind, seq and body) gets the reply it got the first time.
 - One job at a time: a new READ or HASH ends the one before (transfer.py).
 - Where a frame is one packet, the link says how long it may be (`use_packets`); DATA is short.
-- Over the air, what changes the board takes the courier key, and guessing it is slow (`_auth`).
+- Who may ask for what is access.py's, the tags and cipher behind AUTH envelope.py's.
 - Buffers are made once; only requests, which are small and rare, allocate.
 """
 
@@ -20,12 +20,17 @@ from binascii import crc32
 from micropython import const
 
 from dewarlog_firmware import transfer
-from dewarlog_wire import FORMAT_VERSION, PROTOCOL_VERSION, layout, proof
+from dewarlog_firmware.access import Refused, Visitor
+from dewarlog_firmware.envelope import Envelope
+from dewarlog_wire import FORMAT_VERSION, PROTOCOL_VERSION, access, layout
+from dewarlog_wire.session_keys import SessionKeys, xor_into
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Protocol
+
+    from dewarlog_firmware.access import Guard
 
     class Store(Protocol):
         """What the server needs of the log."""
@@ -56,10 +61,6 @@ if TYPE_CHECKING:
         @property
         def features(self) -> int:
             """Return layout.FEATURE_* bits."""
-            ...
-
-        def ticks_ms(self) -> int:
-            """Return a count of milliseconds, of which the low 30 bits are used."""
             ...
 
         def secret(self, key: int) -> bytes:
@@ -93,6 +94,30 @@ if TYPE_CHECKING:
             """End the run."""
             ...
 
+        def acknowledge(self, body: bytes) -> None:
+            """Record that a person has seen what was raised; ValueError when the body is none."""
+            ...
+
+        def set_lock(self, *, locked: bool) -> None:
+            """Lock the board or open it. OSError when that cannot be kept."""
+            ...
+
+        def seal_key(self) -> "tuple[int, bytes] | None":
+            """Return index and state of the sealing key; None when there is none."""
+            ...
+
+        def sign(self, visitor: Visitor, run: int, nonce: bytes) -> None:
+            """Begin to sign a run's head: ValueError when it has to wait, KeyError for no run."""
+            ...
+
+        def public(self, visitor: Visitor) -> None:
+            """Begin to work out the public key. ValueError when it has to wait."""
+            ...
+
+        def signed(self, visitor: Visitor) -> "tuple | None":
+            """Return the reply's values, once; None while they are worked on."""
+            ...
+
     class Out(Protocol):
         """A link's sending side."""
 
@@ -110,26 +135,14 @@ if TYPE_CHECKING:
 
 # A reply never needs more: 22 list entries. A longer list is asked for in parts.
 REPLY_BODY_MAX_BYTES = const(512)
-# STATUS_REPLY and an error's words fit; no link we know carries less.
-BODY_MIN_BYTES = const(80)
+# SIGN_REPLY with its tag and an error's words fit; no link we know carries less.
+BODY_MIN_BYTES = const(160)
 _BODY_AT = const(4)  # FRAME_HEAD.size
 _ENOSPC = const(28)  # errno, the same on every port
 _LATER = const(-1)  # a handler's answer: the reply comes when the slices are done
 _NO_KEY = (-1, 0, 0)
-# Between two answers to AUTH, the first of which was a refusal: slow for who guesses, bearable for
-# who took the wrong key.
-_AUTH_PAUSE_MS = const(1000)
-_TICKS_MASK = const(0x3FFFFFFF)
-
-
-class Refused(Exception):
-    """A request this board does not carry out; `code` is one of layout.ERROR_NAMES."""
-
-    def __init__(self, code: int, text: str) -> None:
-        """Keep the code and the words for the host's user."""
-        super().__init__(text)
-        self.code = code
-        self.text = text
+_UNTAGGED = (layout.MSG_HELLO, layout.MSG_AUTH)  # they, and their replies
+_WORDS_MAX_BYTES = BODY_MIN_BYTES - layout.ERROR.size - layout.SESSION_TAG.size
 
 
 class Server:
@@ -138,32 +151,31 @@ class Server:
     `body_max` is the largest body the link carries; `random_bytes(n)` makes the nonces.
     `crc_shift` is fast.crc_shift where the port has machine code. `packets`: DATA goes out as
     short DATA, and the link calls `use_packets` before each request. `in_hand`: whoever is at the
-    other end holds the board in hand, so that keys are given, and nothing takes a proof.
+    other end holds the board in hand. `guard` is the same for every link; `xor` is fast.xor_into
+    where the port has machine code.
     """
 
     def __init__(
         self,
         store: "Store",
         device: "Device",
-        device_id: bytes,
+        guard: "Guard",
         random_bytes: "Callable[[int], bytes]",
         body_max: int = layout.SERIAL_BODY_MAX_BYTES,
         crc_shift: "Callable[..., int] | None" = None,
         *,
         packets: bool = False,
         in_hand: bool = False,
+        xor: "Callable[..., None]" = xor_into,
     ) -> None:
         self._store = store
         self._device = device
-        self._device_id = device_id
+        self._guard = guard
+        self._in_hand = in_hand
+        self._xor = xor
         self._random_bytes = random_bytes
         self._body_max = body_max
         self._session_body_max = body_max
-        self._in_hand = in_hand
-        # Ticks before which no AUTH is answered, and the queued reply is not sent; -1: no wait.
-        # The first outlasts the host: coming back is no way round the pause.
-        self._auth_from_ms = -1
-        self._reply_from_ms = -1
         self._transfer = transfer.Transfer(body_max, crc_shift, packets=packets)
         self._packet_out: "PacketOut | None" = None
         self._packet_max = 0
@@ -186,6 +198,11 @@ class Server:
             layout.MSG_HANDOFF: self._handoff,
             layout.MSG_RADIO: self._radio,
             layout.MSG_KEY: self._key,
+            layout.MSG_SEAL_KEY: self._seal_key,
+            layout.MSG_LOCK: self._lock,
+            layout.MSG_SIGN: self._sign,
+            layout.MSG_PUBLIC: self._public,
+            layout.MSG_ACKNOWLEDGE: self._acknowledge,
         }
         self.drop()
 
@@ -204,13 +221,12 @@ class Server:
         self._reply_length = 0
         self._reply_key = _NO_KEY  # (kind, seq, CRC of the body) of the request last answered
         self._job_key = _NO_KEY  # the same of a request that is answered later
+        self._job_counter = 0
+        self._is_signing = False  # that request is SIGN or PUBLIC
         self._seq = 0
-        self._host_nonce = self._board_nonce = b""
-        self._is_proven = False  # the host of this conversation, by AUTH
-        if self._reply_from_ms >= 0:
-            # The refusal that would have begun the next pause is never told.
-            self._auth_from_ms = self._reply_from_ms
-            self._reply_from_ms = -1
+        self._envelope: "Envelope | None" = None  # from an AUTH that held on
+        self._counted = 0  # of the newest request with a tag, before the AUTH in hand
+        self._visitor = Visitor(self._guard, in_hand=self._in_hand)
 
     def use_packets(self, out: "PacketOut", packet_max: int) -> None:
         """Send short DATA through `out` from the next READ on, at most `packet_max` bytes each."""
@@ -228,35 +244,58 @@ class Server:
                 self._transfer.ack(*struct.unpack(layout.ACK.format, body))
             return
         key = (kind, seq, crc32(body))
+        envelope = self._envelope
+        if envelope is not None and kind not in _UNTAGGED:
+            counter = envelope.counter
+            plain = envelope.open(kind, seq, body)
+            if plain is None or (counter == envelope.counter and not self._is_known(key)):
+                return  # forged, or played again
+            body = plain
         if key == self._reply_key:
             self._reply_due = True
-            return
-        if key == self._job_key:
-            return  # its reply is still being worked on
+        elif key != self._job_key:  # whose reply is still being worked on
+            self._carry_out(key, body)
+
+    def _is_known(self, key: "tuple[int, int, int]") -> bool:
+        """Tell whether this is the request last answered, or the one in hand, sent again."""
+        return key in (self._reply_key, self._job_key)
+
+    def _carry_out(self, key: "tuple[int, int, int]", body: "bytes | memoryview") -> None:
+        """Do what a request asks, and queue its answer unless that comes later."""
+        kind = key[0]
+        self._guard.speaker = self._visitor
         try:
             handler = self._handlers.get(kind)
             if handler is None:
                 raise Refused(layout.ERROR_UNKNOWN, "this board knows no request 0x%02x" % kind)
-            self._seq = seq
+            self._visitor.expect(access.NEEDS.get(kind, 0))
+            self._seq = key[1]
             length = handler(body)
             if length == _LATER:
                 self._job_key = key
+                self._job_counter = self._counter()
             else:
-                self._queue(key, kind | layout.REPLY, length)
+                self._queue(key, kind | layout.REPLY, length, self._counter())
         except Refused as refusal:
-            self._refuse(key, refusal.code, refusal.text)
+            self._refuse(key, refusal.code, refusal.text, self._counter())
         except (KeyError, IndexError):
-            self._refuse(key, layout.ERROR_CHANGED, "a file went away; list again")
+            self._refuse(
+                key, layout.ERROR_CHANGED, "a file went away; list again", self._counter()
+            )
         except (OSError, MemoryError) as error:
             full = isinstance(error, OSError) and error.errno == _ENOSPC
-            self._refuse(key, layout.ERROR_MEMORY_FULL if full else layout.ERROR_BUSY, str(error))
+            code = layout.ERROR_MEMORY_FULL if full else layout.ERROR_BUSY
+            self._refuse(key, code, str(error), self._counter())
+        finally:
+            self._guard.speaker = None
+
+    def _counter(self) -> int:
+        """Return what the reply to the request in hand is counted by."""
+        return 0 if self._envelope is None else self._envelope.counter
 
     def poll(self, out: "Out") -> bool:
         """Do one slice of work and send at most one frame; True while more could be done now."""
         if self._reply_due:
-            if self._left_ms(self._reply_from_ms):
-                return True
-            self._reply_from_ms = -1
             if out.send(self._reply, self._reply_length):
                 self._reply_due = False
             return True
@@ -272,22 +311,46 @@ class Server:
             return True
         if result > transfer.PACKET:
             self._answer_job(result)
+        elif self._is_signing:
+            self._answer_signing()
         return result != transfer.IDLE
 
     def _answer_job(self, result: int) -> None:
         """Queue the reply to a READ or HASH whose slices are done."""
         key = self._job_key
         self._job_key = _NO_KEY
+        counter = self._job_counter
         job = self._transfer
         if result == transfer.HASHED:
             length = self._put(layout.HASH_REPLY, job.sha256.digest())
-            self._queue(key, key[0] | layout.REPLY, length)
+            self._queue(key, key[0] | layout.REPLY, length, counter)
         elif result == transfer.PREFIX_HELD:
-            self._queue(key, key[0] | layout.REPLY, self._put_read_reply())
+            self._queue(key, key[0] | layout.REPLY, self._put_read_reply(), counter)
         elif result == transfer.PREFIX_WRONG:
-            self._refuse(key, layout.ERROR_CHANGED, "the bytes you hold are not this file's")
+            self._refuse(
+                key, layout.ERROR_CHANGED, "the bytes you hold are not this file's", counter
+            )
         else:
-            self._refuse(key, job.status, "the file could not be read to its end")
+            self._refuse(key, job.status, "the file could not be read to its end", counter)
+
+    def _answer_signing(self) -> None:
+        """Queue the reply to a SIGN or PUBLIC once it is worked out."""
+        try:
+            values = self._device.signed(self._visitor)
+        except OSError as error:
+            code = layout.ERROR_MEMORY_FULL if error.errno == _ENOSPC else layout.ERROR_BUSY
+            self._is_signing = False
+            self._refuse(self._job_key, code, str(error), self._job_counter)
+            self._job_key = _NO_KEY
+            return
+        if values is None:
+            return
+        self._is_signing = False
+        key = self._job_key
+        self._job_key = _NO_KEY
+        record = layout.SIGN_REPLY if key[0] == layout.MSG_SIGN else layout.PUBLIC_REPLY
+        length = self._put(record, *values)
+        self._queue(key, key[0] | layout.REPLY, length, self._job_counter)
 
     # --- replies ------------------------------------------------------------------------------
 
@@ -299,8 +362,11 @@ class Server:
     def _put_read_reply(self) -> int:
         return self._put(layout.READ_REPLY, self._transfer.xfer, self._transfer.total)
 
-    def _queue(self, key: "tuple[int, int, int]", kind: int, length: int) -> None:
+    def _queue(self, key: "tuple[int, int, int]", kind: int, length: int, counter: int) -> None:
         """Make a frame of the body that stands in the reply buffer, and queue it."""
+        envelope = self._envelope
+        if envelope is not None and key[0] not in _UNTAGGED:
+            length = envelope.close(self._reply_view, kind, key[1], length, counter)
         struct.pack_into(layout.FRAME_HEAD.format, self._reply, 0, kind, key[1], length)
         end = _BODY_AT + length
         struct.pack_into("<I", self._reply, end, crc32(self._reply_view[:end]))
@@ -308,53 +374,56 @@ class Server:
         self._reply_length = length + layout.FRAME_OVERHEAD_BYTES
         self._reply_due = True
 
-    def _refuse(self, key: "tuple[int, int, int]", code: int, text: str) -> None:
+    def _refuse(self, key: "tuple[int, int, int]", code: int, text: str, counter: int) -> None:
         """Queue an error; its words are cut to what every link carries."""
-        words = text.encode()[: BODY_MIN_BYTES - layout.ERROR.size]
+        words = text.encode()[:_WORDS_MAX_BYTES]
         self._reply[_BODY_AT] = code
         end = _BODY_AT + layout.ERROR.size + len(words)
         self._reply[end - len(words) : end] = words
-        self._queue(key, layout.MSG_ERROR, end - _BODY_AT)
+        self._queue(key, layout.MSG_ERROR, end - _BODY_AT, counter)
 
     # --- requests: each takes a body and returns the length of its reply's ---------------------
 
     def _hello(self, body: "bytes | memoryview") -> int:
-        protocol, _reserved, body_max, nonce = _fields(layout.HELLO, body)
+        protocol, _reserved, body_max, _nonce = _fields(layout.HELLO, body)
         if protocol != PROTOCOL_VERSION:
             raise Refused(layout.ERROR_VERSION, "this board speaks version %d" % PROTOCOL_VERSION)
         if body_max < BODY_MIN_BYTES:
             raise Refused(layout.ERROR_RANGE, "body_max is below %d" % BODY_MIN_BYTES)
         self.drop()
         self._open = True
-        self._host_nonce = nonce
-        self._board_nonce = self._random_bytes(8)
         self._session_body_max = min(body_max, self._body_max)
         self._transfer.set_body_max(self._session_body_max)
-        return self._put(
+        length = self._put(
             layout.HELLO_REPLY,
             PROTOCOL_VERSION,
             FORMAT_VERSION,
             self._body_max,
             self._device.features,
-            self._device_id,
-            self._board_nonce,
+            self._guard.device_id,
+            self._random_bytes(8),
         )
+        said = bytes(self._reply_view[_BODY_AT : _BODY_AT + length])
+        self._visitor.greet(bytes(body), said)
+        return length
 
     def _status(self, body: "bytes | memoryview") -> int:
         _expect_empty(body)
         return self._put(layout.STATUS_REPLY, *self._device.status())
 
     def _time(self, body: "bytes | memoryview") -> int:
-        self._expect_proof()
         utc_s, utc_ms, error_ms = _fields(layout.TIME, body)
         if utc_ms > 999 or utc_s == layout.UTC_UNKNOWN:
             raise Refused(layout.ERROR_RANGE, "there is no such time")
+        self._guard.expect_small_step(utc_s, by_token=self._visitor.sets_by_token())
         return self._put(layout.TIME_REPLY, *self._device.set_time(utc_s, utc_ms, error_ms))
 
     def _list(self, body: "bytes | memoryview") -> int:
         first, most = _fields(layout.LIST, body)
         total = self._store.list_count()
         room = min(self._session_body_max, REPLY_BODY_MAX_BYTES) - layout.LIST_REPLY.size
+        if self._envelope is not None:
+            room -= layout.SESSION_TAG.size
         count = max(0, min(most, total - first, room // layout.LIST_ENTRY.size))
         length = self._put(layout.LIST_REPLY, total, first, count)
         for index in range(first, first + count):
@@ -368,6 +437,7 @@ class Server:
         reader = self._open_file(run, file, etag, offset)
         if self._packet_out is not None:
             self._transfer.set_packet_max(self._packet_max)
+        self._transfer.use_envelope(self._envelope)
         if self._transfer.read(reader, self._seq, offset, length, prefix_crc, credit):
             return self._put_read_reply()
         return _LATER
@@ -383,6 +453,8 @@ class Server:
 
     def _open_file(self, run: int, file: int, etag: int, offset: int) -> "transfer.Reader":
         """Open one file of the log; whatever was being sent ends first."""
+        if self._is_signing:
+            raise Refused(layout.ERROR_BUSY, "a signature is worked on")
         self._end_job()
         try:
             reader = self._store.open(run, file, etag)
@@ -397,7 +469,8 @@ class Server:
 
     def _end_job(self) -> None:
         self._transfer.end()
-        self._job_key = _NO_KEY
+        if not self._is_signing:
+            self._job_key = _NO_KEY
 
     def _abort(self, body: "bytes | memoryview") -> int:
         _expect_empty(body)
@@ -423,7 +496,6 @@ class Server:
         return 0
 
     def _stop(self, body: "bytes | memoryview") -> int:
-        self._expect_proof()
         _expect_empty(body)
         self._device.stop()
         return 0
@@ -431,35 +503,21 @@ class Server:
     # --- requests at the door -----------------------------------------------------------------
 
     def _auth(self, body: "bytes | memoryview") -> int:
-        key, given = _fields(layout.AUTH, body)
-        if key != layout.KEY_COURIER:
-            raise Refused(layout.ERROR_RANGE, "no host proves itself by key %d" % key)
-        secret = self._secret(key)
-        expected = proof.host_proof(secret, self._host_nonce, self._board_nonce)
-        self._is_proven = proof.same(expected, given)
-        # The right proof waits as well: who guesses must not know it by its quick answer.
-        left_ms = self._left_ms(self._auth_from_ms)
-        self._reply_from_ms = self._auth_from_ms if left_ms else -1
-        self._auth_from_ms = -1
-        if not self._is_proven:
-            now_ms = self._device.ticks_ms()
-            self._auth_from_ms = (now_ms + left_ms + _AUTH_PAUSE_MS) & _TICKS_MASK
-            raise Refused(layout.ERROR_NOT_ALLOWED, "that is no proof by this board's courier key")
-        answer = proof.board_proof(secret, self._host_nonce, self._board_nonce)
+        visitor = self._visitor
+        auth = bytes(body)
+        if visitor.is_this(auth):  # sent again
+            return self._put(layout.AUTH_REPLY, visitor.answer)
+        if self._is_signing:
+            raise Refused(layout.ERROR_BUSY, "a signature is worked on")
+        self._end_job()  # what was begun before has no tags, or others
+        if self._envelope is not None:
+            self._counted = self._envelope.counter
+            self._envelope = None
+        answer, secret, said = visitor.prove(auth, self._device.features)
+        is_secret = auth[layout.AUTH.offset_of("flags")] & layout.AUTH_SECRET != 0
+        keys = SessionKeys(secret, said, self._xor)
+        self._envelope = Envelope(keys, self._counted, is_secret=is_secret)
         return self._put(layout.AUTH_REPLY, answer)
-
-    def _left_ms(self, from_ms: int) -> int:
-        """Return how long it is until then; 0 when that has passed, or there is no wait."""
-        if from_ms < 0:
-            return 0
-        left_ms = (from_ms - self._device.ticks_ms()) & _TICKS_MASK
-        # At most the pause in hand and the one behind it; more is a time that has passed.
-        return left_ms if left_ms <= 2 * _AUTH_PAUSE_MS else 0
-
-    def _expect_proof(self) -> None:
-        """Refuse what a stranger may not change over the air."""
-        if not (self._in_hand or self._is_proven):
-            raise Refused(layout.ERROR_NOT_ALLOWED, "over the air this needs the courier key")
 
     def _handoff(self, body: "bytes | memoryview") -> int:
         self._secret(layout.KEY_RECEIPT)
@@ -472,7 +530,6 @@ class Server:
         return self._put(layout.HANDOFF_REPLY, *values)
 
     def _radio(self, body: "bytes | memoryview") -> int:
-        self._expect_proof()
         state, minutes = _fields(layout.RADIO, body)
         if state > 1:
             raise Refused(layout.ERROR_RANGE, "a radio is off (0) or on (1)")
@@ -483,9 +540,7 @@ class Server:
 
     def _key(self, body: "bytes | memoryview") -> int:
         (key,) = _fields(layout.KEY, body)
-        if not self._in_hand:
-            raise Refused(layout.ERROR_NOT_ALLOWED, "keys are given over the USB port only")
-        if key not in (layout.KEY_COURIER, layout.KEY_RECEIPT):
+        if key not in layout.KEY_NAMES:
             raise Refused(layout.ERROR_RANGE, "there is no key %d" % key)
         return self._put(layout.KEY_REPLY, self._secret(key))
 
@@ -494,6 +549,58 @@ class Server:
         if not secret:
             raise Refused(layout.ERROR_NOT_ALLOWED, "this board could not store a device key")
         return secret
+
+    def _seal_key(self, body: "bytes | memoryview") -> int:
+        _expect_empty(body)
+        found = self._device.seal_key()
+        if found is None:
+            raise Refused(layout.ERROR_NOT_ALLOWED, "this board has no sealing key")
+        return self._put(layout.SEAL_KEY_REPLY, *found)
+
+    def _lock(self, body: "bytes | memoryview") -> int:
+        (state,) = _fields(layout.LOCK, body)
+        if state > 1:
+            raise Refused(layout.ERROR_RANGE, "a board is open (0) or locked (1)")
+        self._visitor.expect_admin()
+        self._device.set_lock(locked=state == 1)
+        return 0
+
+    def _acknowledge(self, body: "bytes | memoryview") -> int:
+        try:
+            self._device.acknowledge(bytes(body))
+        except ValueError as error:
+            raise Refused(layout.ERROR_MALFORMED, str(error))
+        return 0
+
+    # --- signatures: worked on in slices by app, asked for again here -------------------------
+
+    def _sign(self, body: "bytes | memoryview") -> int:
+        run, nonce = _fields(layout.SIGN, body)
+        self._expect_to_sign()
+        try:
+            self._device.sign(self._visitor, run, nonce)
+        except KeyError:
+            raise Refused(layout.ERROR_NOT_FOUND, "no such run on this board")
+        except ValueError as error:
+            raise Refused(layout.ERROR_BUSY, str(error))
+        self._is_signing = True
+        return _LATER
+
+    def _public(self, body: "bytes | memoryview") -> int:
+        _expect_empty(body)
+        self._expect_to_sign()
+        try:
+            self._device.public(self._visitor)
+        except ValueError as error:
+            raise Refused(layout.ERROR_BUSY, str(error))
+        self._is_signing = True
+        return _LATER
+
+    def _expect_to_sign(self) -> None:
+        if not self._device.features & layout.FEATURE_SIGN:
+            raise Refused(layout.ERROR_NOT_ALLOWED, "this board does not sign")
+        if self._job_key != _NO_KEY:
+            raise Refused(layout.ERROR_BUSY, "another request is worked on")
 
 
 def _fields(record: layout.Record, body: "bytes | memoryview") -> "tuple":

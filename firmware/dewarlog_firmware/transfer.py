@@ -24,11 +24,14 @@ from hashlib import sha256
 from micropython import const
 
 from dewarlog_wire import layout
+from dewarlog_wire.session_keys import END
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Protocol
+
+    from dewarlog_firmware.envelope import Envelope
 
     class Reader(Protocol):
         """One stored file as it stood when it was opened."""
@@ -161,6 +164,13 @@ class Transfer:
         self._ended = False
         self.length = 0
 
+    def use_envelope(self, envelope: "Envelope | None") -> None:
+        """Tag the END of the next READ, and encipher if the conversation asks for it."""
+        self._envelope = envelope
+        if envelope is not None:
+            self._counter = envelope.counter
+            self._sent = sha256()
+
     def read(
         self, reader: "Reader", seq: int, offset: int, length: int, prefix_crc: int, credit: int
     ) -> bool:
@@ -242,6 +252,11 @@ class Transfer:
         status = self._fill(view)
         if status:
             return self._finish(status)
+        envelope = self._envelope
+        if envelope is not None:
+            self._crc = crc32(view, self._crc)
+            self._sent.update(view)
+            envelope.hide(view, self._counter, self._at - self._start)
         struct.pack_into(
             _FRAME_HEAD, self.frame, 0, layout.MSG_DATA, self._seq, count + _DATA_HEAD_BYTES
         )
@@ -249,7 +264,8 @@ class Transfer:
         self._at += count
         of_heads = crc32(self._heads_view)
         of_frame = crc32(view, of_heads)
-        self._crc = self._join(view, of_heads, of_frame)
+        if envelope is None:
+            self._crc = self._join(view, of_heads, of_frame)
         if self._packets:
             return self._shorten(count, of_frame)
         struct.pack_into("<I", self.frame, _DATA_AT + count, of_frame)
@@ -334,12 +350,27 @@ class Transfer:
         self.status = status
         self.end()
         self._ended = True
+        if self._envelope is not None:
+            self._sent_sha256 = self._sent.digest()
         self._build_end()
         return FRAME
 
     def _build_end(self) -> None:
-        struct.pack_into(_FRAME_HEAD, self.frame, 0, layout.MSG_END, self._seq, _END_BYTES)
         struct.pack_into(_END, self.frame, _BODY_AT, self.xfer, self.status, self._at, self._crc)
-        struct.pack_into("<I", self.frame, _BODY_AT + _END_BYTES, crc32(self._end_view))
-        self.length = _END_BYTES + layout.FRAME_OVERHEAD_BYTES
+        length = _END_BYTES
+        view = self._end_view
+        if self._envelope is not None:
+            length = self._envelope.close(
+                self._view,
+                layout.MSG_END,
+                self._seq,
+                length,
+                self._counter,
+                END,
+                self._sent_sha256,
+            )
+            view = self._view[: _BODY_AT + length]
+        struct.pack_into(_FRAME_HEAD, self.frame, 0, layout.MSG_END, self._seq, length)
+        struct.pack_into("<I", self.frame, _BODY_AT + length, crc32(view))
+        self.length = length + layout.FRAME_OVERHEAD_BYTES
         self._due = FRAME

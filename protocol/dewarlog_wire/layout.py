@@ -535,7 +535,7 @@ EVENT_SETTING = Record(
     "setting",
     ("section", U8, 1, ""),  # SECTION_* of block 0
     ("index", U8, 1, ""),  # which of its kind in block 0, from 0
-    ("flags", U8, 1, ""),
+    ("flags", U8, 1, ""),  # SETTING_*
     ("before_run", U32, 1, ""),  # the run that had the old one
     ("before_bytes", U8, 1, "bytes"),
 )
@@ -715,7 +715,7 @@ HELLO = Record(
     "hello",
     ("protocol", U8, 1, ""),
     ("reserved", U8, 1, ""),
-    ("body_max", U16, 1, "bytes"),  # largest body the host can take, at least 80
+    ("body_max", U16, 1, "bytes"),  # largest body the host can take, at least 160
     ("nonce", BYTES(8), 1, ""),  # random, new for each HELLO
 )
 HELLO_REPLY = Record(
@@ -723,7 +723,7 @@ HELLO_REPLY = Record(
     ("protocol", U8, 1, ""),
     ("format", U8, 1, ""),
     ("body_max", U16, 1, "bytes"),  # largest body the board can take or send
-    ("features", U32, 1, ""),  # 0 in this version
+    ("features", U32, 1, ""),  # bits: FEATURE_*
     ("device_id", BYTES(8), 1, ""),
     ("nonce", BYTES(8), 1, ""),  # the board's own, random
 )
@@ -897,7 +897,7 @@ KEY_NAMES = {1: "courier", 2: "receipt", 3: "reader", 4: "admin"}
 AUTH = Record(
     "auth",
     ("key", U8, 1, ""),  # KEY_READER, KEY_COURIER or KEY_ADMIN
-    ("flags", U8, 1, ""),
+    ("flags", U8, 1, ""),  # AUTH_SECRET, or 0
     ("proof", BYTES(16), 1, ""),
 )
 AUTH_SECRET = 1  # what follows is enciphered (7.9)

@@ -26,6 +26,7 @@ _SIGN = b"dewarlog key sign"
 _HOST = b"dewarlog auth host"
 _BOARD = b"dewarlog auth board"
 _RECEIPT = b"dewarlog receipt 1"
+_HEAD = b"dewarlog head 1"
 
 
 def hmac_sha256(key: "Readable", message: "Readable") -> bytes:
@@ -75,6 +76,11 @@ def board_proof(secret: bytes, said: bytes) -> bytes:
 def receipt_tag(secret: bytes, device_id: bytes, log_id: bytes, head: bytes, body: bytes) -> bytes:
     """Return the board's tag over a handoff: `head` is HANDOFF_REPLY without its tag."""
     return hmac_sha256(secret, _RECEIPT + device_id + log_id + head + body)
+
+
+def signed_head(device_id: bytes, head: "Readable", nonce: bytes) -> bytes:
+    """Return the message a board signs: `head` is SIGN_REPLY without its signature (SPEC 7.10)."""
+    return _HEAD + device_id + bytes(head) + nonce
 
 
 def same(one: "Readable", other: "Readable") -> bool:

@@ -12,6 +12,8 @@ from dewarlog_wire.proof import hmac_sha256, same
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     Readable = bytes | bytearray | memoryview
 
 HOST = 0  # who tags, and what is enciphered: a request
@@ -25,10 +27,24 @@ _TAG_HEAD = "<BBI"
 _STREAM_HEAD = "<BII"
 
 
-class SessionKeys:
-    """The keys of one conversation. `secret` and `said` are those of AUTH (proof.transcript)."""
+def xor_into(target: "bytearray | memoryview", at: int, stream: bytes, part: int) -> None:
+    """XOR bytes of `stream` into `target` from `at` on.
 
-    def __init__(self, secret: bytes, said: bytes) -> None:
+    `part` is the first of them, and 256 x how many: a machine-code twin takes four arguments.
+    """
+    skip = part & 0xFF
+    for index in range(part >> 8):
+        target[at + index] ^= stream[skip + index]
+
+
+class SessionKeys:
+    """The keys of one conversation. `secret` and `said` are those of AUTH (proof.transcript).
+
+    `xor` is `xor_into`, or its machine-code twin where a board has one.
+    """
+
+    def __init__(self, secret: bytes, said: bytes, xor: "Callable[..., None]" = xor_into) -> None:
+        self._xor = xor
         self._keys = tuple([hmac_sha256(secret, purpose + said) for purpose in _PURPOSES])
 
     def tag(
@@ -71,6 +87,5 @@ class SessionKeys:
             number, skip = divmod(offset + at, _STREAM_BYTES)
             stream = sha256(key + struct.pack(_STREAM_HEAD, use, counter, number)).digest()
             here = min(_STREAM_BYTES - skip, count - at)
-            for index in range(here):
-                buffer[at + index] ^= stream[skip + index]
+            self._xor(buffer, at, stream, skip | here << 8)
             at += here
