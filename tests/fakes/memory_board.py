@@ -12,10 +12,13 @@ import select
 import struct
 from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from dewarlog.link import Frame
 from dewarlog_firmware import link_usb
+from dewarlog_firmware.access import Guard
 from dewarlog_firmware.server import Server
 from dewarlog_wire import block, events, layout, proof, session
 from dewarlog_wire.errors import BlockError
@@ -23,6 +26,8 @@ from dewarlog_wire.frame import FrameReader, encode_serial_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+
+    from dewarlog_firmware.access import Visitor
 
 DEVICE_ID = bytes.fromhex("e660583883724b2f")
 LOG_ID = bytes.fromhex("00112233445566aa")
@@ -147,18 +152,113 @@ class MemoryStore:
 
 
 @dataclass
+class MemoryLock:
+    """Whether the board is claimed and locked, in memory."""
+
+    is_claimed: bool = False
+    is_locked: bool = False
+
+    def claim(self) -> None:
+        """Remember that an admin has proven itself."""
+        self.is_claimed = True
+
+    def set(self, *, locked: bool) -> None:
+        """Lock the board or open it."""
+        self.is_locked = locked
+
+
+@dataclass
 class MemoryDevice:
     """The rest of the board."""
 
     time_set: tuple[int, int, int] | None = None
     marks: list[bytes] = field(default_factory=list[bytes])
     stopped: bool = False
-    features: int = layout.FEATURE_RADIO | layout.FEATURE_HANDOFF | layout.FEATURE_AUTH
+    features: int = (
+        layout.FEATURE_RADIO
+        | layout.FEATURE_HANDOFF
+        | layout.FEATURE_AUTH
+        | layout.FEATURE_SIGN
+        | layout.FEATURE_SEAL
+        | layout.FEATURE_SECRET
+    )
     device_key: bytes = DEVICE_KEY
     chain: bytes = bytes(32)
     handoffs: list[bytes] = field(default_factory=list[bytes])
     radio_told: tuple[int, int] | None = None
     now_ms: int = 5000
+    utc_s: int = layout.UTC_UNKNOWN
+    lock: MemoryLock = field(default_factory=MemoryLock)
+    attempts: list[tuple[int, int, bytes, str]] = field(
+        default_factory=list[tuple[int, int, bytes, str]]
+    )
+    """(result, key, token id, holder) of every attempt to prove oneself that was recorded."""
+    acknowledged: list[bytes] = field(default_factory=list[bytes])
+    answers: dict[int, tuple[Any, ...]] = field(default_factory=dict[int, "tuple[Any, ...]"])
+    """What was worked out for a visitor."""
+
+    def guard(self, device_id: bytes) -> Guard:
+        """Make what judges the visitors of this board's links."""
+        return Guard(self, device_id, self.lock)  # type: ignore[arg-type]
+
+    # --- what the guard asks ------------------------------------------------------------------
+
+    def clock(self) -> tuple[int, int]:
+        """Return what the clock says."""
+        is_set = self.utc_s != layout.UTC_UNKNOWN
+        return self.utc_s, layout.CLOCK_OK if is_set else layout.CLOCK_UNSET
+
+    def log_id(self) -> bytes:
+        """Return the id of the open run."""
+        return LOG_ID
+
+    def note_access(self, visitor: Visitor, result: int, failures: int) -> None:
+        """Take note of an attempt."""
+        self.attempts.append((result, visitor.key, visitor.token_id, visitor.holder))
+
+    def note_claimed(self) -> None:
+        """Take note of nothing: no profile asks for a lock here."""
+
+    # --- what the server asks beside ----------------------------------------------------------
+
+    def acknowledge(self, body: bytes) -> None:
+        """Record that an alarm was seen."""
+        try:
+            events.read_texts_body(layout.KIND_ACKNOWLEDGE, body)
+        except BlockError as error:
+            raise ValueError(str(error)) from None
+        self.acknowledged.append(body)
+
+    def set_lock(self, *, locked: bool) -> None:
+        """Lock or open."""
+        self.lock.set(locked=locked)
+
+    def seal_key(self) -> tuple[int, bytes] | None:
+        """Return a state of the sealing key."""
+        return 41, bytes(range(200, 232))
+
+    def signing_key(self) -> Ed25519PrivateKey:
+        """Return the key of the board's signatures, from an independent library."""
+        return Ed25519PrivateKey.from_private_bytes(proof.signing_seed(self.device_key))
+
+    def head(self, run: int) -> tuple[bytes, int, bytes, int, int]:
+        """Return (log id, blocks, chain, uptime_s, uptime_ms) of a run's head; KeyError for none."""
+        return LOG_ID, 0, self.chain, 61, 7
+
+    def sign(self, visitor: Visitor, run: int, nonce: bytes) -> None:
+        """Sign a head at once."""
+        values = (run, *self.head(run), *self.clock())
+        packed = struct.pack(layout.SIGN_REPLY.format, *values, b"")
+        said = proof.signed_head(visitor.guard.device_id, packed[:-64], nonce)
+        self.answers[id(visitor)] = (*values, self.signing_key().sign(said))
+
+    def public(self, visitor: Visitor) -> None:
+        """Work the public key out at once."""
+        self.answers[id(visitor)] = (self.signing_key().public_key().public_bytes_raw(),)
+
+    def signed(self, visitor: Visitor) -> tuple[Any, ...] | None:
+        """Return it once."""
+        return self.answers.pop(id(visitor), None)
 
     def ticks_ms(self) -> int:
         """Return a time that the test moves."""
@@ -171,6 +271,7 @@ class MemoryDevice:
     def set_time(self, utc_s: int, utc_ms: int, error_ms: int) -> tuple[int, int]:
         """Set the clock."""
         self.time_set = (utc_s, utc_ms, error_ms)
+        self.utc_s = utc_s
         return 77, layout.CLOCK_UNSET
 
     def mark(self, custody: bytes) -> None:
@@ -302,7 +403,7 @@ class MemoryLink:
         self.server = server or Server(
             store,  # type: ignore[arg-type]
             self.device,
-            DEVICE_ID,
+            self.device.guard(DEVICE_ID),
             bytes,
             in_hand=True,
         )
