@@ -32,6 +32,17 @@ if TYPE_CHECKING:
 DEVICE_ID = bytes.fromhex("e660583883724b2f")
 LOG_ID = bytes.fromhex("00112233445566aa")
 DEVICE_KEY = bytes(range(32))
+# Frames that carry no SESSION_TAG in a conversation that is proven.
+_UNTAGGED = frozenset(
+    (
+        layout.MSG_HELLO,
+        layout.MSG_HELLO | layout.REPLY,
+        layout.MSG_AUTH,
+        layout.MSG_AUTH | layout.REPLY,
+        layout.MSG_ACK,
+        layout.MSG_DATA,
+    )
+)
 
 
 def make_log(run: int, body_bytes: Iterable[int], segment_bytes: int = 65536) -> list[bytes]:
@@ -420,6 +431,7 @@ class MemoryLink:
         self.data: list[tuple[int, int]] = []
         """(offset, bytes) of every DATA frame that arrived."""
         self.host_talk = session.Conversation(session.HOST)
+        self.tagged = self.enciphered = self._asks_secret = False
         self._reader = FrameReader()
         self._frames: deque[Frame] = deque()
 
@@ -442,7 +454,7 @@ class MemoryLink:
     def send(self, kind: int, seq: int, body: bytes) -> None:
         """Type one line at the board."""
         assert self.is_open
-        self.host_talk.sent(kind, seq, body)
+        self._judge(self.host_talk.sent, kind, seq, body)
         self.kinds_sent.append(kind)
         line = encode_serial_in(kind, seq, body)
         if self.fault is not None:
@@ -466,8 +478,24 @@ class MemoryLink:
         if frame.kind == layout.MSG_DATA:
             _, _, offset = layout_unpack(frame.body)
             self.data.append((offset, len(frame.body) - layout.DATA_HEAD.size))
-        self.host_talk.received(frame.kind, frame.seq, frame.body)
+        self._judge(self.host_talk.received, frame.kind, frame.seq, bytes(frame.body))
         return frame
+
+    def _judge(
+        self, heard: Callable[[int, int, bytes], object], kind: int, seq: int, body: bytes
+    ) -> None:
+        """Hold a frame to the tables, its tag taken off; what is enciphered they cannot read."""
+        if kind == layout.MSG_HELLO:
+            self.tagged = self.enciphered = False
+        elif kind == layout.MSG_AUTH:
+            self._asks_secret = bool(body[1] & layout.AUTH_SECRET)
+        elif self.tagged and kind not in _UNTAGGED:
+            body = body[: -layout.SESSION_TAG.size]
+        if self.enciphered and kind not in _UNTAGGED:
+            return
+        heard(kind, seq, body)
+        if kind == layout.MSG_AUTH | layout.REPLY:
+            self.tagged, self.enciphered = True, self._asks_secret
 
     def _carry(self) -> None:
         while self.console.output:
@@ -477,6 +505,14 @@ class MemoryLink:
                 wire = self.fault("out", self.sent_out, wire)
             self.sent_out += 1
             self._frames.extend(Frame(*frame) for frame in self._reader.feed(wire))
+
+
+def by_radio(link: MemoryLink) -> MemoryLink:
+    """Have the board take the link for its radio: who is at the other end holds nothing."""
+    link.server._in_hand = False  # noqa: SLF001 - a server is made for one link, for good
+    link.server.drop()
+    link.name = "ble:memory"
+    return link
 
 
 def layout_unpack(body: bytes | memoryview) -> tuple[int, int, int]:

@@ -48,7 +48,7 @@ def dewar(address: str = "C0:00:00:00:00:01", name: str = "dewarlog-0708") -> Me
     found.server = Server(
         store,  # type: ignore[arg-type]
         found.device,
-        DEVICE_ID,
+        found.device.guard(DEVICE_ID),
         random.Random(4).randbytes,
         body_max=layout.BLE_BODY_MAX_BYTES,
     )

@@ -17,6 +17,7 @@ from dewarlog.proven import Credential
 from dewarlog.session import Session
 from dewarlog_wire import layout, proof
 from door_board import DEVICE_ID, DEVICE_KEY, DoorLink
+from memory_board import by_radio
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -161,7 +162,7 @@ def test_pairing_again_tells_that_the_key_is_another(board: DoorLink, tmp_path: 
 
 def test_a_logger_gives_no_key_over_the_air(board: DoorLink, tmp_path: Path) -> None:
     """Its own refusal, in words; nothing is kept."""
-    board.server._in_hand = False  # noqa: SLF001 - as by radio
+    by_radio(board)
 
     code, output = run("pair", "usb:x", "--keys", str(tmp_path / "k"))
 
