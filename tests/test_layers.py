@@ -129,7 +129,16 @@ ON_BOARD: Final = {
     *("micropython", "os", "select", "struct", "sys", "time", "vfs"),
 }
 
-HEAVY: Final = ("bleak", "cryptography", "jinja2", "numpy", "pyarrow", "pydantic", "scipy", "construct")
+HEAVY: Final = (
+    "bleak",
+    "cryptography",
+    "jinja2",
+    "numpy",
+    "pyarrow",
+    "pydantic",
+    "scipy",
+    "construct",
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,7 +97,9 @@ def test_the_only_dewar_on_the_air_is_handed_over(
     assert read_receipt(receipt).proven is True
 
 
-NOT_SET = "the logger's clock was not set: over the air this needs the courier key"
+NOT_SET = (
+    "the logger's clock was not set: over the air this takes a proof by the courier or admin key"
+)
 
 
 def test_with_the_key_the_clock_is_set_by_radio(
