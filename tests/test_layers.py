@@ -68,20 +68,25 @@ HOST_LINE: Final = {
     "ground": ("__init__", "errors", "its90"),
     "link": ("link", "link.*"),
     "pull": ("session", "fetch", "pull"),
-    "archive": ("durable", "chain", "held", "differ", "archive", "output", "merge", "keys"),
+    "archive": (
+        *("durable", "chain", "held", "differ", "archive", "output", "merge", "keys"),
+        *("strict_json", "certificate", "signatures"),
+    ),
     "parse": ("parse", "records", "columns", "contents", "open_journal"),
     "readings": ("readings", "uncertainty"),
-    "checks": ("words", "checks", "checks.*"),
+    "checks": ("words", "checks", "checks.*", "seals"),
     "report": ("verdict", "journey", "report", "report.*", "export"),
-    "handoff": ("receipt", "handoff"),
+    "handoff": ("receipt", "verify", "verify_log", "handoff"),
     "outside": (
         "console",
         "answers",
         "answers_door",
+        "answers_verify",
         "scan",
         "sim",
         "cli",
         "cli_door",
+        "cli_verify",
         "__main__",
     ),
 }
@@ -108,7 +113,8 @@ ONLY_IN: Final = {
     "jinja2": {"dewarlog.report.as_html"},
     "pyarrow": {"dewarlog.export"},
     "platformdirs": {"dewarlog.archive", "dewarlog.keys"},
-    "typer": {"dewarlog.cli", "dewarlog.cli_door"},
+    "cryptography": {"dewarlog.signatures"},
+    "typer": {"dewarlog.cli", "dewarlog.cli_door", "dewarlog.cli_verify"},
     "rich": {"dewarlog.cli", "dewarlog.scan"},
     "bleak": {"dewarlog.link.radio", "dewarlog.link.ble"},
     "socket": set[str](),  # no account, no network
@@ -134,7 +140,16 @@ ON_BOARD: Final = {
     *("micropython", "os", "rp2", "select", "struct", "sys", "time", "vfs"),
 }
 
-HEAVY: Final = ("bleak", "jinja2", "numpy", "pyarrow", "pydantic", "scipy", "construct")
+HEAVY: Final = (
+    "bleak",
+    "cryptography",
+    "jinja2",
+    "numpy",
+    "pyarrow",
+    "pydantic",
+    "scipy",
+    "construct",
+)
 
 
 @dataclass(frozen=True, slots=True)

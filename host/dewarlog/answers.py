@@ -134,7 +134,16 @@ def say_pull(
             console.warn(f"  its chain does not hold: {log.problem}")
         if log.disagrees is not None:
             console.warn(f"  {tampering(log, log.disagrees)}")
-    for note in (result.clock_not_set, result.not_sealed, result.not_confirmed):
+    if result.proven_by is not None:
+        console.say(f"  proven by the {result.proven_by}")
+    notes = (
+        result.clock_not_set,
+        result.not_sealed,
+        result.not_confirmed,
+        result.not_proven and f"not proven: {result.not_proven}",
+        result.not_signed and f"not signed: {result.not_signed}",
+    )
+    for note in notes:
         if note is not None:
             console.warn(f"  note: {note}")
     if not result.logs:
@@ -220,6 +229,10 @@ def pull_data(result: PullResult) -> dict[str, Any]:
         "not_sealed": result.not_sealed,
         "not_confirmed": result.not_confirmed,
         "clock_not_set": result.clock_not_set,
+        "proven_by": result.proven_by,
+        "not_proven": result.not_proven,
+        "signed": result.signed is not None,
+        "not_signed": result.not_signed,
         "logs": [log_data(log) for log in result.logs],
     }
 
@@ -229,6 +242,9 @@ def status_data(board: Board, now: Status) -> dict[str, Any]:
     return {
         "device_id": board.name,
         "recording": now.recording,
+        "locked": now.locked,
+        "claimed": now.claimed,
+        "acknowledged": now.acknowledged,
         "readings_degc": [
             code / layout.TEMPERATURE_PER_DEGC if code >= layout.READING_MIN else None
             for code in now.readings
@@ -270,8 +286,27 @@ def status_words(board: Board, now: Status) -> list[tuple[str, str]]:
         ("Free memory", byte_count(now.free_bytes)),
         ("Supply", f"{now.supply_mv / 1000:.2f} V"),
     ]
+    rows += _access_rows(board, now)
     if now.ring_dropped:
         rows.append(("Lost in the ring", words.plural(now.ring_dropped, "slot")))
+    return rows
+
+
+def _access_rows(board: Board, now: Status) -> list[tuple[str, str]]:
+    """Say who may do what with the board, and whether it seals."""
+    if now.locked:
+        access = "locked: keys or a token are asked for, and its console is closed"
+    elif board.features & layout.FEATURE_AUTH:
+        claimed = "claimed" if now.claimed else "claimed by nobody"
+        access = f"OPEN ({claimed}): whoever holds it can change it; `dewarlog lock`"
+    else:
+        access = "open: its firmware knows no keys"
+    rows = [("Access", access)]
+    if now.failures:
+        count = "65,535 or more" if now.failures == 0xFFFF else f"{now.failures:,}"
+        rows.append(("Proofs refused", f"{count} since the last that held; its log names each"))
+    seals = f"by key {now.key_index:,} next" if now.key_index else "not by a key"
+    rows.append(("Seals", seals))
     return rows
 
 

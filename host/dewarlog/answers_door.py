@@ -39,7 +39,8 @@ def say_handoff(done: Handoff) -> None:
     more = max(0, len(verdict.reasons) - 1)
     evidence = words.plural(more, "more reason") if more else "Evidence"
     console.say(f"  {evidence}: dewarlog check {words.plain(str(done.decides.log.path))}")
-    for note in (done.not_held, done.contradicted, done.clock_not_set):
+    not_signed = None if done.not_signed is None else f"not signed: {done.not_signed}"
+    for note in (done.not_held, done.contradicted, done.clock_not_set, not_signed):
         if note is not None:
             console.warn(f"  note: {note}")
 
@@ -71,10 +72,12 @@ def _steps(done: Handoff) -> tuple[str, ...]:
 
 def _proof(done: Handoff) -> str:
     if not done.proven:
-        return "Not proven: this computer has no key for this logger, so it may be another one."
+        why = done.not_proven or "this computer has no key for this logger"
+        return f"Not proven: {why}, so it may be another one."
     checked = done.proof is not None and done.proof.checked
     more = ", and so is the receipt" if checked else ""
-    return f"The logger is proven to be the right one{more}."
+    signed = "" if done.signed is None else " It has signed its log up to this handoff."
+    return f"The logger is proven to be the right one, by the {done.proven_by}{more}.{signed}"
 
 
 def _stood(done: Handoff) -> str:
@@ -95,6 +98,10 @@ def handoff_data(done: Handoff, steps: list[str]) -> dict[str, Any]:
         "steps": list(_steps(done)),
         "holder": holder(done),
         "proven": done.proven,
+        "proven_by": done.proven_by,
+        "not_proven": done.not_proven,
+        "signed": done.signed is not None,
+        "not_signed": done.not_signed,
         "event": done.event,
         "recorded_before_s": done.stood_s,
         "receipt_checked": done.proof is not None and done.proof.checked,

@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     from dewarlog.checks.review import Review
     from dewarlog.link import Link
     from dewarlog.link.advert import Heard
+    from dewarlog.proven import Credential, Credentials
     from dewarlog.pull import Progress
-    from dewarlog.session import Session
+    from dewarlog.session import Board, Session
     from dewarlog.verdict import Verdict
 
 app = typer.Typer(
@@ -85,7 +86,16 @@ KeysFolder = Annotated[
         "--keys",
         metavar="DIR",
         file_okay=False,
-        help="Folder of this computer's keys. Default: in this user's data folder.",
+        help="Folder of this computer's keys and tokens. Default: this user's keyring; where "
+        "there is none, this user's data folder.",
+    ),
+]
+Secret = Annotated[
+    bool,
+    typer.Option(
+        "--secret",
+        help="Encipher what goes over the air, or do nothing: names, places and readings are "
+        "then for the two ends alone. It takes a key or token, and about doubles the time.",
     ),
 ]
 # How long `scan` listens when nobody watches: boards advertise a few times a second.
@@ -276,29 +286,60 @@ def is_radio(device: str) -> bool:
     return device.startswith("ble:")
 
 
-def courier_key_over(device: str, keys: Path | None) -> Callable[[bytes], bytes | None] | None:
-    """Give what looks up the courier keys held here, where the device is reached over the air.
+def credentials_over(device: str, keys: Path | None) -> Credentials:
+    """Give what looks up what this computer has for a logger: a key, a token, or nothing.
 
-    By cable nothing takes a key, and a stale one must not stand in the way.
+    Where the name tells which logger is meant, and only tokens that have expired are held for it,
+    that is said before anything is asked of the air.
     """
-    if not is_radio(device):
-        return None
     from dewarlog.keys import KeyStore
 
     store = KeyStore(keys)
-    return lambda device_id: store.of(device_id).courier
+    found: dict[bytes, Credential | str | None] = {}
+
+    def look_up(device_id: bytes) -> Credential | str | None:
+        # Once a command: every lost link asks again, and a keyring may ask the person.
+        if device_id not in found:
+            found[device_id] = store.credential(device_id, host_time(0)[0])
+        return found[device_id]
+
+    if is_radio(device):
+        for device_id in {token.device_id for token in store.tokens()}:
+            if device.lower().endswith(device_id.hex()[-4:]):
+                problem = look_up(device_id)
+                if isinstance(problem, str):
+                    console.warn(f"dewarlog: note: {problem}. Going on without.")
+    return look_up
 
 
 def session_over(
-    link: Link, courier_key: Callable[[bytes], bytes | None] | None = None
+    link: Link,
+    credentials: Credentials | None = None,
+    *,
+    strict: bool = True,
+    secret: bool = False,
 ) -> Session:
     """Begin to talk over a link; a person is told when it was lost and is waited for."""
-    from dewarlog.pull import OUT_OF_RANGE
+    from dewarlog.pull import OUT_OF_RANGE, locked_out_words
     from dewarlog.session import Session
 
-    session = Session(link, courier_key=courier_key)
+    session = Session(link, credentials=credentials, strict=strict, secret=secret)
     session.on_waiting = lambda waiting: console.warn(OUT_OF_RANGE) if waiting else None
+    session.on_locked_out = lambda seconds: console.warn(locked_out_words(seconds))
     return session
+
+
+def greeted_in_hand(link: Link, credentials: Credentials) -> tuple[Session, Board]:
+    """Say HELLO to a board that one holds, to be given its keys.
+
+    It takes a proof only where it is locked: a key from before must not stand in the way of a new.
+    """
+    session = session_over(link)
+    board = session.hello()
+    if session.status().locked:
+        session = session_over(link, credentials)
+        board = session.hello()
+    return session, board
 
 
 def host_time(error_ms: int) -> tuple[int, int, int]:
@@ -329,6 +370,15 @@ def pull(
     then_check: Annotated[
         bool, typer.Option("--check", help="Check what was pulled of this journey, as `check`.")
     ] = False,
+    sign: Annotated[
+        bool,
+        typer.Option(
+            "--sign",
+            help="Have the board sign its log first, for receivers who trust only its public key. "
+            "It takes the board some seconds.",
+        ),
+    ] = False,
+    secret: Secret = False,
     keys: KeysFolder = None,
     as_json: AsJson = False,
 ) -> None:
@@ -336,24 +386,29 @@ def pull(
 
     Fetches only what is not yet held; a pull that was cut goes on where it stopped. By radio, a
     dewar that goes out of range is waited for, a minute at most, and its clock is set only where
-    this computer is paired with it.
+    this computer is paired with it or has a token. Where it has either, the two prove to each
+    other who they are, and nothing that was changed on its way is filed.
     """
     from dewarlog import answers
     from dewarlog.pull import PullOptions
     from dewarlog.pull import pull as pull_logs
 
-    options = PullOptions(
-        seal=seal,
-        only_run=run,
-        # A simulated board lives in its own time.
-        set_time=(lambda: host_time(time_error_ms))
-        if tell_time and not device.startswith("sim:")
-        else None,
-        courier_key=courier_key_over(device, keys),
-    )
     with console.failures(as_json=as_json):
         from dewarlog.archive import Archive
 
+        options = PullOptions(
+            seal=seal,
+            only_run=run,
+            sign=sign,
+            # A simulated board lives in its own time.
+            set_time=(lambda: host_time(time_error_ms))
+            if tell_time and not device.startswith("sim:")
+            else None,
+            credentials=credentials_over(device, keys),
+            # By cable one holds the board: a stale key must not stand in the way.
+            strict=is_radio(device),
+            secret=secret,
+        )
         # The bar first: a radio link takes some seconds to open.
         with progress_bar(show=not as_json) as progress, opened(device) as link:
             result = pull_logs(link, Archive(archive), options, progress=progress)
@@ -419,19 +474,40 @@ def progress_bar(*, show: bool) -> Generator[Callable[[Progress], None] | None]:
 
 
 @app.command(epilog=console.exit_code_table())
-def status(device: Device, as_json: AsJson = False) -> None:
-    """Say how a board is doing now: readings, clock, memory, power."""
+def status(device: Device, keys: KeysFolder = None, as_json: AsJson = False) -> None:
+    """Say how a board is doing now: readings, clock, memory, power, and who may change it."""
     from dewarlog import answers
 
-    with console.failures(as_json=as_json), opened(device) as link:
-        session = session_over(link)
-        board = session.hello()
-        now = session.status()
+    with console.failures(as_json=as_json):
+        credentials = credentials_over(device, keys)
+        with opened(device) as link:
+            # It is told to everyone; a proof only says that it is the right board that tells.
+            session = session_over(link, credentials, strict=False)
+            board = session.hello()
+            now = session.status()
+    proven_by = None if session.proof is None else session.proof.name
     if as_json:
-        console.say_json(answers.status_data(board, now))
+        proof = {"proven_by": proven_by, "not_proven": session.not_proven}
+        console.say_json(answers.status_data(board, now) | proof)
         return
-    for name, value in answers.status_words(board, now):
+    rows = answers.status_words(board, now)
+    if proven_by is not None:
+        rows.insert(1, ("Proven", f"by the {proven_by}"))
+    elif session.not_proven is not None:
+        rows.insert(1, ("Not proven", session.not_proven))
+    for name, value in rows:
         console.say(f"{name + ':':<18}{value}")
+
+
+def expect_short(option: str, text: str, kind: int) -> None:
+    """Refuse a text that is too long for a tagged request that has the board record it."""
+    from dewarlog_wire import layout
+
+    length, most = len(text.encode()), layout.EVENT_TEXT_ASKED_MAX_BYTES[kind]
+    if length > most:
+        raise typer.BadParameter(
+            f"it takes {length} bytes of UTF-8, and {most} fit: shorten it", param_hint=option
+        )
 
 
 @app.command(epilog=console.exit_code_table())
@@ -447,6 +523,7 @@ def mark(
     actor: Annotated[str, typer.Option(help="Who does it.")] = "",
     place: Annotated[str, typer.Option(help="Where.")] = "",
     note: Annotated[str, typer.Option(help="Anything else. No patient data.")] = "",
+    keys: KeysFolder = None,
     as_json: AsJson = False,
 ) -> None:
     """Record a custody step in the board's log.
@@ -465,15 +542,19 @@ def mark(
     number = steps.index(wanted)
     utc_s = host_time(0)[0]
     try:
+        for name, text in (("--actor", actor), ("--place", place), ("--note", note)):
+            expect_short(name, text, layout.KIND_CUSTODY)
         body = custody_body(number, utc_s, (actor, place, note))
     except BlockError as error:
         raise typer.BadParameter(str(error)) from None
     except UnicodeEncodeError:
         raise typer.BadParameter("--actor, --place and --note must be text in UTF-8") from None
-    with console.failures(as_json=as_json), opened(device) as link:
-        session = session_over(link)
-        board = session.hello()
-        session.mark(body)
+    with console.failures(as_json=as_json):
+        credentials = credentials_over(device, keys)
+        with opened(device) as link:
+            session = session_over(link, credentials, strict=is_radio(device))
+            board = session.hello()
+            session.mark(body)
     name = layout.CUSTODY_STEP_NAMES[number]
     if as_json:
         console.say_json(
@@ -664,9 +745,11 @@ def sim(
     raise typer.Exit(ExitCode.FAULT if status == 1 else ExitCode(status))
 
 
-from dewarlog import cli_door  # noqa: E402 - it is made with what stands above
+from dewarlog import cli_access, cli_door, cli_verify  # noqa: E402 - made with what is above
 
+cli_verify.add_commands(app)
 cli_door.add_commands(app)
+cli_access.add_commands(app)
 
 
 def main() -> None:

@@ -19,7 +19,9 @@ from dewarlog.cli import (
     AsJson,
     Device,
     KeysFolder,
-    courier_key_over,
+    Secret,
+    credentials_over,
+    greeted_in_hand,
     host_time,
     is_radio,
     opened,
@@ -33,7 +35,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     from dewarlog.handoff import Parties
-    from dewarlog.session import Board, Session
 
 _ROLES = ", ".join(name.replace(" ", "-") for name in layout.ROLE_NAMES)
 _MINUTES_MAX = 0xFFFF
@@ -73,14 +74,16 @@ def handoff(
             "--again", help="Record it even where the log holds the same handoff from just now."
         ),
     ] = False,
+    secret: Secret = False,
     as_json: AsJson = False,
 ) -> None:
     """Hand a dewar over: sync, check, record who has it now, and keep a receipt.
 
     Fetches only what this archive lacks, judges the whole journey on the spot, has the logger
-    record the handoff, and writes a receipt with the logger's proof beside the log. Needs no
-    network and no account. What is not given as an option is asked for. The exit code says the
-    verdict.
+    record the handoff and sign its log, and writes a receipt with the logger's proof beside the
+    log. Needs no network and no account; a locked logger takes a key or a token (`dewarlog token
+    add`), which is used by itself. What is not given as an option is asked for. The exit code says
+    the verdict.
 
     Where the connection is lost just as the handoff is recorded, run the command again: if the
     log holds it (same people, place and verdict, in the last 15 minutes, and no receipt here), it
@@ -116,6 +119,7 @@ def handoff(
                 say=say,
                 bar=lambda: progress_bar(show=not as_json),
                 set_time=(lambda: host_time(time_error_ms)) if told else None,
+                secret=secret,
             )
             done = course.run(parties, again=again)
         if as_json:
@@ -239,6 +243,14 @@ def receipt(
 
 def pair(
     device: Device,
+    role: Annotated[
+        str,
+        typer.Option(
+            metavar="ROLE",
+            help="Whose key to take: reader, courier or admin. What each may do: `dewarlog claim` "
+            "takes all of them.",
+        ),
+    ] = "courier",
     receipts: Annotated[
         bool,
         typer.Option(
@@ -250,35 +262,43 @@ def pair(
     keys: KeysFolder = None,
     as_json: AsJson = False,
 ) -> None:
-    """Take a logger's courier key over its USB cable, and keep it on this computer.
+    """Take a logger's key over its USB cable, and keep it on this computer.
 
     With it, the two prove to each other who they are before every handoff. A logger gives its
-    keys through the cable only.
+    keys through the cable only; a locked one to whoever holds its admin key.
     """
+    from dewarlog.tokens import ROLE_NAMES
+
+    if role not in ROLE_NAMES:
+        roles = ", ".join(ROLE_NAMES)
+        raise typer.BadParameter(f"{words.plain(role)!r} is none of {roles}", param_hint="--role")
     with console.failures(as_json=as_json):
-        from dewarlog.keys import BoardKeys, KeyStore
+        from dataclasses import replace
+
+        from dewarlog.keys import KeyStore
+        from dewarlog.proven import Credential
         from dewarlog.session import Session
 
         store = KeyStore(keys)
         with opened(device) as link:
-            session = session_over(link)
-            board = session.hello()
+            session, board = greeted_in_hand(link, credentials_over(device, keys))
             before = store.of(board.device_id)
-            courier = session.key(layout.KEY_COURIER)
+            key = session.key(ROLE_NAMES[role])
             receipt_key = session.key(layout.KEY_RECEIPT) if receipts else before.receipt
             # Kept only once it has proved what it is for.
-            Session(link, courier_key=lambda _: courier).hello()
-        store.keep(BoardKeys(board.device_id, courier, receipt_key))
-        changed = before.courier not in (None, courier)
+            proof = Credential(ROLE_NAMES[role], key, b"", f"{role} key")
+            Session(link, credentials=lambda _device_id: proof).hello()
+        changed = getattr(before, role) not in (None, key)
+        store.keep(replace(before, **{role: key, "receipt": receipt_key}))
     stale = changed and not receipts and receipt_key is not None
     if as_json:
-        held = {"courier": True, "receipt": receipt_key is not None}
-        place = str(store.path(board.device_id))
+        held = {role: True, "receipt": receipt_key is not None}
+        place = store.place(board.device_id)
         console.say_json(
-            {"device_id": board.name, "file": place, "keys": held, "changed": changed}
+            {"device_id": board.name, "place": place, "keys": held, "changed": changed}
         )
         return
-    kinds = "courier and receipt keys" if receipts else "courier key"
+    kinds = f"{role} and receipt keys" if receipts else f"{role} key"
     console.say(f"Paired with logger {board.name}: this computer holds its {kinds}.")
     if changed:
         console.warn("note: it had another key before; that one is replaced.")
@@ -310,27 +330,18 @@ def radio(
     """
     if state not in ("on", "off"):
         raise typer.BadParameter(f"{state!r} is neither on nor off", param_hint="on|off")
-    with console.failures(as_json=as_json), opened(device) as link:
-        session = session_over(link, courier_key_over(device, keys))
-        board = session.hello()
-        _switch(session, board, on=state == "on", minutes=minutes, by_radio=is_radio(device))
+    with console.failures(as_json=as_json):
+        credentials = credentials_over(device, keys)
+        with opened(device) as link:
+            session = session_over(link, credentials, strict=is_radio(device))
+            board = session.hello()
+            session.radio(on=state == "on", minutes=minutes)
     if as_json:
         console.say_json({"device_id": board.name, "radio": state, "minutes": minutes})
         return
     lasting = f" for {words.duration(60 * minutes)}" if minutes else ""
     mode = "" if state == "on" else " (flight mode)"
     console.say(f"Radio of logger {board.name}: {state}{lasting}{mode}")
-
-
-def _switch(session: Session, board: Board, *, on: bool, minutes: int, by_radio: bool) -> None:
-    from dewarlog.errors import DeviceRefused, KeyNeeded
-
-    try:
-        session.radio(on=on, minutes=minutes)
-    except DeviceRefused as refusal:
-        if by_radio and not session.proven and refusal.code == layout.ERROR_NOT_ALLOWED:
-            raise KeyNeeded(board.name) from refusal
-        raise
 
 
 def add_commands(app: typer.Typer) -> None:

@@ -17,16 +17,22 @@ The tree, with the exit code a command ends with:
     |  |- NoDewar                 5   no logger is on the air
     |  |- SeveralDewars           2   more than one is: name it
     |  |- TwoOfOneName            2   more than one dewar on the air answers to the name
+    |  |- NotByRadio              2   this is done through the USB cable only
     |  |- Stranger                5   a radio that only looks like the dewar asked for
     |  `- NoBluetooth             5   this computer's Bluetooth is off, refused or absent
     |- PullError                  5   the board answered, and the pull could not be finished
     |  |- Incomplete              5   cut short; what came is kept, run it again to go on
     |  |- Changed                 5   the board's file is not the one held a moment ago
     |  |- DeviceRefused           5   the board answered with an error
+    |  |  `- KeyNeeded            5   what was asked takes a key or a token that is not here
     |  |- PeerViolation           5   the board broke the protocol
     |  |- Impostor                5   the board cannot prove that it is the one it says it is
+    |  |- Tampered                5   answers were changed on their way; none of them was taken
     |  |- KeyRefused              5   the board does not take this computer's key
-    |  |- KeyNeeded               5   over the air the board wants a key, and none is here
+    |  |- TokenRefused            5   nor its token: it has expired, or is for another board
+    |  |- LockedOut               5   wrong keys were tried on the board; it takes none for a while
+    |  |- NotSecret               5   enciphering was asked for, and cannot be had
+    |  |- NoKey                   5   this computer does not hold the key that this takes
     |  |- NoHandoff               5   the board cannot record a handoff, or not now
     |  |- NoLog                   4   the board has no log of its open run
     |  |- NotRecorded             5   the handoff is not, or perhaps not, in the board's log
@@ -36,6 +42,7 @@ The tree, with the exit code a command ends with:
     |  |- ArchiveLocked           6   another pull of the same board is writing there
     |  |- KeyExposed              6   others on this computer can read a key
     |  |- KeyDamaged              6   a key file is none
+    |  |- KeyringUnusable         6   the operating system's keyring is locked, or not there
     |  |- ReceiptNotWritten       6   the handoff is recorded, its receipt is not on the disk
     |  |- NothingToMerge          6   the other folder is no archive
     |  `- ArchiveDamaged          3   an archived file is not what it was when it was filed
@@ -45,6 +52,9 @@ The tree, with the exit code a command ends with:
     |  `- NotALog                 4   empty, or not a dewarlog log at all
     |- LogInTheWay                2   the file to write is, or is named like, a log
     |- ReceiptDamaged             3   a receipt cannot be read, or not all of it
+    |- TokenDamaged               3   a token cannot be read
+    |- TokenUseless               4   a token has expired
+    |- CertificateDamaged         3   a device certificate is none
     `- SetUpError                 2   this installation lacks something
        |- ExtraMissing            2   an optional library: the message names the extra
        |- SimulatorMissing        2   the simulated board comes with the source tree only
@@ -58,6 +68,8 @@ from __future__ import annotations
 
 from enum import IntEnum
 from typing import TYPE_CHECKING, ClassVar
+
+from dewarlog_wire import layout
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -396,16 +408,130 @@ class KeyRefused(PullError):
         self.text = text
 
 
-class KeyNeeded(PullError):
-    """Over the air this takes the courier key, and it is not here; nothing was done."""
+_NEEDS_WORDS = {
+    layout.MAY_READ: "the reader key, or more",
+    layout.MAY_RECORD: "the courier key or a token",
+    layout.MAY_SET: "the courier key or a token",
+    layout.MAY_STOP: "the admin key",
+    layout.MAY_KEYS: "the admin key",
+}
 
-    def __init__(self, device_name: str) -> None:
+
+class KeyNeeded(DeviceRefused):
+    """What was asked takes a proof that this computer has not given; nothing was done.
+
+    `locked` says whether the board is; `needs` is one of layout.MAY_*; `held` says what this
+    computer has instead, None for nothing.
+    """
+
+    def __init__(
+        self,
+        device_name: str,
+        refusal: DeviceRefused,
+        *,
+        locked: bool,
+        needs: int,
+        held: str | None,
+    ) -> None:
+        super().__init__(refusal.request, refusal.code, refusal.code_name, refusal.text)
+        have = "this computer has none" if held is None else f"this computer has none: {held}"
+        state = "is locked" if locked else "is reached over the air"
+        then = (
+            "Ask whoever has claimed the logger for a token, and put it here: "
+            "`dewarlog token add FILE`."
+            if locked
+            else "Pair first, by its USB cable: `dewarlog pair usb:PORT`; or say it through the "
+            "cable, which needs no key; or put a token here: `dewarlog token add FILE`."
+        )
+        sentence = (
+            f"Logger {device_name} {state}: {refusal.request} takes {_NEEDS_WORDS[needs]}, and "
+            f"{have}. Nothing was changed. {then}"
+        )
+        self.args = (sentence,)
+        self.device_name = device_name
+        self.locked = locked
+        self.needs = needs
+        self.held = held
+
+
+class TokenRefused(PullError):
+    """The logger does not take the token that this computer has for it."""
+
+    def __init__(self, device_name: str, token_name: str, why: str) -> None:
         super().__init__(
-            f"Logger {device_name} does this over the air only for a computer that it is paired "
-            "with, and this one is not. Nothing was changed. Pair first, by its USB cable: "
-            "`dewarlog pair usb:PORT`. Or say it through the cable, which needs no key."
+            f"Logger {device_name} does not take the {token_name} ({why}). Nothing was changed. "
+            "Ask whoever made it for a new one, and put it here: `dewarlog token add FILE`."
         )
         self.device_name = device_name
+        self.token_name = token_name
+        self.why = why
+
+
+class LockedOut(PullError):
+    """Wrong keys were tried on the logger: it evaluates no proof, right or wrong, for a while."""
+
+    def __init__(self, device_name: str, wait_s: int) -> None:
+        wait = f"in {wait_s} s" if wait_s > 0 else "in a minute"
+        super().__init__(
+            f"Logger {device_name} takes no proof now: somebody has tried wrong keys on it. "
+            f"Nothing was changed. Run the command again {wait}. If nobody here did that, tell "
+            "whoever keeps the logger: its log names every try."
+        )
+        self.device_name = device_name
+        self.wait_s = wait_s
+
+
+class NotSecret(PullError):
+    """Enciphering was asked for, and cannot be had: nothing was asked in the clear."""
+
+    def __init__(self, device_name: str, why: str) -> None:
+        super().__init__(
+            f"Logger {device_name}: --secret cannot be had ({why}). Nothing of the log was sent. "
+            "Leave --secret away where others may listen, or use the USB cable."
+        )
+        self.device_name = device_name
+        self.why = why
+
+
+class Tampered(PullError):
+    """Somebody changes what goes over the link; nothing of it was taken for the logger's.
+
+    No exit code of its own: of the log nothing wrong was filed, and the next step is another link.
+    """
+
+    def __init__(self, name: str, what: str) -> None:
+        super().__init__(
+            f"{name}: the connection is being tampered with: {what}. Nothing of it was filed. "
+            "Use another way to the logger: its USB cable, another cable, another place. If it "
+            "happens there too, call whoever keeps the logger."
+        )
+        self.name = name
+        self.what = what
+
+
+class NotByRadio(LinkError):
+    """A logger does this through its USB cable only, whoever asks."""
+
+    exit_code = ExitCode.USAGE
+
+    def __init__(self, name: str, what: str) -> None:
+        super().__init__(
+            name,
+            f"{name}: {what} through the USB cable only, where one holds it in hand. Plug it in "
+            "and name it as usb:PORT; `dewarlog scan` lists the ports.",
+        )
+
+
+class NoKey(PullError):
+    """This computer does not hold the key of the logger that this takes."""
+
+    def __init__(self, device_name: str, kind: str, then: str) -> None:
+        super().__init__(
+            f"This computer does not hold the {kind} of logger {device_name}, and this takes it. "
+            f"Nothing was changed. {then}"
+        )
+        self.device_name = device_name
+        self.kind = kind
 
 
 class NoHandoff(PullError):
@@ -544,6 +670,20 @@ class KeyDamaged(ArchiveError):
         self.reason = reason
 
 
+class KeyringUnusable(ArchiveError):
+    """The operating system's keyring, in which keys are kept, cannot be used now."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(
+            path,
+            f"The keyring of this computer, where its keys are kept, cannot be used ({reason}). "
+            "Unlock it, or run the command in the session it belongs to (not as another user, nor "
+            "by ssh without D-Bus). Or keep keys in a folder: `--keys FOLDER` with this and every "
+            "later command.",
+        )
+        self.reason = reason
+
+
 class ReceiptNotWritten(ArchiveError):
     """The logger has recorded the handoff, and its receipt found no place on this computer."""
 
@@ -642,6 +782,55 @@ class ReceiptDamaged(DewarlogError):
     def __init__(self, path: Path, field: str, reason: str) -> None:
         what = f"its field {field!r} is wrong" if field else "it is no receipt"
         super().__init__(f"{path}: this receipt proves nothing: {what} ({reason}).")
+        self.path = path
+        self.field = field
+        self.reason = reason
+
+
+# --- a token ------------------------------------------------------------------------------------
+
+
+class TokenDamaged(DewarlogError):
+    """A token file, or a token in this computer's store, cannot be read as one."""
+
+    exit_code = ExitCode.NOT_INTACT
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(
+            f"{path}: this token cannot be used: {reason}. Ask whoever made it for a new one."
+        )
+        self.path = path
+        self.reason = reason
+
+
+class TokenUseless(DewarlogError):
+    """A token can be read, and no logger would take it."""
+
+    exit_code = ExitCode.NO_DATA
+
+    def __init__(self, path: Path, token_name: str, why: str) -> None:
+        super().__init__(
+            f"{path}: the {token_name} is of no use: {why}. Nothing was kept. Ask whoever made it "
+            "for a new one."
+        )
+        self.path = path
+        self.why = why
+
+
+# --- a device certificate -----------------------------------------------------------------------
+
+
+class CertificateDamaged(DewarlogError):
+    """A file is no device certificate; `field` names what is wrong, empty for the whole file."""
+
+    exit_code = ExitCode.NOT_INTACT
+
+    def __init__(self, path: Path, field: str, reason: str) -> None:
+        what = f"its field {field!r} is wrong" if field else "it is none"
+        super().__init__(
+            f"{path}: this device certificate cannot be used: {what} ({reason}). Get it again "
+            "from whom you trust for it (`dewarlog claim usb:PORT` writes one)."
+        )
         self.path = path
         self.field = field
         self.reason = reason

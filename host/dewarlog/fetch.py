@@ -6,10 +6,15 @@ A gap in the offsets is read anew at once, from the first missing byte. When no 
 the steps of _STEPS follow: the last ack again, the rest read anew, the link opened anew; after
 RECONNECTS of those without one new byte between them, the file is Incomplete. A link that is lost
 is opened again as long as its patience lasts (a courier walks; a cable stays out).
+
+In a conversation that is proven, bytes are the board's once the tag of their transfer's END says
+so, or the board's tagged HASH of all of them does where a transfer broke off. Bytes that turn out
+not to be are put aside, and the file is fetched again, once.
 """
 
 from __future__ import annotations
 
+import hashlib
 import struct
 import time
 import zlib
@@ -21,8 +26,10 @@ from dewarlog.errors import (
     Incomplete,
     NoAnswer,
     PeerViolation,
+    Tampered,
     Unreachable,
 )
+from dewarlog.proven import counter_of
 from dewarlog.session import read_record
 from dewarlog_wire import layout
 from dewarlog_wire.errors import FrameError
@@ -32,6 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from dewarlog.link import Frame
+    from dewarlog.proven import Proven
     from dewarlog.session import Session, StoredFile, Transfer
 
 STALL_S = 3.0
@@ -100,6 +108,10 @@ class _Stalled(Exception):
     """No new byte came in GIVE_UP_S."""
 
 
+class _Spoiled(Exception):
+    """Bytes came that the board did not send so."""
+
+
 class _Patience:
     """What to do next when no new byte comes: the steps of _STEPS, each once, then _Stalled."""
 
@@ -127,6 +139,40 @@ class _Patience:
         return action
 
 
+class _Coming:
+    """What came of one transfer so far, in the clear; its END is judged by it."""
+
+    def __init__(
+        self, transfer: Transfer, begin: int, tags: Proven | None, *, were_open: bool
+    ) -> None:
+        self.transfer = transfer
+        self.tags = tags
+        self.were_open = were_open
+        self.crc = 0
+        self._begin = begin
+        self._hash = hashlib.sha256()
+
+    def take(self, payload: memoryview, offset: int) -> bytes | memoryview:
+        """Take the next bytes; return them in the clear."""
+        clear: bytes | memoryview = payload
+        if self.tags is not None:
+            clear = self.tags.data(payload, self.transfer.counter, offset - self._begin)
+            self._hash.update(clear)
+        self.crc = zlib.crc32(clear, self.crc)
+        return clear
+
+    def is_end(self, frame: Frame) -> bool:
+        """Say whether the board ended the transfer so, after these bytes and no others."""
+        counter, sha256 = self.transfer.counter, self._hash.digest()
+        return self.tags is not None and self.tags.end_holds(
+            frame.seq, frame.body, counter, sha256
+        )
+
+    def is_others_end(self, body: bytes) -> bool:
+        """Say whether it calls itself the END of another READ than this one."""
+        return counter_of(body) not in (None, self.transfer.counter)
+
+
 class Fetch:
     """Fetches files over one session; `on_bytes` is told of every new byte."""
 
@@ -141,6 +187,8 @@ class Fetch:
         self._link = session.link
         self._on_bytes = on_bytes
         self._clock = clock
+        # Bytes of the file in hand came that no END of the board's has vouched for.
+        self._are_open = False
 
     def sha256(self, file: StoredFile, length: int) -> bytes:
         """Ask the board for the SHA-256 of the first `length` bytes of a file."""
@@ -150,7 +198,26 @@ class Fetch:
             raise _changed(file, refusal) from refusal
 
     def fetch(self, part: Part, file: StoredFile) -> None:
-        """Bring the missing bytes, through stalls and gaps, opening the link anew if need be."""
+        """Bring the missing bytes, through stalls and gaps, opening the link anew if need be.
+
+        Raises:
+            Tampered: twice what came was not what the board sent.
+        """
+        for is_last in (False, True):
+            try:
+                self._fetch(part, file)
+            except _Spoiled as spoiled:
+                part.set_aside()
+                if is_last:
+                    raise Tampered(self._link.name, str(spoiled)) from spoiled
+            else:
+                return
+
+    def _fetch(self, part: Part, file: StoredFile) -> None:
+        # Bytes held from before are proven by what follows them in the log's chain, if all of
+        # them are known to have been in it, and something does.
+        self._are_open = part.size in (file.size, 0) or part.verified_bytes < part.size
+        self._are_open = self._are_open and part.size > 0
         silences = 0
         lost_since_s: float | None = None
         ended = part.size == file.size
@@ -172,6 +239,10 @@ class Fetch:
                 elif self._clock() - lost_since_s >= self._link.patience_s:
                     raise  # it comes back and brings nothing
                 self._session.come_back(loss)
+        if self._session.proven and self._are_open:
+            if self.sha256(file, part.size) != part.sha256():
+                raise _Spoiled(f"the bytes of {file.name} are not those that the logger holds")
+            self._are_open = False
 
     def _transfers(self, part: Part, file: StoredFile) -> None:
         """READ after READ until all is here and the board has said so."""
@@ -204,7 +275,7 @@ class Fetch:
             self._read_refused(part, file, refusal)
             return False
         acked = part.size
-        transfer_crc = 0
+        coming = _Coming(transfer, part.size, self._session.tags, were_open=self._are_open)
         useless_frames = packets = 0
         while useless_frames <= USELESS_FRAMES:
             frame = self._link.receive(patience.left_s())
@@ -222,8 +293,8 @@ class Fetch:
                 if offset < part.size or not payload:
                     useless_frames += 1
                     continue
-                part.write(payload)
-                transfer_crc = zlib.crc32(payload, transfer_crc)
+                self._are_open = True
+                part.write(coming.take(payload, offset))
                 self._on_bytes(len(payload))
                 patience.renew()
                 useless_frames = 0
@@ -232,25 +303,31 @@ class Fetch:
                 if due and part.size < file.size:
                     acked, packets = part.size, 0
                     self._session.ack(transfer.xfer, acked, credit_bytes)
-            elif frame.kind == layout.MSG_END and self._ended(
-                part, file, frame, (transfer.xfer, transfer_crc)
-            ):
+            elif frame.kind == layout.MSG_END and self._ended(part, file, frame, coming):
                 return True
         raise PeerViolation(f"it keeps sending parts of {file.name} that it has already sent")
 
-    def _ended(
-        self, part: Part, file: StoredFile, frame: Frame, expected: tuple[int, int]
-    ) -> bool:
+    def _ended(self, part: Part, file: StoredFile, frame: Frame, coming: _Coming) -> bool:
         """Judge an END; True when it is this transfer's."""
-        xfer, status, offset, crc = read_record(layout.END, bytes(frame.body))
-        if xfer != expected[0]:
+        body = bytes(frame.body)
+        if coming.tags is not None:
+            if not coming.is_end(frame):
+                if part.size == file.size and not coming.is_others_end(body):
+                    raise _Spoiled(f"what came of {file.name} is not what the logger sent")
+                # Frames were lost before it, or a stranger said it: nothing rests on it.
+                return part.size < file.size and not coming.is_others_end(body)
+            body = coming.tags.end(body, coming.transfer.counter)
+        xfer, status, offset, crc = read_record(layout.END, body)
+        if xfer != coming.transfer.xfer:
             return False
         if status:
             name = layout.ERROR_NAMES.get(status, f"status {status}")
             raise Changed(file.name, f"the logger ended it at byte {offset}: {name}")
-        if offset == part.size == file.size and crc != expected[1]:
+        if offset == part.size == file.size and crc != coming.crc:
             part.set_aside()
             raise PeerViolation(f"the CRC-32 it gives for {file.name} is not that of its bytes")
+        if offset == part.size:
+            self._are_open = coming.were_open
         return True
 
     def _read_refused(self, part: Part, file: StoredFile, refusal: DeviceRefused) -> None:

@@ -2,12 +2,12 @@
 
 The right end of the line: it drives pull, checks and receipt over one open link. In order:
 
-  1. HELLO, and where this computer has the courier key: the mutual proof
+  1. HELLO, and where this computer has a key or a token for it: the mutual proof
   2. pull what the archive lacks of the open run, sealed up to now
   3. check the whole log, here and now; and every run that ended shortly before it began, since
      the dewar travelled through that one too: the gravest word is the journey's
   4. HANDOFF: the logger compares the log's head with its own, records who gave what to whom, and
-     answers with its proof
+     answers with its proof; then SIGN: it signs the head that holds the record, where it can
   5. the receipt, beside the log
   6. pull once more, so that the archive holds the record too
 
@@ -38,7 +38,7 @@ from dewarlog.errors import (
     SeveralDewars,
 )
 from dewarlog.journey import trace_back
-from dewarlog.pull import OUT_OF_RANGE, PullOptions, pull
+from dewarlog.pull import OUT_OF_RANGE, PullOptions, locked_out_words, pull, signed_by
 from dewarlog.receipt import HeldLog, Receipt, receipts_of, write_receipt
 from dewarlog.records import HandoffEvent
 from dewarlog.session import Session
@@ -55,8 +55,9 @@ if TYPE_CHECKING:
     from dewarlog.journey import Journey, Judged
     from dewarlog.keys import BoardKeys, KeyStore
     from dewarlog.link import Link
+    from dewarlog.proven import Credential
     from dewarlog.pull import FiledLog, Progress
-    from dewarlog.session import Board, Recorded
+    from dewarlog.session import Board, Recorded, Signed
     from dewarlog.verdict import Verdict
 
     Bar = AbstractContextManager[Callable[[Progress], None] | None]
@@ -65,7 +66,7 @@ NOT_INTACT: Final = "NOT INTACT"
 # A record like the one to be made, made so shortly before, is that one.
 SAME_HANDOFF_S: Final = 15 * 60
 _GRAVEST_FIRST: Final = (NOT_INTACT, Word.HOLD, Word.NO_DATA, Word.USE)
-TEXT_MAX_BYTES: Final = layout.EVENT_TEXT_MAX_BYTES[layout.KIND_HANDOFF]
+TEXT_MAX_BYTES: Final = layout.EVENT_TEXT_ASKED_MAX_BYTES[layout.KIND_HANDOFF]
 
 
 # --- who -----------------------------------------------------------------------------------------
@@ -155,8 +156,10 @@ class Handoff:
     journey: Journey
     decides: Found
     """The run whose word is the journey's."""
-    proven: bool
-    """Whether the logger has proven itself, by its courier key."""
+    proven_by: str | None
+    """What this computer and the logger have proven themselves by; None for nothing."""
+    not_proven: str | None
+    """Why nothing is proven although this computer has something for the logger."""
     proof: Proof | None
     """None where the record stood already, and its receipt is not here."""
     event: int
@@ -169,6 +172,15 @@ class Handoff:
     """What the log says otherwise than the logger's own answer; None when they agree."""
     clock_not_set: str | None
     """That the logger did not set its clock, and why; None when it did, or was not told."""
+    signed: Signed | None
+    """The head that holds the record, signed by the logger."""
+    not_signed: str | None
+    """Why it is not signed, where a record was made and it is not."""
+
+    @property
+    def proven(self) -> bool:
+        """Whether the logger has proven itself to this computer, and this computer to it."""
+        return self.proven_by is not None
 
     @property
     def verdict(self) -> Verdict:
@@ -196,7 +208,7 @@ class Handoff:
 class HandoffCourse:
     """Takes one handoff from the first HELLO to the receipt."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - one argument for each thing a course is given
         self,
         link: Link,
         archive: Archive,
@@ -205,19 +217,25 @@ class HandoffCourse:
         say: Callable[[str], None],
         bar: Callable[[], Bar],
         set_time: Callable[[], tuple[int, int, int]] | None = None,
+        secret: bool = False,
         clock: Callable[[], float] = time.monotonic,
         utc_s: Callable[[], int] = lambda: int(time.time()) - layout.UTC_EPOCH_UNIX_S,
     ) -> None:
-        """Use `link`, which is open; `say` tells each step, `bar` shows how far a pull is."""
+        """Use `link`, which is open; `say` tells each step, `bar` shows how far a pull is.
+
+        `secret`: what follows the proof is enciphered, or nothing is done.
+        """
         self._link = link
         self._archive = archive
         self._keys = keys
         self._say = say
         self._bar = bar
         self._set_time = set_time
+        self._secret = secret
         self._clock = clock
         self._utc_s = utc_s
         self._board_keys: BoardKeys | None = None
+        self._credentials: dict[bytes, Credential | str | None] = {}
         self._is_lost = False
         self._clock_not_set: str | None = None
 
@@ -225,15 +243,19 @@ class HandoffCourse:
         """Hand over; `again`: even where the log holds the same handoff from just now.
 
         Raises:
-            Impostor, KeyRefused: the logger is not the one it says it is.
+            Impostor, KeyRefused, TokenRefused: the logger is not the one it says it is, or does
+                not take what this computer has for it.
+            KeyNeeded: it is locked, and this computer has nothing for it.
             NoHandoff: it cannot record one; nothing was done.
             NotRecorded: the log was pulled and checked, but not all went well after that.
             PullError, LinkError, ArchiveError, LogError: as they say; no record was made.
         """
         session = self._session()
         board = session.hello()
-        proven = session.proven
-        self._say(f"logger {board.name}: {'proven' if proven else 'not proven'}")
+        proof = session.proof
+        proven = f"proven by the {proof.name}" if proof is not None else "not proven"
+        why = f" ({session.not_proven})" if session.not_proven else ""
+        self._say(f"logger {board.name}: {proven}{why}")
         run = _open_run(session, board)
         before = _runs_before(session, run)
         log, held_bytes = self._pull(board, run, first=True)
@@ -253,13 +275,16 @@ class HandoffCourse:
                 log=log,
                 journey=journey,
                 decides=decides,
-                proven=proven,
+                proven_by=None if proof is None else proof.name,
+                not_proven=session.not_proven,
                 proof=None,
                 event=stands.number,
                 stood_s=now_s - stands.utc_s,
                 not_held=None,
                 contradicted=None,
                 clock_not_set=self._clock_not_set,
+                signed=None,
+                not_signed=None,
             )
         body = handoff_body(
             now_s,
@@ -269,9 +294,13 @@ class HandoffCourse:
             log.chain,
             (parties.giver, parties.receiver, parties.place),
         )
-        recorded, proven = self._record(board, run, body, decides.word)
-        receipt = Receipt(board.device_id, log.log_id, recorded, body, proven, log.path.name)
-        proof = self._keep(receipt, board, log)
+        recorded, session = self._record(board, run, body, decides.word)
+        self._say("recorded in its log")
+        signed, not_signed = self._sign(session, board, log)
+        receipt = Receipt(
+            board.device_id, log.log_id, recorded, body, session.proven, log.path.name, signed
+        )
+        kept = self._keep(receipt, board, log)
         log, not_held, contradicted = self._fetch_record(board, log, receipt)
         self._say(not_held or contradicted or "the archive holds the record")
         return Handoff(
@@ -280,20 +309,26 @@ class HandoffCourse:
             log=log,
             journey=journey,
             decides=decides,
-            proven=proven,
-            proof=proof,
+            proven_by=None if session.proof is None else session.proof.name,
+            not_proven=session.not_proven,
+            proof=kept,
             event=recorded.number,
             stood_s=None,
             not_held=not_held,
             contradicted=contradicted,
             clock_not_set=self._clock_not_set,
+            signed=signed,
+            not_signed=not_signed,
         )
 
     # --- steps ------------------------------------------------------------------------------
 
     def _session(self) -> Session:
-        session = Session(self._link, clock=self._clock, courier_key=self._courier_key)
+        session = Session(
+            self._link, clock=self._clock, credentials=self._credential, secret=self._secret
+        )
         session.on_waiting = self._wait
+        session.on_locked_out = lambda seconds: self._say(locked_out_words(seconds))
         return session
 
     def _wait(self, waiting: bool) -> None:  # noqa: FBT001 - Session.on_waiting
@@ -301,8 +336,10 @@ class HandoffCourse:
             self._say(OUT_OF_RANGE)
         self._is_lost = waiting
 
-    def _courier_key(self, device_id: bytes) -> bytes | None:
-        return self._keys_of(device_id).courier
+    def _credential(self, device_id: bytes) -> Credential | str | None:
+        if device_id not in self._credentials:
+            self._credentials[device_id] = self._keys.credential(device_id, self._utc_s())
+        return self._credentials[device_id]
 
     def _keys_of(self, device_id: bytes) -> BoardKeys:
         if self._board_keys is None or self._board_keys.device_id != device_id:
@@ -336,7 +373,6 @@ class HandoffCourse:
         if receipt_key is not None and not receipt.tag_holds(receipt_key):
             raise Impostor(board.name, "its receipt does not carry that logger's proof")
         number = receipt.recorded.number
-        self._say("recorded in its log")
         try:
             path = write_receipt(receipt, log.path)
         except ArchiveError as error:
@@ -352,7 +388,8 @@ class HandoffCourse:
         options = PullOptions(
             only_run=run,
             set_time=self._set_time if first else None,
-            courier_key=self._courier_key,
+            credentials=self._credential,
+            secret=self._secret,
             utc_s=self._utc_s,
         )
         with self._bar() as progress:
@@ -365,8 +402,22 @@ class HandoffCourse:
             self._clock_not_set = result.clock_not_set
         return result.logs[-1], result.held_bytes
 
-    def _record(self, board: Board, run: int, body: bytes, word: str) -> tuple[Recorded, bool]:
-        """Have the logger record the handoff; return its answer and whether it is proven."""
+    def _sign(
+        self, session: Session, board: Board, log: FiledLog
+    ) -> tuple[Signed | None, str | None]:
+        """Have the logger sign the head that holds the record; a handoff stands without, too."""
+        if board.features & layout.FEATURE_SIGN:
+            self._say("the logger signs its log")
+        try:
+            signed, why = signed_by(session, board, log.run)
+        except (LinkError, PullError) as error:
+            signed, why = None, str(error)
+        if signed is not None and signed.log_id != log.log_id:
+            signed, why = None, "what it signed is not of this log"
+        return signed, why
+
+    def _record(self, board: Board, run: int, body: bytes, word: str) -> tuple[Recorded, Session]:
+        """Have the logger record the handoff; return its answer, and the conversation it is in."""
         session = self._session()
         asked = False
         try:
@@ -385,7 +436,7 @@ class HandoffCourse:
             # Only the logger's own refusal is sure to have left nothing in its log.
             perhaps = asked and not isinstance(error, DeviceRefused)
             raise NotRecorded(word, error, perhaps=perhaps) from error
-        return recorded, session.proven
+        return recorded, session
 
     def _fetch_record(
         self, board: Board, log: FiledLog, receipt: Receipt

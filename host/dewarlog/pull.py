@@ -5,7 +5,8 @@ archive in every command and something else in tests; memory stays flat whatever
 fetch.py brings one file.
 
 What a pull does, in order:
-  1. HELLO; TIME if asked; SEAL, so that the open journal's samples stand in a block
+  1. HELLO, and the mutual proof where this computer has a key or token; TIME and SIGN if asked;
+     SEAL, so that the open journal's samples stand in a block
   2. LIST, and for each file: READ from where the sink ends, with the CRC of what it holds
   3. follow the log's hash chain; ask for the board's HASH of each file that it does not prove
   4. the sink files the log; if its chain is whole, CONFIRM tells the board so
@@ -17,6 +18,7 @@ on where it stopped.
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
@@ -33,13 +35,15 @@ if TYPE_CHECKING:
 
     from dewarlog.fetch import Part
     from dewarlog.link import Link
-    from dewarlog.session import Board, StoredFile
+    from dewarlog.proven import Credentials
+    from dewarlog.session import Board, Signed, StoredFile
 
 # A file may change under a pull when the board seals; listing again finds the new state.
 LISTINGS = 3
 PROGRESS_EVERY_S = 0.1
 # What Progress says while a lost link is looked for.
 OUT_OF_RANGE = "out of range: go nearer"
+NONCE_BYTES = 16
 
 
 # --- what a pull needs of the archive -----------------------------------------------------------
@@ -132,8 +136,14 @@ class PullOptions:
     only_run: int | None = None
     set_time: Callable[[], tuple[int, int, int]] | None = None
     """Returns (utc_s, utc_ms, error_ms) when the board's clock is to be set."""
-    courier_key: Callable[[bytes], bytes | None] | None = None
-    """Gives this computer's courier key for a device id; with one, the board must prove itself."""
+    sign: bool = False
+    """Have the board sign the head of its open run first; the log then carries the signature."""
+    credentials: Credentials | None = None
+    """Gives what this computer has for a device id; with it, the board must prove itself."""
+    strict: bool = True
+    """False: a proof that fails is told, and the pull goes on without."""
+    secret: bool = False
+    """Encipher what follows the proof, or pull nothing."""
     utc_s: Callable[[], int] = lambda: int(time.time()) - layout.UTC_EPOCH_UNIX_S
 
 
@@ -152,6 +162,13 @@ class PullResult:
     """Why the board did not take note that its log is held here, when it was told and refused."""
     clock_not_set: str | None
     """That the board did not set its clock, and why, when it was told the time and refused."""
+    proven_by: str | None = None
+    """What this computer and the board have proven themselves by; None for nothing."""
+    not_proven: str | None = None
+    """Why nothing is proven although this computer has something for the board."""
+    signed: Signed | None = None
+    not_signed: str | None = None
+    """Why the board signed nothing, when it was asked to."""
 
 
 class _Meter:
@@ -165,7 +182,7 @@ class _Meter:
         self._began_s = self._told_s = clock()
         self._told_bytes = 0
         self._rate_bytes_s = 0.0
-        self._waiting = False
+        self._waiting = ""
         self.what = ""
         self.done_bytes = 0
         self.total_bytes = 0
@@ -180,8 +197,14 @@ class _Meter:
 
     def wait(self, waiting: bool) -> None:  # noqa: FBT001 - Session.on_waiting
         """Say that the link was lost and is looked for; or that it is back."""
-        self._waiting = waiting
+        self._waiting = OUT_OF_RANGE if waiting else ""
         self.tell()
+
+    def wait_locked_out(self, seconds: int) -> None:
+        """Say that the board takes no proof for so long."""
+        self._waiting = locked_out_words(seconds)
+        self.tell()
+        self._waiting = ""
 
     def tell(self, now: float | None = None) -> None:
         if self._report is None:
@@ -202,9 +225,14 @@ class _Meter:
                 self.held_bytes,
                 self._rate_bytes_s,
                 left_s,
-                OUT_OF_RANGE if self._waiting else self.what,
+                self._waiting or self.what,
             )
         )
+
+
+def locked_out_words(seconds: int) -> str:
+    """Say why nothing happens for so long."""
+    return f"wrong keys were tried on this logger: waiting {seconds} s"
 
 
 def pull(
@@ -221,10 +249,20 @@ def pull(
 
     Raises:
         LinkError: the link; Unreachable when it went away and did not come back.
-        PullError: the board; Incomplete when it fell silent.
+        PullError: the board; Incomplete when it fell silent, Tampered when the line is not clean.
         ArchiveError: this computer's storage; DiskFull when there is no room.
     """
     return _Pull(link, sink, options or PullOptions(), progress, clock).run()
+
+
+def signed_by(session: Session, board: Board, run: int) -> tuple[Signed | None, str | None]:
+    """Have the board sign the head of a run; say why not where it does not."""
+    if not board.features & layout.FEATURE_SIGN:
+        return None, "this logger's firmware signs nothing"
+    try:
+        return session.sign(run, os.urandom(NONCE_BYTES)), None
+    except DeviceRefused as refusal:
+        return None, refusal.text or refusal.code_name
 
 
 class _Pull:
@@ -243,13 +281,22 @@ class _Pull:
         self._sink = sink
         self._options = options
         self._meter = _Meter(clock, progress)
-        self._session = Session(link, clock=clock, courier_key=options.courier_key)
+        self._session = Session(
+            link,
+            clock=clock,
+            credentials=options.credentials,
+            strict=options.strict,
+            secret=options.secret,
+        )
         self._session.on_waiting = self._meter.wait
+        self._session.on_locked_out = self._meter.wait_locked_out
         self._board = self._session.hello()
         self._fetch = Fetch(self._session, self._meter.add, clock)
         self._not_sealed: str | None = None
         self._not_confirmed: str | None = None
         self._clock_not_set: str | None = None
+        self._signed: Signed | None = None
+        self._not_signed: str | None = None
 
     def run(self) -> PullResult:
         try:
@@ -263,6 +310,8 @@ class _Pull:
         with self._sink.lock(self._board.device_id):
             if self._options.set_time is not None:
                 self._set_time(*self._options.set_time())
+            if self._options.sign:
+                self._sign()
             if self._options.seal:
                 self._seal()
             logs = self._all_runs()
@@ -276,15 +325,26 @@ class _Pull:
             not_sealed=self._not_sealed,
             not_confirmed=self._not_confirmed,
             clock_not_set=self._clock_not_set,
+            proven_by=None if self._session.proof is None else self._session.proof.name,
+            not_proven=self._session.not_proven,
+            signed=self._signed,
+            not_signed=self._not_signed,
         )
 
     def _set_time(self, utc_s: int, utc_ms: int, error_ms: int) -> None:
         try:
             self._session.set_time(utc_s, utc_ms, error_ms)
         except DeviceRefused as refusal:
-            # Over the air it takes the courier key; a log is pulled without one.
+            # It may take the courier key; a log is pulled without one.
             why = refusal.text or refusal.code_name
             self._clock_not_set = f"the logger's clock was not set: {why}"
+
+    def _sign(self) -> None:
+        self._meter.what = "the logger signs its log"
+        self._meter.tell()
+        run = self._options.only_run
+        run = self._session.status().run if run is None else run
+        self._signed, self._not_signed = signed_by(self._session, self._board, run)
 
     def _seal(self) -> None:
         try:

@@ -18,19 +18,24 @@ from dewarlog.durable import storage, write_for_good
 from dewarlog.errors import ReceiptDamaged
 from dewarlog.readings import LogReader
 from dewarlog.records import Block, HandoffEvent, JournalTail, named, unix_s_of
-from dewarlog.session import Recorded
+from dewarlog.session import Recorded, Signed
+from dewarlog.signatures import signature_holds
+from dewarlog.strict_json import NotStrict, read_object
 from dewarlog_wire import layout, proof
 from dewarlog_wire.errors import BlockError
 from dewarlog_wire.events import read_handoff
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
+    from dewarlog.certificate import Certificate
     from dewarlog.checks.integrity import Integrity
     from dewarlog.records import Event, Run
 
 # Every field is held against the others, `text` too: other words in `lines` are another format.
-RECEIPT_FORMAT: Final = 1
+RECEIPT_FORMAT: Final = 2
+UNSIGNED_FORMAT: Final = 1  # has no `signed`; still read
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +51,9 @@ class Receipt:
     """Whether the logger had proven itself to the computer that wrote this, by its courier key."""
     log: str
     """Name of the log the receipt was written beside."""
+    signed: Signed | None = None
+    """The head of the log as the logger signed it behind this handoff, if it was asked to."""
+    format: int = RECEIPT_FORMAT
 
     @property
     def handoff(self) -> HandoffEvent:
@@ -70,19 +78,23 @@ class Receipt:
             if self.proven
             else "Not proven: no key for this logger was on the computer that wrote this."
         )
-        return (
+        lines = (
             f"Handoff of the dewar with logger {self.device_id.hex()}",
             f"From {handed.giver} to {handed.receiver} ({handed.role_name}), {handed.place}",
             f"{when}, by the clock of the computer that wrote this",
             f"Checked then: {handed.verdict_word}",
             proven,
         )
+        signed = self.signed
+        if signed is None:
+            return lines
+        return (*lines, f"The logger signed {signed_words(signed)}.")
 
     def fields(self) -> dict[str, Any]:
         """Give everything as the file holds it."""
         handed, recorded = self.handoff, self.recorded
         return {
-            "format": RECEIPT_FORMAT,
+            "format": self.format,
             "text": list(self.lines()),
             "device_id": self.device_id.hex(),
             "log_id": self.log_id.hex(),
@@ -102,7 +114,24 @@ class Receipt:
             "tag": recorded.tag.hex(),
             "proven": self.proven,
             "log": self.log,
-        }
+        } | ({} if self.format == UNSIGNED_FORMAT else {"signed": _signed_fields(self.signed)})
+
+
+def signed_words(signed: Signed) -> str:
+    """Say which blocks are signed, and when, by the logger's clock."""
+    blocks = words.plural(signed.blocks, "block")
+    told = unix_s_of(signed.utc_s)
+    if told is None or signed.clock_state != layout.CLOCK_OK:
+        return f"the first {blocks} of its log, at a time its clock did not know"
+    return f"the first {blocks} of its log at {words.utc(told)} by its own clock"
+
+
+def _signed_fields(signed: Signed | None) -> dict[str, int | str] | None:
+    """Give a signature as the file holds it; run and log id stand in the receipt itself."""
+    if signed is None:
+        return None
+    held: dict[str, int | str] = {name: getattr(signed, name) for name in _SIGNED_NUMBERS}
+    return held | {name: getattr(signed, name).hex() for name in _SIGNED_BYTES}
 
 
 # --- the file -----------------------------------------------------------------------------------
@@ -135,11 +164,9 @@ def read_receipt(path: Path) -> Receipt:
     with storage(path):
         data = path.read_bytes()
     try:
-        fields = cast("dict[str, Any]", json.loads(data, object_pairs_hook=_only_once))
-    except _Twice as twice:
-        raise ReceiptDamaged(path, str(twice), "it stands there twice") from twice
-    except (ValueError, RecursionError) as error:
-        raise ReceiptDamaged(path, "", "it is not JSON") from error
+        fields = read_object(data)
+    except NotStrict as error:
+        raise ReceiptDamaged(path, error.field, error.reason) from error
     receipt = _receipt_of(path, fields)
     expected = receipt.fields()
     for name, value in expected.items():
@@ -154,45 +181,33 @@ def read_receipt(path: Path) -> Receipt:
     return receipt
 
 
-class _Twice(ValueError):
-    """A name stands twice in one object: readers would take either."""
-
-
-def _only_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    made: dict[str, Any] = {}
-    for name, value in pairs:
-        if name in made:
-            raise _Twice(name)
-        made[name] = value
-    return made
-
-
 _HEX_BYTES: Final = {"device_id": 8, "log_id": 8, "tag": proof.SECRET_BYTES, "body": None}
 _NUMBERS: Final = ("run", "number", "uptime_s", "uptime_ms")
+_SIGNED_NUMBERS: Final = {
+    "blocks": 0xFFFFFFFF,
+    "uptime_s": 0xFFFFFFFF,
+    "uptime_ms": 999,
+    "utc_s": 0xFFFFFFFF,
+    "clock_state": 0xFF,
+}
+_SIGNED_BYTES: Final = {"chain": 32, "nonce": 16, "signature": 64}
 
 
 def _receipt_of(path: Path, fields: dict[str, Any]) -> Receipt:
     """Take from a file what the others follow from."""
-    if type(fields) is not dict or fields.get("format") != RECEIPT_FORMAT:
+    version = fields.get("format")
+    if type(version) is not int or version not in (RECEIPT_FORMAT, UNSIGNED_FORMAT):
         raise ReceiptDamaged(path, "format", "not one this program knows")
-    held: dict[str, bytes] = {}
-    for name, length in _HEX_BYTES.items():
-        try:
-            held[name] = bytes.fromhex(fields[name])
-        except (KeyError, TypeError, ValueError) as error:
-            raise ReceiptDamaged(path, name, "it is not hex digits") from error
-        if length is not None and len(held[name]) != length:
-            raise ReceiptDamaged(path, name, f"it has not {length} bytes")
-    numbers = [fields.get(name) for name in _NUMBERS]
-    for name, number in zip(_NUMBERS, numbers, strict=True):
-        most = 999 if name == "uptime_ms" else 0xFFFFFFFF
-        if type(number) is not int or not 0 <= number <= most:
-            raise ReceiptDamaged(path, name, "it is no number of its kind")
+    held = _hex_fields(path, fields, _HEX_BYTES)
+    numbers = [
+        _number(path, fields, name, 999 if name == "uptime_ms" else 0xFFFFFFFF)
+        for name in _NUMBERS
+    ]
     try:
         read_handoff(held["body"])
     except BlockError as error:
         raise ReceiptDamaged(path, "body", str(error)) from error
-    run, number, uptime_s, uptime_ms = cast("list[int]", numbers)
+    run, number, uptime_s, uptime_ms = numbers
     return Receipt(
         device_id=held["device_id"],
         log_id=held["log_id"],
@@ -200,7 +215,42 @@ def _receipt_of(path: Path, fields: dict[str, Any]) -> Receipt:
         body=held["body"],
         proven=fields.get("proven") is True,
         log=fields["log"] if isinstance(fields.get("log"), str) else "",
+        signed=_signed_of(path, fields.get("signed"), run, held["log_id"]),
+        format=version,
     )
+
+
+def _signed_of(path: Path, fields: object, run: int, log_id: bytes) -> Signed | None:
+    if fields is None:
+        return None
+    if type(fields) is not dict:
+        raise ReceiptDamaged(path, "signed", "it is no signature")
+    told = cast("dict[str, Any]", fields)
+    numbers = {name: _number(path, told, name, most) for name, most in _SIGNED_NUMBERS.items()}
+    held = _hex_fields(path, told, _SIGNED_BYTES)
+    made: dict[str, Any] = {**numbers, **held}
+    return Signed(run=run, log_id=log_id, **made)
+
+
+def _hex_fields(
+    path: Path, fields: Mapping[str, Any], lengths: Mapping[str, int | None]
+) -> dict[str, bytes]:
+    held: dict[str, bytes] = {}
+    for name, length in lengths.items():
+        try:
+            held[name] = bytes.fromhex(fields[name])
+        except (KeyError, TypeError, ValueError) as error:
+            raise ReceiptDamaged(path, name, "it is not hex digits") from error
+        if length is not None and len(held[name]) != length:
+            raise ReceiptDamaged(path, name, f"it has not {length} bytes")
+    return held
+
+
+def _number(path: Path, fields: Mapping[str, Any], name: str, most: int) -> int:
+    number = fields.get(name)
+    if type(number) is not int or not 0 <= number <= most:
+        raise ReceiptDamaged(path, name, "it is no number of its kind")
+    return number
 
 
 # --- what it proves -----------------------------------------------------------------------------
@@ -213,8 +263,13 @@ class Judgement:
     wrong: dict[str, str] = field(default_factory=dict[str, str])
 
 
-def judge_receipt(receipt: Receipt, secret: bytes | None, log: Path | None) -> Judgement:
-    """Hold a receipt against the logger's receipt key and against a log, where they are here.
+def judge_receipt(
+    receipt: Receipt,
+    secret: bytes | None,
+    log: Path | None,
+    certificate: Certificate | None = None,
+) -> Judgement:
+    """Hold a receipt against the logger's receipt key, its certificate and a log, if here.
 
     Raises:
         LogError: the log cannot be read.
@@ -240,6 +295,7 @@ def judge_receipt(receipt: Receipt, secret: bytes | None, log: Path | None) -> J
             f"it was not made with the receipt key of logger {name} over these words: the tag, "
             "or something it covers, was changed"
         )
+    _judge_signature(found, receipt, certificate)
     found.open.append(
         "That the logger proved itself at the door: of that there is only the word of the "
         "computer that wrote this."
@@ -252,6 +308,33 @@ def judge_receipt(receipt: Receipt, secret: bytes | None, log: Path | None) -> J
         "two fields, and whoever has the receipt could change them."
     )
     return found
+
+
+def _judge_signature(found: Judgement, receipt: Receipt, certificate: Certificate | None) -> None:
+    """Hold the signature of a receipt against the logger's certificate."""
+    signed, name = receipt.signed, receipt.device_id.hex()
+    if signed is None:
+        return
+    if certificate is None:
+        found.open.append(
+            f"That logger {name} signed its log behind this handoff: its certificate is not here "
+            "(name it by --certificate)."
+        )
+    elif certificate.device_id != receipt.device_id:
+        found.open.append(
+            f"That logger {name} signed its log behind this handoff: the certificate is that of "
+            f"logger {certificate.device_id.hex()}."
+        )
+    elif signature_holds(certificate, signed):
+        found.proved.append(
+            f"Logger {name} signed {signed_words(signed)}: the signature holds by its certificate "
+            f"({certificate.fingerprint})."
+        )
+    else:
+        found.wrong["signed"] = (
+            f"logger {name} did not sign these words: by its certificate "
+            f"({certificate.fingerprint}) the signature, or something it covers, was changed"
+        )
 
 
 def _judge_log(found: Judgement, receipt: Receipt, log: Path) -> None:
@@ -275,6 +358,11 @@ def _judge_log(found: Judgement, receipt: Receipt, log: Path) -> None:
         bad = held.integrity.first_bad
         reason = "" if bad is None else f" {bad.message}"
         found.wrong["log"] = f"{log.name} is not intact.{reason}"
+    signed = receipt.signed
+    if signed is not None and held.chains.get(signed.blocks, signed.chain) != signed.chain:
+        found.wrong["signed"] = (
+            f"after {words.plural(signed.blocks, 'block')} the log's chain is not what was signed"
+        )
     state = held.standing_of(receipt)
     if state.wrong:
         found.wrong |= state.wrong
@@ -308,6 +396,7 @@ class HeldLog:
     heads: dict[int, bool | None]
     other_events: frozenset[int]
     """Numbers of the events that are no handoffs."""
+    chains: Mapping[int, bytes]
     integrity: Integrity
 
     @classmethod
@@ -331,7 +420,7 @@ class HeldLog:
         handoffs = {event.number: event for event in events if isinstance(event, HandoffEvent)}
         others = frozenset(event.number for event in events) - handoffs.keys()
         heads = dict(integrity.handoff_heads)
-        return cls(run, handoffs, heads, others, integrity.finish()[0])
+        return cls(run, handoffs, heads, others, integrity.chains, integrity.finish()[0])
 
     def standing_of(self, receipt: Receipt) -> Standing:
         """Find a receipt's handoff, and every field in which the log says otherwise."""
@@ -341,15 +430,18 @@ class HeldLog:
         event = self.handoffs.get(number)
         if event is None:
             return Standing(held=False, wrong={})
-        told = receipt.handoff
-        wrong: dict[str, str] = {}
-        for name, ours in _said(told).items():
-            theirs = _said(event)[name]
-            if ours != theirs:
-                wrong[name] = (
-                    f"the receipt says {_shown(name, ours)}, the log {_shown(name, theirs)}"
-                )
+        wrong = differences(receipt.handoff, event)
         return Standing(held=not wrong, wrong=wrong)
+
+
+def differences(told: HandoffEvent, event: HandoffEvent) -> dict[str, str]:
+    """Name every field in which a receipt's handoff and the log's are not the same."""
+    wrong: dict[str, str] = {}
+    for name, ours in _said(told).items():
+        theirs = _said(event)[name]
+        if ours != theirs:
+            wrong[name] = f"the receipt says {_shown(name, ours)}, the log {_shown(name, theirs)}"
+    return wrong
 
 
 def _said(event: HandoffEvent) -> dict[str, int | str | bytes]:

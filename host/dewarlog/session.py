@@ -18,30 +18,48 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dewarlog.errors import (
     DeviceRefused,
+    DewarlogError,
     Impostor,
+    KeyNeeded,
     KeyRefused,
     LinkError,
+    LockedOut,
     NoAnswer,
     NotOurs,
+    NotSecret,
     OutOfRange,
     PeerViolation,
+    PullError,
+    Tampered,
+    TokenRefused,
     Unreachable,
 )
-from dewarlog_wire import PROTOCOL_VERSION, layout, proof
+from dewarlog.proven import Proven
+from dewarlog_wire import PROTOCOL_VERSION, access, layout, proof
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from dewarlog.link import Frame, Link
+    from dewarlog.link import Link
+    from dewarlog.proven import Credential, Credentials
 
 REQUEST_AGAIN_S = 1.0
 # A board that erases flash while it seals answers late: 300 ms a sector, a few sectors.
 REQUEST_GIVE_UP_S = 10.0
 HELLO_AGAIN_S = 0.5
 HELLO_GIVE_UP_S = 5.0
+# A signature takes a board some seconds, and the key that checks it as long, beside its sampling.
+SIGN_AGAIN_S = 5.0
+SIGN_GIVE_UP_S = 60.0
+# Times a request was sent to which every reply had a wrong tag. One may be a stranger's, sent in
+# between; the board's own comes with the next.
+SPOILED_MOST = 3
+# A board makes who guesses keys wait 16 s at most (protocol/SPEC.md 7.7).
+LOCKED_OUT_MOST_S = 20
 # Between two tries to open a lost link, when the first fails at once.
 REOPEN_EVERY_S = 0.5
 
+SIGNED_TEXT = b"dewarlog head 1"
 LIST_MOST = 255
 # 64 KiB each: 256 MiB, a hundred times the largest board's file system.
 LIST_MAX_FILES = 4096
@@ -90,11 +108,29 @@ class Status:
     ring_high_water: int
     ring_dropped: int
     rules_active: int
+    access: int
+    failures: int
+    key_index: int
 
     @property
     def recording(self) -> bool:
         """True while a run is being recorded."""
         return bool(self.state & layout.STATUS_RECORDING)
+
+    @property
+    def locked(self) -> bool:
+        """True where roles are asked for on every link, and the console has no REPL."""
+        return bool(self.access & layout.ACCESS_IS_LOCKED)
+
+    @property
+    def claimed(self) -> bool:
+        """True once an admin has proven itself to the board."""
+        return bool(self.access & layout.ACCESS_IS_CLAIMED)
+
+    @property
+    def acknowledged(self) -> bool:
+        """True where nothing that was held or warned of is newer than an acknowledgement."""
+        return bool(self.access & layout.ACCESS_IS_ACKNOWLEDGED)
 
     @property
     def readings(self) -> tuple[int, int, int, int]:
@@ -152,6 +188,8 @@ class Transfer(NamedTuple):
     xfer: int
     seq: int
     length: int
+    counter: int = 0
+    """Of the READ, in a conversation that is proven."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,14 +209,61 @@ class Recorded:
         return packed[: layout.HANDOFF_REPLY.offset_of("tag")]
 
 
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """What SIGN answers: the head of a run and the board's signature over it; and our nonce."""
+
+    run: int
+    log_id: bytes
+    blocks: int
+    chain: bytes
+    uptime_s: int
+    uptime_ms: int
+    utc_s: int
+    clock_state: int
+    signature: bytes
+    nonce: bytes
+
+    def message(self, device_id: bytes) -> bytes:
+        """Return the bytes that the board of this id has signed (protocol/SPEC.md 7.10)."""
+        values = (
+            self.run,
+            self.log_id,
+            self.blocks,
+            self.chain,
+            self.uptime_s,
+            self.uptime_ms,
+            self.utc_s,
+            self.clock_state,
+            b"",
+        )
+        packed = struct.pack(layout.SIGN_REPLY.format, *values)
+        head = packed[: layout.SIGN_REPLY.offset_of("signature")]
+        return SIGNED_TEXT + device_id + head + self.nonce
+
+
+@dataclass(frozen=True, slots=True)
+class SealState:
+    """A state of the sealing key: who holds it could make, and can check, every seal since."""
+
+    key_index: int
+    """Of the block that is sealed by the key of this state."""
+    state: bytes
+
+    def __repr__(self) -> str:
+        """Name the index, never the state."""
+        return f"SealState({self.key_index})"
+
+
 class Session:
     """Requests over one open link. Every method raises what `request` raises.
 
-    With `courier_key`, every HELLO is followed by the mutual proof, also where a pull opens the
-    link anew: `proven` says whether the board of this conversation has given it.
+    Where `credentials` has something for the board, every HELLO is followed by the mutual proof,
+    also where a pull opens the link anew, and every frame is tagged from then on. `proof` is what
+    this computer proved itself by in this conversation, None where nothing is proven.
 
     `on_waiting(True)` is called when the link was lost and is being opened again, with False when
-    it is back.
+    it is back; `on_locked_out(seconds)` when the board makes everyone who proves himself wait.
     """
 
     def __init__(
@@ -188,15 +273,20 @@ class Session:
         clock: Callable[[], float] = time.monotonic,
         random_bytes: Callable[[int], bytes] = os.urandom,
         sleep: Callable[[float], None] = time.sleep,
-        courier_key: Callable[[bytes], bytes | None] | None = None,
+        credentials: Credentials | None = None,
+        strict: bool = True,
+        secret: bool = False,
     ) -> None:
         """Use `link`, which is open; `clock` counts seconds, for timeouts only.
 
-        `courier_key` gives this computer's courier key for a device id; None where it has none.
+        Not `strict`: a proof that fails is told in `not_proven`, and the conversation goes on
+        without, as by a cable, where one holds the board. `secret`: what follows the proof is
+        enciphered, or there is no conversation.
         """
         self.link = link
         self.clock = clock
         self.on_waiting: Callable[[bool], None] = lambda _waiting: None
+        self.on_locked_out: Callable[[int], None] = lambda _seconds: None
         self._sleep = sleep
         self._random_bytes = random_bytes
         # A random start, so that a board does not take this program's first request for a repeat
@@ -204,8 +294,20 @@ class Session:
         self._seq = self._answered_seq = random_bytes(1)[0]
         self._greeted = False
         self._board: Board | None = None
-        self._courier_key = courier_key
-        self.proven = False
+        self._credentials = credentials
+        self._strict = strict
+        self._secret = secret
+        self._was_proven = False
+        self.proof: Credential | None = None
+        self.not_proven: str | None = None
+        """Why nothing is proven although this computer has something for the board."""
+        self.tags: Proven | None = None
+        """What protects this conversation; None before AUTH."""
+
+    @property
+    def proven(self) -> bool:
+        """Whether the board of this conversation and this computer have proven themselves."""
+        return self.proof is not None
 
     # --- the rule of asking -----------------------------------------------------------------
 
@@ -227,13 +329,16 @@ class Session:
 
         Raises:
             NoAnswer: nothing came in `give_up_s`.
-            DeviceRefused: the board answered with an error.
+            DeviceRefused: the board answered with an error; KeyNeeded where a proof would help.
+            Tampered: every answer was changed on its way, or is not the board's.
             Unreachable: the link went away, and did not come back in its patience.
         """
         began_s = self.clock()
         while True:
             try:
                 return self._request(kind, body, what, again_s=again_s, give_up_s=give_up_s)
+            except DeviceRefused as refusal:
+                raise self._explained(kind, refusal) from refusal.__cause__
             except Unreachable as loss:
                 if once or self.clock() - began_s >= self.link.patience_s:
                     raise
@@ -249,29 +354,63 @@ class Session:
         give_up_s: float = REQUEST_GIVE_UP_S,
     ) -> bytes:
         seq = self._next_seq()
+        sent = body if self.tags is None else self.tags.request(kind, seq, body)
         now = self.clock()
         deadline = now + give_up_s
-        while now < deadline:
-            self.link.send(kind, seq, body)
+        times_spoiled = 0
+        while now < deadline and times_spoiled < SPOILED_MOST:
+            self.link.send(kind, seq, sent)
             again = min(now + again_s, deadline)
+            is_spoiled = False
             while now < again:
                 frame = self.link.receive(again - now)
                 now = self.clock()
                 if frame is None:
                     break
-                if frame.seq != seq:
+                if frame.seq != seq or frame.kind not in (kind | layout.REPLY, layout.MSG_ERROR):
                     continue
-                if frame.kind == kind | layout.REPLY:
-                    self._answered_seq = seq
-                    return bytes(frame.body)
+                reply = bytes(frame.body)
+                if self.tags is not None:
+                    said = self.tags.reply(frame.kind, seq, reply)
+                    if said is None:
+                        is_spoiled = True
+                        continue
+                    reply = said
                 if frame.kind == layout.MSG_ERROR:
-                    raise _refusal(what, frame)
+                    raise _refusal(what, reply)
+                self._answered_seq = seq
+                return reply
+            times_spoiled += is_spoiled
             now = self.clock()
+        if times_spoiled:
+            raise Tampered(self.link.name, f"no answer to {what} was the logger's own")
         raise NoAnswer(self.link.name, what, give_up_s)
 
+    def _explained(self, kind: int, refusal: DeviceRefused) -> DeviceRefused:
+        """Say that a proof is wanting, where it is that; and how the board is locked."""
+        needs = access.NEEDS.get(kind, 0)
+        if refusal.code != layout.ERROR_NOT_ALLOWED or not needs or self._board is None:
+            return refusal
+        by_radio = self.link.name.startswith("ble:")
+        if by_radio and needs == layout.MAY_KEYS:
+            return refusal  # to everyone: its own words say so
+        try:
+            is_locked = self.status().locked
+        except DewarlogError:
+            return refusal
+        have = access.MAY_UNPROVEN[not by_radio, is_locked]
+        have |= 0 if self.proof is None else self.proof.may
+        if have & needs:
+            return refusal
+        held = self.not_proven if self.proof is None else f"it has the {self.proof.name} only"
+        return KeyNeeded(self._board.name, refusal, locked=is_locked, needs=needs, held=held)
+
     def send(self, kind: int, body: bytes) -> None:
-        """Send what has no reply (an ack)."""
-        self.link.send(kind, self._next_seq(), body)
+        """Send without waiting for a reply: an ack has none, and carries no tag."""
+        seq = self._next_seq()
+        if self.tags is not None and kind != layout.MSG_ACK:
+            body = self.tags.request(kind, seq, body)
+        self.link.send(kind, seq, body)
 
     def _next_seq(self) -> int:
         self._seq = (self._seq + 1) % 256
@@ -322,7 +461,10 @@ class Session:
         Raises:
             NotOurs: bytes came, but no frame.
             PeerViolation: the reply is not one.
-            Impostor, KeyRefused: this computer has a key for the board, and it fails the proof.
+            Impostor, KeyRefused, TokenRefused: this computer has a key or a token for the board,
+                and one of the two fails the proof.
+            LockedOut: the board evaluates no proof for longer than this waits.
+            NotSecret: secrecy was asked for, and cannot be had.
         """
         try:
             self._board = self._hello()
@@ -332,7 +474,10 @@ class Session:
         return self._board
 
     def _hello(self) -> Board:
-        self._greeted = self.proven = False
+        # Once proven, never again without: else who cuts the line could take the proof away.
+        is_strict = self._strict or self._was_proven
+        self._greeted = False
+        self.proof = self.not_proven = self.tags = None
         nonce = self._random_bytes(8)
         body = struct.pack(
             layout.HELLO.format, PROTOCOL_VERSION, 0, self.link.body_max_bytes, nonce
@@ -350,34 +495,67 @@ class Session:
                 raise NotOurs(self.link.name, self.link.stray) from None
             raise
         fields = read_record(layout.HELLO_REPLY, reply)
-        protocol, format_version, body_max_bytes, features, device_id, board_nonce = fields
+        protocol, format_version, body_max_bytes, features, device_id, _nonce = fields
         if protocol != PROTOCOL_VERSION:
             raise PeerViolation(f"it answered HELLO in protocol version {protocol}")
         self._greeted = True
         board = Board(device_id, format_version, body_max_bytes, features)
-        secret = None if self._courier_key is None else self._courier_key(device_id)
-        if secret is not None:
-            self._prove(board, secret, nonce, board_nonce)
+        credential = None if self._credentials is None else self._credentials(device_id)
+        if isinstance(credential, str):
+            self.not_proven = credential
+        elif credential is not None:
+            try:
+                self._prove(board, credential, body, reply, wait=is_strict)
+            except PullError as error:
+                if is_strict or self._secret:
+                    raise
+                self.not_proven = str(error)
+        if self._secret and self.tags is None:
+            raise NotSecret(
+                board.name, self.not_proven or "this computer has no key and no token for it"
+            )
         return board
 
-    def _prove(self, board: Board, secret: bytes, host_nonce: bytes, board_nonce: bytes) -> None:
-        """Prove both sides to each other.
+    def _prove(
+        self, board: Board, credential: Credential, hello: bytes, reply: bytes, *, wait: bool
+    ) -> None:
+        """Prove both sides to each other, over all that was said before.
 
-        A board that says it cannot is refused as well: the one this computer was paired with can.
+        A board that says it cannot is refused as well: the one this computer has a key for can.
         """
-        ours = proof.host_proof(secret, host_nonce, board_nonce)
-        body = struct.pack(layout.AUTH.format, layout.KEY_COURIER, ours)
-        try:
-            # Not again over a link that came back: its HELLO has other nonces.
-            reply = self._request(layout.MSG_AUTH, body, "AUTH")
-        except DeviceRefused as refusal:
-            if refusal.code == layout.ERROR_NOT_ALLOWED:
-                raise KeyRefused(board.name, refusal.text or refusal.code_name) from refusal
-            raise Impostor(board.name, f"it will not prove it ({refusal.code_name})") from refusal
-        theirs: bytes = read_record(layout.AUTH_REPLY, reply)[0]
-        if not proof.same(theirs, proof.board_proof(secret, host_nonce, board_nonce)):
+        if not board.features & layout.FEATURE_AUTH:
+            raise Impostor(board.name, "it will not prove it (it says that it cannot)")
+        if self._secret and not board.features & layout.FEATURE_SECRET:
+            raise NotSecret(board.name, "its firmware cannot encipher; update it")
+        flags = layout.AUTH_SECRET if self._secret else 0
+        said = proof.transcript(hello, reply, credential.key, flags)
+        ours = proof.host_proof(credential.secret, said)
+        body = struct.pack(layout.AUTH.format, credential.key, flags, ours) + credential.caveats
+        answer = self._authenticate(board, credential, body, wait=wait)
+        theirs: bytes = read_record(layout.AUTH_REPLY, answer)[0]
+        if not proof.same(theirs, proof.board_proof(credential.secret, said)):
             raise Impostor(board.name, "it does not hold that logger's key")
-        self.proven = True
+        self.proof = credential
+        self._was_proven = True
+        self.tags = Proven(credential.secret, said, enciphered=self._secret)
+
+    def _authenticate(
+        self, board: Board, credential: Credential, body: bytes, *, wait: bool
+    ) -> bytes:
+        """Ask AUTH; where the board evaluates none for a while, wait, and ask once more."""
+        for is_last in (not wait, True):
+            try:
+                # Not again over a link that came back: its HELLO has other nonces.
+                return self._request(layout.MSG_AUTH, body, "AUTH")
+            except DeviceRefused as refusal:
+                if refusal.code != layout.ERROR_LOCKED_OUT:
+                    raise _auth_refused(board, credential, refusal) from refusal
+                wait_s = _seconds_told(refusal.text)
+                if is_last or not 0 < wait_s <= LOCKED_OUT_MOST_S:
+                    raise LockedOut(board.name, wait_s) from refusal
+                self.on_locked_out(wait_s)
+                self._sleep(wait_s)
+        raise AssertionError  # the last try returns or raises
 
     def status(self) -> Status:
         """Ask how the board is."""
@@ -442,7 +620,8 @@ class Session:
         xfer, will_come = read_record(layout.READ_REPLY, reply)
         if will_come != length:
             raise PeerViolation(f"asked for {length} bytes of {file.name}, it offers {will_come}")
-        return Transfer(xfer, self._answered_seq, will_come)
+        counter = 0 if self.tags is None else self.tags.counter
+        return Transfer(xfer, self._answered_seq, will_come, counter)
 
     def ack(self, xfer: int, next_offset: int, credit_bytes: int) -> None:
         """Say that everything before `next_offset` is held, and grant more bytes."""
@@ -486,6 +665,43 @@ class Session:
         secret: bytes = read_record(layout.KEY_REPLY, reply)[0]
         return secret
 
+    def public_key(self) -> bytes:
+        """Ask for the key that the board's signatures are checked by; it may take seconds."""
+        reply = self.request(
+            layout.MSG_PUBLIC, b"", "PUBLIC", again_s=SIGN_AGAIN_S, give_up_s=SIGN_GIVE_UP_S
+        )
+        public_key: bytes = read_record(layout.PUBLIC_REPLY, reply)[0]
+        return public_key
+
+    def sign(self, run: int, nonce: bytes) -> Signed:
+        """Have the board sign the head of a run; `nonce` is 16 random bytes. It takes seconds.
+
+        Raises:
+            PeerViolation: it signed another run.
+        """
+        body = struct.pack(layout.SIGN.format, run, nonce)
+        reply = self.request(
+            layout.MSG_SIGN, body, "SIGN", again_s=SIGN_AGAIN_S, give_up_s=SIGN_GIVE_UP_S
+        )
+        signed = Signed(*read_record(layout.SIGN_REPLY, reply), nonce=nonce)
+        if signed.run != run:
+            raise PeerViolation(f"asked to sign run {run}, it signed run {signed.run}")
+        return signed
+
+    def seal_key(self) -> SealState:
+        """Ask for the state of the sealing key; a board gives it over its USB port only."""
+        return SealState(
+            *read_record(layout.SEAL_KEY_REPLY, self._ask(layout.MSG_SEAL_KEY, "SEAL_KEY"))
+        )
+
+    def lock(self, *, on: bool) -> None:
+        """Lock the board, or open it; it takes a proof by the admin key."""
+        self.request(layout.MSG_LOCK, struct.pack(layout.LOCK.format, on), "LOCK")
+
+    def acknowledge(self, body: bytes) -> None:
+        """Have the board record that somebody has seen an alarm: an acknowledge body."""
+        self.request(layout.MSG_ACKNOWLEDGE, body, "ACKNOWLEDGE", once=True)
+
     def stop(self) -> None:
         """End the run."""
         self.request(layout.MSG_STOP, b"", "STOP", once=True)
@@ -501,8 +717,22 @@ def read_record(record: layout.Record, body: bytes) -> tuple[Any, ...]:
     return struct.unpack(record.format, body)
 
 
-def _refusal(what: str, frame: Frame) -> DeviceRefused:
-    body = bytes(frame.body)
+def _auth_refused(board: Board, credential: Credential, refusal: DeviceRefused) -> PullError:
+    why = refusal.text or refusal.code_name
+    if refusal.code != layout.ERROR_NOT_ALLOWED:
+        return Impostor(board.name, f"it will not prove it ({refusal.code_name})")
+    if credential.is_token:
+        return TokenRefused(board.name, credential.name, why)
+    return KeyRefused(board.name, why)
+
+
+def _seconds_told(text: str) -> int:
+    """Read how long a board locks out; -1 where it does not say."""
+    number = text.partition(" ")[0]
+    return int(number) if number.isascii() and number.isdecimal() and len(number) < 6 else -1
+
+
+def _refusal(what: str, body: bytes) -> DeviceRefused:
     code = body[0] if body else 0
     text = "".join(
         letter for letter in body[1:].decode("utf-8", "replace") if letter.isprintable()

@@ -21,6 +21,8 @@ from dewarlog.records import (
     HandoffEvent,
     JournalTail,
     Lost,
+    PinEvent,
+    SignatureEvent,
     StopEvent,
     UnknownEvent,
 )
@@ -103,10 +105,23 @@ class IntegrityCheck:
     _jumps: list[_Jump] = field(default_factory=list[_Jump])
     _stray: _Stray | None = None
     _stopped: bool = False
-    _unsealed: bool = False
+    _sealed: int = 0
+    _signatures: int = 0
+    _signed_blocks: int = 0
     _unknown: dict[str, int] = field(default_factory=dict[str, int])
     _chains: dict[int, bytes] = field(default_factory=lambda: {0: layout.CHAIN_START})
     _heads: dict[int, bool | None] = field(default_factory=dict[int, "bool | None"])
+    _pins: dict[int, bool | None] = field(default_factory=dict[int, "bool | None"])
+
+    @property
+    def chains(self) -> Mapping[int, bytes]:
+        """Give the chain value after so many blocks, wherever the log has that block."""
+        return self._chains
+
+    @property
+    def pin_heads(self) -> Mapping[int, bool | None]:
+        """By the number of a pin: does the head it names match this log? None: unknown."""
+        return self._pins
 
     @property
     def handoff_heads(self) -> Mapping[int, bool | None]:
@@ -163,8 +178,7 @@ class IntegrityCheck:
             )
         for section in block.unknown_sections:
             self._note_unknown(f"section kind {section}")
-        if block.key_index == 0:
-            self._unsealed = True
+        self._sealed += block.key_index != 0
         self._events(block.events, block.block_seq)
         self._chains[block.block_seq + 1] = block.chain
         self._next_seq = block.block_seq + 1
@@ -367,25 +381,33 @@ class IntegrityCheck:
                 self._overwritten += event.missed
             elif isinstance(event, UnknownEvent):
                 self._note_unknown(f"event kind {event.kind}")
-            elif isinstance(event, HandoffEvent):
-                self._handoff(event, blocks)
+            elif isinstance(event, HandoffEvent | PinEvent):
+                self._head(event, blocks)
+            elif isinstance(event, SignatureEvent):
+                self._signatures += 1
+                self._signed_blocks = max(self._signed_blocks, event.blocks)
             self._stopped = isinstance(event, StopEvent)
 
-    def _handoff(self, event: HandoffEvent, blocks: int) -> None:
-        """Hold the head of the log that a handoff names against the log's own chain."""
+    def _head(self, event: HandoffEvent | PinEvent, blocks: int) -> None:
+        """Hold the head of the log that a handoff or a pin names against the log's own chain."""
         chain = self._chains.get(event.blocks)
         holds = None if chain is None and event.blocks <= blocks else chain == event.chain
-        self._heads[event.number] = holds
+        (self._heads if isinstance(event, HandoffEvent) else self._pins)[event.number] = holds
         if holds is not False:
             return
+        if isinstance(event, HandoffEvent):
+            code, then = "handoff-head", "checked then"
+            who = f"The handoff to {words.plain(event.receiver) or 'nobody'}"
+        else:
+            code, then = "pin-head", "pinned then"
+            who = "The pin of a custody step"
         self._findings.append(
             Finding(
                 "integrity",
                 Severity.BROKEN,
-                "handoff-head",
-                f"The handoff to {words.plain(event.receiver) or 'nobody'} (event {event.number}) "
-                f"names another log than this one: after {words.plural(event.blocks, 'block')} "
-                "the chain is not what was checked then.",
+                code,
+                f"{who} (event {event.number}) names another log than this one: after "
+                f"{words.plural(event.blocks, 'block')} the chain is not what was {then}.",
                 {"event": event.number, "blocks": event.blocks},
                 block_seq=blocks,
                 start=Moment(event.boot, event.uptime_ms),
@@ -559,17 +581,34 @@ class IntegrityCheck:
                     {"last_block": self._next_seq - 1},
                 )
             )
-        if self._unsealed and self._blocks:
-            notes.append(
-                Finding(
-                    "integrity",
-                    Severity.INFO,
-                    "no-sealing-key",
-                    "No sealing key was in use: the checks show that nothing was changed by "
-                    "accident, not who wrote it.",
-                )
-            )
+        if self._blocks:
+            notes.append(self._proof_note())
         return notes
+
+    def _proof_note(self) -> Finding:
+        """Say what proof the log carries; none of it is checked here, where no key is."""
+        evidence = {
+            "sealed_blocks": self._sealed,
+            "signatures": self._signatures,
+            "signed_blocks": self._signed_blocks,
+        }
+        signed = ""
+        if self._signatures:
+            signed = f"a signature names its first {words.plural(self._signed_blocks, 'block')}"
+        if self._sealed < self._blocks:
+            which = "No sealing key was in use"
+            if self._sealed:
+                which = f"{self._blocks - self._sealed} of {self._blocks} blocks have no seal"
+            text = (
+                f"{which}: the checks show that nothing was changed by accident, not who wrote it."
+            )
+            if signed:
+                text += f" But {signed}: `dewarlog verify` checks that by its certificate."
+            return Finding("integrity", Severity.INFO, "no-sealing-key", text, evidence)
+        text = "Every block is sealed"
+        text += f", and {signed}" if signed else ", and nothing is signed"
+        text += ". Who wrote it is not checked here: `dewarlog verify` does, by the keys it has."
+        return Finding("integrity", Severity.INFO, "proof-not-checked", text, evidence)
 
 
 def _place(finding: Finding) -> int:

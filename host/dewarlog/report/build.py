@@ -32,6 +32,7 @@ _PHONE: Final = re.compile(r"\+?\d[\d\s().\u2011-]{5,}\d")
 _TITLES: Final = {
     "integrity": "Log damaged",
     "handoff-head": "Another log",
+    "pin-head": "Another log",
     "excursion": "Temperature",
     "near-limit": "Too near the limit",
     "no-limit": "No limit set",
@@ -51,6 +52,7 @@ _TITLES: Final = {
     "not-yet-sealed": "Log",
     "still-recording": "Log",
     "no-sealing-key": "Log",
+    "proof-not-checked": "Log",
     "unknown": "Log",
     "overwritten": "Memory full",
 }

@@ -1,0 +1,44 @@
+"""JSON objects in which every name stands once: a proof must say one thing to every reader.
+
+Below certificate and receipt. Python's reader keeps the last of two equal names, others the first.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, cast
+
+
+class NotStrict(ValueError):
+    """Bytes that are no such object; `field` names what stands twice, empty for the whole."""
+
+    def __init__(self, field: str, reason: str) -> None:
+        super().__init__(reason)
+        self.field = field
+        self.reason = reason
+
+
+def read_object(data: bytes) -> dict[str, Any]:
+    """Read one object.
+
+    Raises:
+        NotStrict: it is not JSON, no object, or a name stands in it twice.
+    """
+    try:
+        read = json.loads(data, object_pairs_hook=_only_once)
+    except NotStrict:
+        raise
+    except (ValueError, RecursionError) as error:
+        raise NotStrict("", "it is not JSON") from error
+    if type(read) is not dict:
+        raise NotStrict("format", "not one this program knows")
+    return cast("dict[str, Any]", read)
+
+
+def _only_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in made:
+            raise NotStrict(name, "it stands there twice")
+        made[name] = value
+    return made
