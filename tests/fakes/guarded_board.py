@@ -37,7 +37,7 @@ class FullLock(MemoryLock):
 class GuardedDevice(MemoryDevice):
     """The rest of a board, which tells everything of the attempts and signs when it is told to."""
 
-    lock: FullLock = field(default_factory=FullLock)
+    lock: MemoryLock = field(default_factory=FullLock)
     open_log_id: bytes = LOG_ID
     told: list[tuple[int, int, int, bytes, str, int]] = field(
         default_factory=list[tuple[int, int, int, bytes, str, int]]

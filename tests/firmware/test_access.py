@@ -20,6 +20,7 @@ from dewarlog_firmware.access import (
 )
 from dewarlog_firmware.server import Server
 from dewarlog_wire import PROTOCOL_VERSION, access, events, layout, proof, session_keys, token
+from guarded_board import FullLock
 from memory_board import DEVICE_ID, DEVICE_KEY, LOG_ID
 from test_server import DATA, Talk, error_of, hash_body, payload, read_body
 
@@ -447,10 +448,16 @@ def test_the_admin_key_itself_claims_a_board() -> None:
     assert (before, guest.device.lock.is_claimed) == (False, True)
 
 
+def fill(guest: Guest) -> None:
+    """Let the lock's file find no room from now on."""
+    assert isinstance(guest.device.lock, FullLock)
+    guest.device.lock.full = True
+
+
 def test_a_claim_that_finds_no_room_does_not_keep_the_admin_out() -> None:
     """Claimed the next time."""
     guest = Guest()
-    guest.device.lock.full = True
+    fill(guest)
 
     assert guest.prove(ADMIN)[0] == layout.MSG_AUTH | layout.REPLY
     assert not guest.device.lock.is_claimed
@@ -491,7 +498,7 @@ def test_a_lock_that_cannot_be_kept_is_an_error() -> None:
     """A board that would be open after the next boot must not say that it is locked."""
     guest = Guest(in_hand=True)
     guest.prove(ADMIN)
-    guest.device.lock.full = True
+    fill(guest)
 
     assert guest.code(layout.MSG_LOCK, b"\1") == layout.ERROR_MEMORY_FULL
 
