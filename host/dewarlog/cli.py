@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from dewarlog.link.advert import Heard
     from dewarlog.proven import Credential, Credentials
     from dewarlog.pull import Progress
-    from dewarlog.session import Session
+    from dewarlog.session import Board, Session
     from dewarlog.verdict import Verdict
 
 app = typer.Typer(
@@ -334,6 +334,19 @@ def session_over(
     session.on_waiting = lambda waiting: console.warn(OUT_OF_RANGE) if waiting else None
     session.on_locked_out = lambda seconds: console.warn(locked_out_words(seconds))
     return session
+
+
+def greeted_in_hand(link: Link, credentials: Credentials) -> tuple[Session, Board]:
+    """Say HELLO to a board that one holds, to be given its keys.
+
+    It takes a proof only where it is locked: a key from before must not stand in the way of a new.
+    """
+    session = session_over(link)
+    board = session.hello()
+    if session.status().locked:
+        session = session_over(link, credentials)
+        board = session.hello()
+    return session, board
 
 
 def host_time(error_ms: int) -> tuple[int, int, int]:

@@ -20,6 +20,7 @@ from dewarlog.cli import (
     KeysFolder,
     credentials_over,
     expect_short,
+    greeted_in_hand,
     host_time,
     is_radio,
     opened,
@@ -99,8 +100,7 @@ def claim(
             raise NotByRadio(device, "A logger gives its keys")
         store = KeyStore(keys)
         with opened(device) as link:
-            session = session_over(link, credentials_over(device, keys), strict=False)
-            board = session.hello()
+            session, board = greeted_in_hand(link, credentials_over(device, keys))
             before = store.of(board.device_id)
             taken = _take_all(session, board)
             _prove_admin(link, taken)

@@ -21,6 +21,7 @@ from dewarlog.cli import (
     KeysFolder,
     Secret,
     credentials_over,
+    greeted_in_hand,
     host_time,
     is_radio,
     opened,
@@ -296,8 +297,7 @@ def pair(
 
         store = KeyStore(keys)
         with opened(device) as link:
-            session = session_over(link, credentials_over(device, keys), strict=False)
-            board = session.hello()
+            session, board = greeted_in_hand(link, credentials_over(device, keys))
             before = store.of(board.device_id)
             key = session.key(ROLE_NAMES[role])
             receipt_key = session.key(layout.KEY_RECEIPT) if receipts else before.receipt

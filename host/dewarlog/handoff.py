@@ -295,6 +295,7 @@ class HandoffCourse:
             (parties.giver, parties.receiver, parties.place),
         )
         recorded, session = self._record(board, run, body, decides.word)
+        self._say("recorded in its log")
         signed, not_signed = self._sign(session, board, log)
         receipt = Receipt(
             board.device_id, log.log_id, recorded, body, session.proven, log.path.name, signed
@@ -372,7 +373,6 @@ class HandoffCourse:
         if receipt_key is not None and not receipt.tag_holds(receipt_key):
             raise Impostor(board.name, "its receipt does not carry that logger's proof")
         number = receipt.recorded.number
-        self._say("recorded in its log")
         try:
             path = write_receipt(receipt, log.path)
         except ArchiveError as error:

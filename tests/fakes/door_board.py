@@ -15,12 +15,13 @@ from dewarlog_firmware.server import Server
 from dewarlog_wire import block, events, layout, proof
 from dewarlog_wire.errors import BlockError
 from log_writer import LogWriter
-from memory_board import Clock, MemoryDevice, MemoryLink, MemoryStore, StoredRun, guard_of
+from memory_board import Clock, MemoryDevice, MemoryLink, MemoryStore, StoredRun
 from trips import trip
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from dewarlog_firmware.access import Visitor
     from log_writer import EventSpec
 
 # Of the log that log_writer writes.
@@ -94,12 +95,40 @@ class DoorDevice(MemoryDevice):
         self.store = store
         self.own_id = device_id
         self.state = layout.STATUS_RECORDING
+        self.signing_refused = False
 
     def status(self) -> tuple[int, ...]:
         """Give a status of the open run."""
         values: list[int] = [0] * len(layout.STATUS_REPLY.fields)
         values[0], values[1] = self.state, RUN
+        access = layout.ACCESS_IS_CLAIMED if self.lock.is_claimed else 0
+        access |= layout.ACCESS_IS_LOCKED if self.lock.is_locked else 0
+        values[-3:] = access, len(self.attempts), 41
         return tuple(values)
+
+    def head(self, run: int) -> tuple[bytes, int, bytes, int, int]:
+        """Seal, and return the head of the open run."""
+        if run != RUN:
+            raise KeyError(run)
+        return LOG_ID, *self.store.seal(), *divmod(self.store.uptime_ms, 1000)
+
+    def sign(self, visitor: Visitor, run: int, nonce: bytes) -> None:
+        """Sign the head, and record it."""
+        if self.signing_refused:
+            raise ValueError("a signature is worked on")
+        super().sign(visitor, run, nonce)
+        _run, _log_id, blocks, _chain, *when, signature = self.answers[id(visitor)]
+        self.store.record(layout.KIND_SIGNATURE, (blocks, *when, nonce, signature))
+
+    def log_id(self) -> bytes:
+        """Return the id of the open run."""
+        return LOG_ID
+
+    def acknowledge(self, body: bytes) -> None:
+        """Record that an alarm was seen."""
+        super().acknowledge(body)
+        values = events.read_texts_body(layout.KIND_ACKNOWLEDGE, body)
+        self.store.record(layout.KIND_ACKNOWLEDGE, values)
 
     def handoff(self, body: bytes) -> tuple[int, int, int, int, bytes] | None:
         """Record a handoff whose head is this log's; answer with the proof over it."""
@@ -138,8 +167,8 @@ class DoorLink(MemoryLink):
         self.door = DoorDevice(self.store, device_id, device_key)
         server = Server(
             self.store,  # type: ignore[arg-type]
-            self.door,  # type: ignore[arg-type]
-            guard_of(self.door, device_id),
+            self.door,
+            self.door.guard(device_id),
             random.Random(3).randbytes,
             in_hand=in_hand,
         )

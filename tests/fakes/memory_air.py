@@ -25,7 +25,7 @@ from dewarlog.link.radio import Backends
 from dewarlog_firmware.server import Server
 from dewarlog_wire import FORMAT_VERSION, PROTOCOL_VERSION, layout
 from dewarlog_wire.frame import PieceReader, encode_short_data
-from memory_board import DEVICE_ID, MemoryDevice, MemoryStore, guard_of
+from memory_board import DEVICE_ID, MemoryDevice, MemoryStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,6 +59,7 @@ class MemoryPeripheral:
         address: str = ADDRESS,
         name: str | None = "dewarlog-4b2f",
         device_id: bytes = DEVICE_ID,
+        device: MemoryDevice | None = None,
         mtu: int = layout.BLE_MTU_MAX,
         fault: Callable[[str, int, bytes], bytes | None] | None = None,
         advert: tuple[int, int, int] = (layout.STATUS_RECORDING, 12, -190 * 128),
@@ -89,11 +90,11 @@ class MemoryPeripheral:
         self.answers = True
         self.refuses_connections = 0
         """So many tries to connect fail."""
-        self.device = MemoryDevice()
+        self.device = device or MemoryDevice()
         self.server = Server(
             store or MemoryStore({}),  # type: ignore[arg-type]
-            self.device,  # type: ignore[arg-type]
-            guard_of(self.device, device_id),
+            self.device,
+            self.device.guard(device_id),
             bytes,
             body_max=layout.BLE_BODY_MAX_BYTES,
         )

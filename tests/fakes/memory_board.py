@@ -12,7 +12,9 @@ import select
 import struct
 from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from dewarlog.link import Frame
 from dewarlog_firmware import link_usb
@@ -30,6 +32,17 @@ if TYPE_CHECKING:
 DEVICE_ID = bytes.fromhex("e660583883724b2f")
 LOG_ID = bytes.fromhex("00112233445566aa")
 DEVICE_KEY = bytes(range(32))
+# Frames that carry no SESSION_TAG in a conversation that is proven.
+_UNTAGGED = frozenset(
+    (
+        layout.MSG_HELLO,
+        layout.MSG_HELLO | layout.REPLY,
+        layout.MSG_AUTH,
+        layout.MSG_AUTH | layout.REPLY,
+        layout.MSG_ACK,
+        layout.MSG_DATA,
+    )
+)
 
 
 def make_log(run: int, body_bytes: Iterable[int], segment_bytes: int = 65536) -> list[bytes]:
@@ -151,22 +164,17 @@ class MemoryStore:
 
 @dataclass
 class MemoryLock:
-    """A lock that keeps no file."""
+    """Whether the board is claimed and locked, in memory."""
 
     is_claimed: bool = False
     is_locked: bool = False
-    full: bool = False
 
     def claim(self) -> None:
-        """Be claimed."""
-        if self.full:
-            raise OSError(28, "no space left on device")
+        """Remember that an admin has proven itself."""
         self.is_claimed = True
 
     def set(self, *, locked: bool) -> None:
-        """Lock or open."""
-        if self.full:
-            raise OSError(28, "no space left on device")
+        """Lock the board or open it."""
         self.is_locked = locked
 
 
@@ -181,9 +189,9 @@ class MemoryDevice:
         layout.FEATURE_RADIO
         | layout.FEATURE_HANDOFF
         | layout.FEATURE_AUTH
-        | layout.FEATURE_SECRET
         | layout.FEATURE_SIGN
         | layout.FEATURE_SEAL
+        | layout.FEATURE_SECRET
     )
     device_key: bytes = DEVICE_KEY
     chain: bytes = bytes(32)
@@ -191,17 +199,81 @@ class MemoryDevice:
     radio_told: tuple[int, int] | None = None
     now_ms: int = 5000
     utc_s: int = layout.UTC_UNKNOWN
-    open_log_id: bytes = LOG_ID
     lock: MemoryLock = field(default_factory=MemoryLock)
-    attempts: list[tuple[int, int, int, bytes, str, int]] = field(
-        default_factory=list[tuple[int, int, int, bytes, str, int]]
+    attempts: list[tuple[int, int, bytes, str]] = field(
+        default_factory=list[tuple[int, int, bytes, str]]
     )
-    """(result, link, key, token id, holder, failures) of each that the log would hold."""
+    """(result, key, token id, holder) of every attempt to prove oneself that was recorded."""
     acknowledged: list[bytes] = field(default_factory=list[bytes])
-    sealing: tuple[int, bytes] | None = (41, b"s" * 32)
-    signing: tuple[Visitor, tuple[object, ...]] | None = None
-    sign_polls: int = 0
-    """How often a signature is asked for before it is there."""
+    answers: dict[int, tuple[Any, ...]] = field(default_factory=dict[int, "tuple[Any, ...]"])
+    """What was worked out for a visitor."""
+
+    def guard(self, device_id: bytes) -> Guard:
+        """Make what judges the visitors of this board's links."""
+        return Guard(self, device_id, self.lock)  # type: ignore[arg-type]
+
+    # --- what the guard asks ------------------------------------------------------------------
+
+    def uptime_s(self) -> int:
+        """Return a time that the test moves."""
+        return self.now_ms // 1000
+
+    def clock(self) -> tuple[int, int]:
+        """Return what the clock says."""
+        is_set = self.utc_s != layout.UTC_UNKNOWN
+        return self.utc_s, layout.CLOCK_OK if is_set else layout.CLOCK_UNSET
+
+    def log_id(self) -> bytes:
+        """Return the id of the open run."""
+        return LOG_ID
+
+    def note_access(self, visitor: Visitor, result: int, failures: int) -> None:
+        """Take note of an attempt."""
+        self.attempts.append((result, visitor.key, visitor.token_id, visitor.holder))
+
+    def note_claimed(self) -> None:
+        """Take note of nothing: no profile asks for a lock here."""
+
+    # --- what the server asks beside ----------------------------------------------------------
+
+    def acknowledge(self, body: bytes) -> None:
+        """Record that an alarm was seen."""
+        try:
+            events.read_texts_body(layout.KIND_ACKNOWLEDGE, body)
+        except BlockError as error:
+            raise ValueError(str(error)) from None
+        self.acknowledged.append(body)
+
+    def set_lock(self, *, locked: bool) -> None:
+        """Lock or open."""
+        self.lock.set(locked=locked)
+
+    def seal_key(self) -> tuple[int, bytes] | None:
+        """Return a state of the sealing key."""
+        return 41, bytes(range(200, 232))
+
+    def signing_key(self) -> Ed25519PrivateKey:
+        """Return the key of the board's signatures, from an independent library."""
+        return Ed25519PrivateKey.from_private_bytes(proof.signing_seed(self.device_key))
+
+    def head(self, run: int) -> tuple[bytes, int, bytes, int, int]:
+        """Return (log id, blocks, chain, uptime_s, uptime_ms) of a run's head; KeyError for none."""
+        return LOG_ID, 0, self.chain, 61, 7
+
+    def sign(self, visitor: Visitor, run: int, nonce: bytes) -> None:
+        """Sign a head at once."""
+        values = (run, *self.head(run), *self.clock())
+        packed = struct.pack(layout.SIGN_REPLY.format, *values, b"")
+        said = proof.signed_head(visitor.guard.device_id, packed[:-64], nonce)
+        self.answers[id(visitor)] = (*values, self.signing_key().sign(said))
+
+    def public(self, visitor: Visitor) -> None:
+        """Work the public key out at once."""
+        self.answers[id(visitor)] = (self.signing_key().public_key().public_bytes_raw(),)
+
+    def signed(self, visitor: Visitor) -> tuple[Any, ...] | None:
+        """Return it once."""
+        return self.answers.pop(id(visitor), None)
 
     def ticks_ms(self) -> int:
         """Return a time that the test moves."""
@@ -214,6 +286,7 @@ class MemoryDevice:
     def set_time(self, utc_s: int, utc_ms: int, error_ms: int) -> tuple[int, int]:
         """Set the clock."""
         self.time_set = (utc_s, utc_ms, error_ms)
+        self.utc_s = utc_s
         return 77, layout.CLOCK_UNSET
 
     def mark(self, custody: bytes) -> None:
@@ -247,75 +320,6 @@ class MemoryDevice:
     def stop(self) -> None:
         """End the run."""
         self.stopped = True
-
-    def uptime_s(self) -> int:
-        """Return a time that the test moves."""
-        return self.now_ms // 1000
-
-    def clock(self) -> tuple[int, int]:
-        """Return what the clock says."""
-        unset = self.utc_s == layout.UTC_UNKNOWN
-        return self.utc_s, layout.CLOCK_UNSET if unset else layout.CLOCK_OK
-
-    def log_id(self) -> bytes:
-        """Return the id of the open run."""
-        return self.open_log_id
-
-    def note_access(self, visitor: Visitor, result: int, failures: int) -> None:
-        """Take note of an attempt."""
-        key = visitor.key or visitor.tried
-        token_id, holder = visitor.token_id, visitor.holder
-        self.attempts.append((result, visitor.link, key, token_id, holder, failures))
-
-    def note_claimed(self) -> None:
-        """Do nothing: no profile asks for a lock."""
-
-    def acknowledge(self, body: bytes) -> None:
-        """Record that somebody has seen what was raised."""
-        try:
-            events.read_texts_body(layout.KIND_ACKNOWLEDGE, body)
-        except BlockError as error:
-            raise ValueError(str(error)) from None
-        self.acknowledged.append(body)
-
-    def set_lock(self, *, locked: bool) -> None:
-        """Lock or open."""
-        self.lock.set(locked=locked)
-
-    def seal_key(self) -> tuple[int, bytes] | None:
-        """Return the sealing key."""
-        return self.sealing
-
-    def sign(self, visitor: Visitor, run: int, nonce: bytes) -> None:
-        """Begin to sign: what comes is told apart by its nonce, and proves nothing."""
-        if self.signing is not None:
-            raise ValueError("another signature is being made")
-        if run != 1:
-            raise KeyError(run)
-        values = (run, LOG_ID, 3, bytes(32), 60, 500, self.utc_s, self.clock()[1], nonce * 4)
-        self.signing = (visitor, values)
-
-    def public(self, visitor: Visitor) -> None:
-        """Begin to work out the public key."""
-        if self.signing is not None:
-            raise ValueError("another signature is being made")
-        self.signing = (visitor, (b"p" * 32,))
-
-    def signed(self, visitor: Visitor) -> tuple[object, ...] | None:
-        """Return what was signed, after so many polls."""
-        if self.signing is None or self.signing[0] is not visitor:
-            return None
-        self.sign_polls -= 1
-        if self.sign_polls >= 0:
-            return None
-        values = self.signing[1]
-        self.signing = None
-        return values
-
-
-def guard_of(device: MemoryDevice, device_id: bytes = DEVICE_ID) -> Guard:
-    """Return what decides who may do what on this board."""
-    return Guard(device, device_id, device.lock)
 
 
 class Console:
@@ -413,8 +417,8 @@ class MemoryLink:
         self.device = device or MemoryDevice()
         self.server = server or Server(
             store,  # type: ignore[arg-type]
-            self.device,  # type: ignore[arg-type]
-            guard_of(self.device),
+            self.device,
+            self.device.guard(DEVICE_ID),
             bytes,
             in_hand=True,
         )
@@ -431,6 +435,7 @@ class MemoryLink:
         self.data: list[tuple[int, int]] = []
         """(offset, bytes) of every DATA frame that arrived."""
         self.host_talk = session.Conversation(session.HOST)
+        self.tagged = self.enciphered = self._asks_secret = False
         self._reader = FrameReader()
         self._frames: deque[Frame] = deque()
 
@@ -453,7 +458,7 @@ class MemoryLink:
     def send(self, kind: int, seq: int, body: bytes) -> None:
         """Type one line at the board."""
         assert self.is_open
-        self.host_talk.sent(kind, seq, body)
+        self._judge(self.host_talk.sent, kind, seq, body)
         self.kinds_sent.append(kind)
         line = encode_serial_in(kind, seq, body)
         if self.fault is not None:
@@ -477,8 +482,24 @@ class MemoryLink:
         if frame.kind == layout.MSG_DATA:
             _, _, offset = layout_unpack(frame.body)
             self.data.append((offset, len(frame.body) - layout.DATA_HEAD.size))
-        self.host_talk.received(frame.kind, frame.seq, frame.body)
+        self._judge(self.host_talk.received, frame.kind, frame.seq, bytes(frame.body))
         return frame
+
+    def _judge(
+        self, heard: Callable[[int, int, bytes], object], kind: int, seq: int, body: bytes
+    ) -> None:
+        """Hold a frame to the tables, its tag taken off; what is enciphered they cannot read."""
+        if kind == layout.MSG_HELLO:
+            self.tagged = self.enciphered = False
+        elif kind == layout.MSG_AUTH:
+            self._asks_secret = bool(body[1] & layout.AUTH_SECRET)
+        elif self.tagged and kind not in _UNTAGGED:
+            body = body[: -layout.SESSION_TAG.size]
+        if self.enciphered and kind not in _UNTAGGED:
+            return
+        heard(kind, seq, body)
+        if kind == layout.MSG_AUTH | layout.REPLY:
+            self.tagged, self.enciphered = True, self._asks_secret
 
     def _carry(self) -> None:
         while self.console.output:
@@ -488,6 +509,14 @@ class MemoryLink:
                 wire = self.fault("out", self.sent_out, wire)
             self.sent_out += 1
             self._frames.extend(Frame(*frame) for frame in self._reader.feed(wire))
+
+
+def by_radio(link: MemoryLink) -> MemoryLink:
+    """Have the board take the link for its radio: who is at the other end holds nothing."""
+    link.server._in_hand = False  # noqa: SLF001 - a server is made for one link, for good
+    link.server.drop()
+    link.name = "ble:memory"
+    return link
 
 
 def layout_unpack(body: bytes | memoryview) -> tuple[int, int, int]:

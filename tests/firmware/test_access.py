@@ -20,6 +20,7 @@ from dewarlog_firmware.access import (
 )
 from dewarlog_firmware.server import Server
 from dewarlog_wire import PROTOCOL_VERSION, access, events, layout, proof, session_keys, token
+from guarded_board import FullLock
 from memory_board import DEVICE_ID, DEVICE_KEY, LOG_ID
 from test_server import DATA, Talk, error_of, hash_body, payload, read_body
 
@@ -220,7 +221,7 @@ def test_host_and_board_prove_themselves_to_each_other(key: int) -> None:
     guest = Guest()
 
     assert guest.prove(key)[0] == layout.MSG_AUTH | layout.REPLY
-    assert guest.device.attempts == [(PROVEN, 1, key, bytes(8), "", 0)]
+    assert guest.device.told == [(PROVEN, 1, key, bytes(8), "", 0)]
 
 
 @pytest.mark.parametrize(
@@ -239,7 +240,7 @@ def test_a_key_or_flag_that_is_none_is_out_of_range(key: int, flags: int, code: 
     body = struct.pack(layout.AUTH.format, key, flags, bytes(16))
 
     assert guest.code(layout.MSG_AUTH, body) == code
-    assert guest.device.attempts == []
+    assert guest.device.told == []
 
 
 def test_a_board_without_the_feature_enciphers_nothing() -> None:
@@ -260,7 +261,7 @@ def test_a_replayed_proof_of_another_conversation_is_none() -> None:
     guest.greet()
 
     assert guest.code(layout.MSG_AUTH, recorded) == layout.ERROR_NOT_ALLOWED
-    assert guest.device.attempts[-1][0] == PROOF_REFUSED
+    assert guest.device.told[-1][0] == PROOF_REFUSED
 
 
 @pytest.mark.parametrize("where", ["hello", "features", "nonce", "key", "flags"])
@@ -411,7 +412,7 @@ def test_every_attempt_counts_and_the_powers_of_two_are_logged() -> None:
     guest.device.now_ms += 20_000
     guest.prove(READER)
 
-    assert [(what[0], what[2], what[5]) for what in guest.device.attempts] == [
+    assert [(what[0], what[2], what[5]) for what in guest.device.told] == [
         (PROOF_REFUSED, COURIER, 1),
         (LOCKED_OUT, COURIER, 2),
         (LOCKED_OUT, COURIER, 4),
@@ -447,10 +448,16 @@ def test_the_admin_key_itself_claims_a_board() -> None:
     assert (before, guest.device.lock.is_claimed) == (False, True)
 
 
+def fill(guest: Guest) -> None:
+    """Let the lock's file find no room from now on."""
+    assert isinstance(guest.device.lock, FullLock)
+    guest.device.lock.full = True
+
+
 def test_a_claim_that_finds_no_room_does_not_keep_the_admin_out() -> None:
     """Claimed the next time."""
     guest = Guest()
-    guest.device.lock.full = True
+    fill(guest)
 
     assert guest.prove(ADMIN)[0] == layout.MSG_AUTH | layout.REPLY
     assert not guest.device.lock.is_claimed
@@ -491,7 +498,7 @@ def test_a_lock_that_cannot_be_kept_is_an_error() -> None:
     """A board that would be open after the next boot must not say that it is locked."""
     guest = Guest(in_hand=True)
     guest.prove(ADMIN)
-    guest.device.lock.full = True
+    fill(guest)
 
     assert guest.code(layout.MSG_LOCK, b"\1") == layout.ERROR_MEMORY_FULL
 
@@ -568,7 +575,7 @@ def test_a_token_gives_its_role_and_its_holder_a_name() -> None:
 
     assert guest.prove(COURIER, GOOD)[0] == layout.MSG_AUTH | layout.REPLY
     assert guest.code(layout.MSG_RADIO, REQUESTS[layout.MSG_RADIO]) == 0
-    assert guest.device.attempts == [(PROVEN, 1, COURIER, TOKEN_ID, "Jørn, van 7", 0)]
+    assert guest.device.told == [(PROVEN, 1, COURIER, TOKEN_ID, "Jørn, van 7", 0)]
 
 
 REFUSED = {
@@ -593,7 +600,7 @@ def test_a_token_that_does_not_hold_here_is_refused_and_counts_as_a_failure(why:
     guest = guest_at(utc_s)
 
     assert error_of(guest.prove(COURIER, caveats)) == layout.ERROR_NOT_ALLOWED
-    assert [(what[0], what[5]) for what in guest.device.attempts] == [(TOKEN_REFUSED, 1)]
+    assert [(what[0], what[5]) for what in guest.device.told] == [(TOKEN_REFUSED, 1)]
     assert guest.code(layout.MSG_STOP) == layout.ERROR_NOT_ALLOWED
     assert guess(guest)[0] == layout.ERROR_LOCKED_OUT
 
@@ -605,7 +612,7 @@ def test_caveats_that_cannot_be_cut_are_refused_as_a_token(caveats: bytes) -> No
     body = guest.auth_body(COURIER, secret=secret_of(COURIER)) + caveats
 
     assert guest.code(layout.MSG_AUTH, body) == layout.ERROR_NOT_ALLOWED
-    assert guest.device.attempts[-1][0] == TOKEN_REFUSED
+    assert guest.device.told[-1][0] == TOKEN_REFUSED
 
 
 def test_nobody_takes_a_caveat_away() -> None:
@@ -615,7 +622,7 @@ def test_nobody_takes_a_caveat_away() -> None:
     stripped = guest.auth_body(COURIER, secret=secret_of(COURIER, narrow)) + wide
 
     assert guest.code(layout.MSG_AUTH, stripped) == layout.ERROR_NOT_ALLOWED
-    assert guest.device.attempts[-1][0] == PROOF_REFUSED
+    assert guest.device.told[-1][0] == PROOF_REFUSED
 
 
 def test_a_holder_may_narrow_his_token_without_the_key() -> None:
@@ -837,7 +844,7 @@ def test_a_repeated_auth_is_answered_again_and_sets_no_counter_back() -> None:
 
     assert again == [answer]
     assert len(guest.device.marks) == 1
-    assert len(guest.device.attempts) == 1
+    assert len(guest.device.told) == 1
 
 
 def test_a_second_auth_goes_on_counting_so_that_the_first_can_be_played_to_no_avail() -> None:

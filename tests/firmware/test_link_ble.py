@@ -15,7 +15,8 @@ from dewarlog_firmware.link_ble import BleLink
 from dewarlog_firmware.server import Server
 from dewarlog_wire import PROTOCOL_VERSION, layout
 from dewarlog_wire.frame import PieceReader, encode_frame, parse_short_data
-from memory_board import DEVICE_ID, MemoryDevice, MemoryStore, StoredRun, guard_of
+from guarded_board import guard_of
+from memory_board import DEVICE_ID, MemoryDevice, MemoryStore, StoredRun
 
 if TYPE_CHECKING:
     from collections.abc import Callable

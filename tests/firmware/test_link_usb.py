@@ -13,12 +13,12 @@ from dewarlog_firmware import link_usb
 from dewarlog_firmware.server import Server
 from dewarlog_wire import PROTOCOL_VERSION, layout
 from dewarlog_wire.frame import FrameReader, encode_serial_in
+from guarded_board import guard_of
 from memory_board import (
     Console,
     MemoryDevice,
     MemoryStore,
     StoredRun,
-    guard_of,
     usb_link_on,
 )
 

@@ -14,6 +14,7 @@ import pytest
 from dewarlog_firmware.server import BODY_MIN_BYTES, REPLY_BODY_MAX_BYTES, Server
 from dewarlog_wire import FORMAT_VERSION, PROTOCOL_VERSION, events, layout, proof
 from dewarlog_wire.frame import parse_frame, parse_short_data
+from guarded_board import GuardedDevice, guard_of
 from memory_board import (
     DEVICE_ID,
     DEVICE_KEY,
@@ -21,7 +22,6 @@ from memory_board import (
     MemoryDevice,
     MemoryStore,
     StoredRun,
-    guard_of,
 )
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class Talk:
         in_hand: bool = True,
     ) -> None:
         self.store = MemoryStore({1: StoredRun([data])})
-        self.device = MemoryDevice()
+        self.device = GuardedDevice()
         self.guard = guard_of(self.device)
         self.server = Server(
             self.store,  # type: ignore[arg-type]

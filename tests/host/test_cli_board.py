@@ -38,6 +38,7 @@ class _Device(MemoryDevice):
             *(7, 1, 500, 86400, 200_000_000, layout.CLOCK_OK, 10_000),
             *(8640, 12, 3, 41_000, 700_000, 3912),
             *(-24320, open_code, absent, absent, 1600, 3, 0, 1),
+            *(layout.ACCESS_IS_CLAIMED, 2, 1234),
         )
 
 
@@ -78,12 +79,16 @@ def test_status_tells_how_the_board_is(board: MemoryLink) -> None:
         "Probe 2:          open",
         "8,640 samples, 12 events, 3 blocks",
         "3.91 V",
+        "OPEN (claimed): whoever holds it can change it; `dewarlog lock`",
+        "2 since the last that held",
+        "by key 1,234 next",
     ):
         assert part in output
     assert "Probe 3" not in output
     _, data = _json("status", "usb:x")
     assert data["readings_degc"] == [-190.0, None, None, None]
     assert (data["run"], data["recording"]) == (7, True)
+    assert (data["locked"], data["claimed"], data["failures"]) == (False, True, 2)
 
 
 def test_pull_files_the_log_and_says_what_to_do_next(board: MemoryLink, tmp_path: Path) -> None:

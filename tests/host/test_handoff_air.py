@@ -19,7 +19,6 @@ from dewarlog_firmware.server import Server
 from dewarlog_wire import layout, proof
 from door_board import DEVICE_ID, DEVICE_KEY, DoorDevice, GrowingStore
 from memory_air import Cut, MemoryAir, MemoryPeripheral
-from memory_board import guard_of
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -48,8 +47,8 @@ def dewar(address: str = "C0:00:00:00:00:01", name: str = "dewarlog-0708") -> Me
     found.device = DoorDevice(store, DEVICE_ID, DEVICE_KEY)
     found.server = Server(
         store,  # type: ignore[arg-type]
-        found.device,  # type: ignore[arg-type]
-        guard_of(found.device, DEVICE_ID),
+        found.device,
+        found.device.guard(DEVICE_ID),
         random.Random(4).randbytes,
         body_max=layout.BLE_BODY_MAX_BYTES,
     )
@@ -98,7 +97,9 @@ def test_the_only_dewar_on_the_air_is_handed_over(
     assert read_receipt(receipt).proven is True
 
 
-NOT_SET = "the logger's clock was not set: over the air this needs the courier key"
+NOT_SET = (
+    "the logger's clock was not set: over the air this takes a proof by the courier or admin key"
+)
 
 
 def test_with_the_key_the_clock_is_set_by_radio(

@@ -13,9 +13,11 @@ from typer.testing import CliRunner
 from dewarlog import cli
 from dewarlog.errors import ExitCode, Impostor, KeyDamaged, KeyExposed, KeyRefused, PeerViolation
 from dewarlog.keys import BoardKeys, KeyStore, default_keys_root
+from dewarlog.proven import Credential
 from dewarlog.session import Session
 from dewarlog_wire import layout, proof
 from door_board import DEVICE_ID, DEVICE_KEY, DoorLink
+from memory_board import by_radio
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -160,11 +162,11 @@ def test_pairing_again_tells_that_the_key_is_another(board: DoorLink, tmp_path: 
 
 def test_a_logger_gives_no_key_over_the_air(board: DoorLink, tmp_path: Path) -> None:
     """Its own refusal, in words; nothing is kept."""
-    board.server._in_hand = False  # noqa: SLF001 - as by radio
+    by_radio(board)
 
     code, output = run("pair", "usb:x", "--keys", str(tmp_path / "k"))
 
-    assert (code, "keys are given over the USB port only" in output) == (ExitCode.DEVICE, True)
+    assert (code, "that is done over the USB port only" in output) == (ExitCode.DEVICE, True)
     assert not (tmp_path / "k").exists()
 
 
@@ -183,7 +185,8 @@ def test_a_key_that_does_not_prove_what_it_is_for_is_not_kept(
 # --- the mutual proof ----------------------------------------------------------------------------
 def greeted(link: DoorLink, secret: bytes | None) -> Session:
     """Say HELLO with this key in hand."""
-    session = Session(link, clock=link.clock, courier_key=lambda _: secret)
+    held = None if secret is None else Credential(layout.KEY_COURIER, secret, b"", "courier key")
+    session = Session(link, clock=link.clock, credentials=lambda _: held)
     session.hello()
     return session
 
@@ -224,12 +227,17 @@ def test_a_proof_that_repeats_ours_proves_nothing() -> None:
     """Host and board prove with other words, so that an echo is no proof."""
     link = DoorLink()
 
-    def echo(kind: int, reply: bytes) -> bytes:
-        server = link.server
-        nonces = (server._host_nonce, server._board_nonce)  # noqa: SLF001 - as heard on the line
-        ours = proof.host_proof(COURIER, *nonces)
-        return ours if kind == layout.MSG_AUTH else reply
+    said: list[bytes] = []
+    send = link.send
 
+    def listen(kind: int, seq: int, body: bytes) -> None:
+        said.extend([body] if kind == layout.MSG_AUTH else [])
+        send(kind, seq, body)
+
+    def echo(kind: int, reply: bytes) -> bytes:
+        return said[0][-proof.PROOF_BYTES :] if kind == layout.MSG_AUTH else reply
+
+    link.send = listen  # type: ignore[method-assign]
     link.lie = echo
 
     with pytest.raises(Impostor):

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from dewarlog.archive import Archive
 from dewarlog.errors import Changed, DewarlogError, HashMismatch, Incomplete, Unplugged
+from dewarlog.proven import Credential
 from dewarlog.pull import Progress, PullOptions, PullResult, pull
 from dewarlog_wire import layout, proof
 from memory_board import (
@@ -22,6 +23,7 @@ from memory_board import (
     MemoryLink,
     MemoryStore,
     StoredRun,
+    by_radio,
     make_log,
 )
 
@@ -178,16 +180,20 @@ def test_over_the_air_the_clock_is_set_with_the_courier_key_only(
 ) -> None:
     """Without it the log is pulled all the same, and the clock is a note."""
     link = MemoryLink(small_store(), Clock())
-    link.server._in_hand = False  # noqa: SLF001 - as by radio
-    courier = proof.derived_key(DEVICE_KEY, layout.KEY_COURIER)
+    by_radio(link)
+    secret = proof.derived_key(DEVICE_KEY, layout.KEY_COURIER)
+    courier = Credential(layout.KEY_COURIER, secret, b"", "courier key")
     options = PullOptions(
-        set_time=lambda: (9, 8, 7), courier_key=lambda _: courier if paired else None
+        set_time=lambda: (9, 8, 7), credentials=lambda _: courier if paired else None
     )
 
     result = pull(link, Archive(tmp_path), options, clock=link.clock)
 
     assert result.logs[0].problem is None
-    refused = "the logger's clock was not set: over the air this needs the courier key"
+    refused = (
+        "the logger's clock was not set: over the air this takes a proof by the courier or admin "
+        "key"
+    )
     told = (link.device.time_set, result.clock_not_set)
     assert told == (((9, 8, 7), None) if paired else (None, refused))
 
