@@ -1,4 +1,4 @@
-"""Somebody between a host and a board: he sees every frame, and may change, drop, keep or repeat it.
+"""Somebody between a host and a board: he may change, drop, keep or repeat every frame.
 
 He can make every check that is no secret, a CRC too, so what he changes is always a sound frame.
 """
