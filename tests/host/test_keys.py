@@ -16,8 +16,8 @@ from dewarlog.errors import (
     Impostor,
     KeyDamaged,
     KeyExposed,
-    KeyringUnusable,
     KeyRefused,
+    KeyringUnusable,
     PeerViolation,
 )
 from dewarlog.keys import BoardKeys, KeyStore, default_keys_root

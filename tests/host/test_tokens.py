@@ -36,7 +36,7 @@ COURIER = proof.derived_key(DEVICE_KEY, layout.KEY_COURIER)
 NOW_S = 800_000_000
 DAY_S = 86_400
 TOKEN_ID = bytes(range(50, 58))
-HOLDER = caveat(layout.CAVEAT_HOLDER, "Ana Silva".encode())
+HOLDER = caveat(layout.CAVEAT_HOLDER, b"Ana Silva")
 
 
 def lent(*caveats: bytes, days: float | None = 14, role: int = layout.KEY_COURIER) -> Token:
@@ -153,7 +153,7 @@ def damaged(change: Callable[[dict[str, Any]], object]) -> bytes:
         b'{"format": 1, "tokens": [null]}',
         b"[" * 100_000,
         damaged(lambda fields: fields.pop("secret")),
-        damaged(lambda fields: fields.update(secret="00")),
+        damaged(lambda fields: fields.update({"secret": "00"})),
         damaged(lambda fields: fields.update(role="receipt")),
         damaged(lambda fields: fields.update(caveats="")),
         damaged(lambda fields: fields.update(caveats=fields["caveats"][:-2])),
@@ -186,7 +186,7 @@ _JSON = st.recursive(
     )
     | _JSON
 )
-def test_any_fields_are_a_token_or_are_refused(fields: Any) -> None:
+def test_any_fields_are_a_token_or_are_refused(fields: object) -> None:
     """And nothing else happens."""
     from pathlib import Path
 
@@ -342,5 +342,5 @@ def test_a_reader_of_a_token_is_told_what_it_lacks() -> None:
     """KeyNeeded names what this computer has instead."""
     session = greeted(locked_board(), lent(may(layout.MAY_READ)))
 
-    with pytest.raises(KeyNeeded, match="it has the token of Ana Silva, until .* only"):
+    with pytest.raises(KeyNeeded, match=r"it has the token of Ana Silva, until .* only"):
         session.radio(on=False, minutes=5)
