@@ -1,4 +1,4 @@
-"""Somebody sits between a computer and the logger it has proven itself to: what he can do, and not.
+"""Somebody sits between a computer and the logger it has proven itself to: what he can do.
 
 On both links: the cable in memory, and bleak over GATT in memory. He is `Middle`: he changes,
 drops, repeats and reorders sound frames. Nothing he makes is ever taken for the logger's.
@@ -168,7 +168,7 @@ def test_a_proven_pull_brings_the_log_byte_for_byte(
 def test_enciphered_nobody_on_the_link_reads_the_log(
     place: Place, tmp_path: Path, *, secret: bool
 ) -> None:
-    """Neither a courier's name in the log nor the one he sends; without --secret both are heard."""
+    """Neither a name in the log nor one that is sent; without --secret both are heard."""
     body = events.custody_body(1, 1, ("Anna Jansen", "Dock 2", ""))
     place.session(secret=secret).mark(body)
     place.store.record(layout.KIND_CUSTODY, (1, 1, "Anna Jansen", "Dock 2", ""))
@@ -235,7 +235,7 @@ def test_replies_that_are_changed_every_time_end_the_conversation(
         STATUS_REPLY, lambda frame: [Frame(frame.kind, frame.seq, change(frame.body))]
     )
 
-    with pytest.raises(Tampered, match="is being tampered with.*Use another way") as caught:
+    with pytest.raises(Tampered, match=r"is being tampered with.*Use another way") as caught:
         asked.status()
 
     assert caught.value.exit_code is ExitCode.DEVICE
@@ -430,7 +430,7 @@ def test_who_is_still_locked_out_is_told_to_come_back() -> None:
     place = Place("usb")
     guess(place)
 
-    with pytest.raises(LockedOut, match="in 1 s. If nobody here did that"):
+    with pytest.raises(LockedOut, match=r"in 1 s\. If nobody here did that"):
         place.session()
 
 
