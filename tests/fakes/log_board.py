@@ -12,7 +12,9 @@ from types import SimpleNamespace
 from typing import Any
 
 from bluetooth import BTSTACK, Module
+from dewarlog_firmware.access import Guard
 from dewarlog_firmware.advert import Advert
+from dewarlog_firmware.audit import Audit
 from dewarlog_firmware.config import parse_config
 from dewarlog_firmware.desk import Desk
 from dewarlog_firmware.device_key import derived_keys
@@ -26,7 +28,7 @@ from dewarlog_firmware.recorder import Recorder
 from dewarlog_firmware.sampler import Sample
 from dewarlog_firmware.server import Server
 from dewarlog_wire import layout
-from memory_board import DEVICE_ID, DEVICE_KEY, Console, usb_link_on
+from memory_board import DEVICE_ID, DEVICE_KEY, Console, MemoryLock, usb_link_on
 
 RAW_COLD = -41_000  # about -190 degC
 COLD_RAW = 20 * 64
@@ -115,6 +117,7 @@ class LogBoard:
         self.boots = 0
         self.clock_set: list[tuple[int, int]] = []
         self.journals: list[bytearray] = []
+        self.lock = MemoryLock()
         self.boot()
 
     # --- power --------------------------------------------------------------------------------
@@ -183,16 +186,27 @@ class LogBoard:
             switch_radio=lambda _state, _minutes: None,
             set_clock_in=lambda utc_s, wait_ms: self.clock_set.append((utc_s, wait_ms)),
             end_requested=False,
+            seal_key=None,
+            signing=None,
         )
         self.app = app
         self.desk = Desk(app, derived_keys(DEVICE_KEY), FEATURES)
-        self.usb_server = Server(self.logbook, self.desk, DEVICE_ID, self._random, in_hand=True)
+        self.guard = app.guard = Guard(self.desk, DEVICE_ID, self.lock)
+        app.audit = Audit(
+            self.logbook,
+            self.guard,
+            app.stamp,
+            lambda: app.has_held,
+            lambda _shock: False,
+        )
+        self.logbook.on_event = app.audit.before
+        self.usb_server = Server(self.logbook, self.desk, self.guard, self._random, in_hand=True)
         self.console = Console()
         self.usb = usb_link_on(self.console)
         self.air_server = Server(
             self.logbook,
             self.desk,
-            DEVICE_ID,
+            self.guard,
             self._random,
             layout.BLE_BODY_MAX_BYTES,
             packets=True,

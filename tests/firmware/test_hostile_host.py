@@ -50,6 +50,7 @@ from dewarlog_wire.frame import (
     encode_serial_in,
     parse_serial_in,
 )
+from dewarlog_wire.session_keys import HOST, SessionKeys
 from log_board import LogBoard
 from memory_board import DEVICE_KEY
 from shares import cases
@@ -110,6 +111,8 @@ class Stranger(Cable):
         self.phone.connect()
         self.phone.exchange_mtu(mtu)
         self._pieces = PieceReader()
+        self._keys: SessionKeys | None = None
+        self._counter = 0
 
     def write(self, piece: bytes) -> list[Frame]:
         """Write one piece; return the control frames that come until the board is at rest."""
@@ -133,16 +136,20 @@ class Stranger(Cable):
     def say(self, kind: int, body: bytes = b"", seq: int | None = None) -> list[Frame]:
         """Write one sound frame."""
         self.seq = (self.seq + 1) % 256 if seq is None else seq
+        if self._keys is not None:
+            self._counter += 1
+            body += self._keys.tag(HOST, self._counter, kind, self.seq, body)
         return self.write(bytes(encode_frame(kind, self.seq, body)))
 
     def prove(self) -> None:
         """Open a conversation and prove it by the courier key."""
         ((_, _, reply),) = self.say(layout.MSG_HELLO, HELLO)
-        nonce = struct.unpack(layout.HELLO_REPLY.format, reply)[-1]
         secret = proof.derived_key(DEVICE_KEY, layout.KEY_COURIER)
-        body = bytes((layout.KEY_COURIER,)) + proof.host_proof(secret, bytes(8), nonce)
+        said = proof.transcript(HELLO, reply, layout.KEY_COURIER, 0)
+        body = bytes((layout.KEY_COURIER, 0)) + proof.host_proof(secret, said)
         ((kind, _, _),) = self.say(layout.MSG_AUTH, body)
         assert kind == layout.MSG_AUTH | layout.REPLY
+        self._keys = SessionKeys(secret, said)
 
 
 @pytest.fixture
@@ -321,7 +328,8 @@ def test_frames_of_another_conversation_are_bounded_like_new_ones(board: LogBoar
         stranger.hello()
         stranger.write(recorded)
 
-    assert board.logbook.recorder.next_event - before == WRITES_AT_ONCE
+    # Each is three events: who speaks, for every conversation has its own, the mark and its pin.
+    assert board.logbook.recorder.next_event - before == 3 * WRITES_AT_ONCE
 
 
 # --- floods --------------------------------------------------------------------------------------
@@ -407,7 +415,8 @@ def test_an_hour_of_floods_from_strangers_costs_little(board: LogBoard) -> None:
         board.pass_time(20_000)
 
     carried_out = WRITES_AT_ONCE + HOUR_MS // STRANGER_WRITES_EVERY_MS
-    assert board.logbook.recorder.next_event - events_before <= carried_out
+    # A mark is three events at most (above).
+    assert board.logbook.recorder.next_event - events_before <= 3 * carried_out
     assert stored_bytes(board) - before < carried_out * 250 + 3000
     goes_on(board)
 
@@ -432,7 +441,10 @@ def test_two_weeks_of_a_strangers_worst_fit_beside_a_trip() -> None:
     """Longest MARK each time; 14 days leave 576 KiB of a Pico W, 112 KiB are kept free."""
     fortnight_ms = 14 * 24 * HOUR_MS
     requests = WRITES_AT_ONCE + fortnight_ms // STRANGER_WRITES_EVERY_MS
-    longest = layout.REQUEST_BODY_MAX_BYTES + layout.EVENT_HEAD.size
+    # The mark itself, its pin, and who speaks: each with the head of an event.
+    spoken = layout.EVENT_ACCESS.size + 1
+    longest = layout.REQUEST_BODY_MAX_BYTES + layout.EVENT_PIN.size + spoken
+    longest += 3 * layout.EVENT_HEAD.size
 
     assert requests * longest < (576 - 112) * 1024
 
