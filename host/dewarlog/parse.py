@@ -409,6 +409,9 @@ def parse_short_data(data: bytes, seq: int, xfer: int, next_offset: int) -> tupl
     offsets = [(turn << 16) | frame["head"]["offset_low"] for turn in turns]
     near = range(max(0, next_offset - 0x8000), next_offset + 0x8000)
     offset = next((one for one in offsets if one in near), 0)
+    if offset + len(held) > 0xFFFFFFFF or layout.DATA_HEAD.size + len(held) > 0xFFFF:
+        message = f"no DATA frame has {len(held)} bytes from byte {offset} on"
+        raise FrameError("length", message)
     stands_for = _FRAME_HEAD.build(
         {"kind": layout.MSG_DATA, "seq": seq, "length": layout.DATA_HEAD.size + len(held)}
     ) + struct_of(layout.DATA_HEAD).build({"xfer": xfer, "flags": 0, "offset": offset})
