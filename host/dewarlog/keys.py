@@ -123,7 +123,7 @@ def _parse(path: Path, data: bytes, device_id: bytes) -> BoardKeys:
         secrets: dict[str, bytes | None] = {}
         for name in ("courier", "receipt"):
             secrets[name] = bytes.fromhex(fields[name]) if name in fields else None
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise KeyDamaged(path, "it is no key file") from error
     if any(secret is not None and len(secret) != SECRET_BYTES for secret in secrets.values()):
         raise KeyDamaged(path, f"a key has not {SECRET_BYTES} bytes")
