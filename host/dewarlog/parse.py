@@ -213,8 +213,18 @@ def parse_block(data: bytes, previous_chain: bytes | None = None) -> ParsedBlock
     return ParsedBlock(header, tuple(_parse_sections(whole["body"])), seal)
 
 
+# Sections of which a body has one at most (SPEC.md 4.4).
+_ONCE: Final = (1, 3, 4, 5, 16, 18, 21, 22, 32)
+
+
 def _parse_sections(body: bytes) -> Iterable[ParsedSection]:
-    for section in _run(_SECTIONS, body, BlockError, "section", "body"):
+    sections = _run(_SECTIONS, body, BlockError, "section", "body")
+    kinds = [section["kind"] for section in sections]
+    for kind in _ONCE:
+        if kinds.count(kind) > 1:
+            message = f"section {kind} stands twice"
+            raise BlockError("section", message)
+    for section in sections:
         kind, payload = section["kind"], section["payload"]
         content = None
         if kind in _SECTION_BODIES:

@@ -11,7 +11,7 @@ import sys
 from binascii import hexlify, unhexlify
 
 from dewarlog_wire import block, column, events, frame, journal, layout, session
-from dewarlog_wire.errors import WireError
+from dewarlog_wire.errors import BlockError, WireError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ _RECORD_SECTIONS = {
     layout.SECTION_TILT_SETTINGS: layout.TILT_SETTINGS,
     layout.SECTION_SHOCK_HEAD: layout.SHOCK_HEAD,
 }
+# A body has at most one of these (SPEC.md 4.4).
+_ONCE = (1, 3, 4, 5, 16, 18, 21, 22, 32)
 _LIST_SECTIONS = {
     layout.SECTION_STATES: layout.STATE_RUN,
     layout.SECTION_RAW: layout.RAW_SET,
@@ -103,7 +105,11 @@ def describe_block(header: "dict[str, str]", text: str) -> "list[str]":
 
 def _describe_body(lines: "list[str]", data: bytes, start: int, end: int) -> None:
     count = 0
+    seen = []
     for kind, at, section_end in block.sections(data, start, end):
+        if kind in _ONCE and kind in seen:
+            raise BlockError("section", "section %d stands twice" % kind, at)
+        seen.append(kind)
         if kind in _RECORD_SECTIONS:
             record = _RECORD_SECTIONS[kind]
             values = block.read_record(record, data, at, section_end)
@@ -159,7 +165,9 @@ def describe_journal(_header: "dict[str, str]", text: str) -> "list[str]":
     lines = [line_of("journal_head", names_of(layout.JOURNAL_HEAD)[2:], head)]
     for kind, start, end in records:
         if kind == layout.JOURNAL_EVENT:
-            event, uptime_s, uptime_ms, body, _ = events.read_event(data, start, end)
+            event, uptime_s, uptime_ms, body, behind = events.read_event(data, start, end)
+            if behind != end:
+                raise BlockError("event", "%d bytes stand behind it" % (end - behind), behind)
             lines.append(_event_line((), event, uptime_s, uptime_ms, body))
         elif kind == layout.JOURNAL_RAW:
             lines.append(
@@ -169,6 +177,8 @@ def describe_journal(_header: "dict[str, str]", text: str) -> "list[str]":
             body = block.read_record(layout.JOURNAL_SPAN_BODY, data, start, end)
             lines.append(record_line(layout.JOURNAL_SPAN_BODY, body))
         elif kind == layout.JOURNAL_SAMPLE:
+            if start == end or (end - start) & 1:
+                raise BlockError("section", "a sample of %d bytes" % (end - start), start)
             numbers = [_i16(data, at) for at in range(start, end, 2)]
             listed = ",".join([str(number) for number in numbers[1:]])
             lines.append("sample lateness_ms=%d codes=%s" % (numbers[0], listed))
