@@ -146,7 +146,8 @@ class Logbook:
             else:
                 self.flash.append_block(recorder.seal())
         self.is_open = True
-        recorder.boot = recovery.boot + 1
+        # A board that starts again and again stays at the last number there is.
+        recorder.boot = min(recovery.boot + 1, 0xFFFF)
         self.engine.break_time()  # before the journal keeps its state: uptime starts anew
         self._open_journal()
         return recovery

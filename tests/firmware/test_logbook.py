@@ -260,6 +260,50 @@ def test_a_lost_journal_leaves_the_counters_of_the_blocks(tmp_path: Path) -> Non
     assert again.recorder.next_event == 1
 
 
+def test_a_damaged_length_hides_no_sound_block_behind_it(tmp_path: Path) -> None:
+    """A bit that flipped at rest makes one block reach over the next: that one stays, uncut."""
+    book = begun(tmp_path)
+    for first in (0, 25, 50):
+        write_samples(book, first, 25)
+        book.seal()
+    book.flash.release()
+    path = segment_files(tmp_path)[-1]
+    data = bytearray(path.read_bytes())
+    second = data.find(layout.BLOCK_MAGIC, data.find(layout.BLOCK_MAGIC, 1) + 1)
+    last = data.rfind(layout.BLOCK_MAGIC)
+    at = second + layout.BLOCK_HEADER.offset_of("length")
+    data[at : at + 4] = (len(data) - second).to_bytes(4, "little")
+    path.write_bytes(data)
+
+    again = new_book(tmp_path)
+    again.flash.open_run()
+    recovery = again.resume()
+
+    assert second < last
+    assert path.read_bytes()[: len(data)] == data
+    assert recovery.dropped_bytes == 0
+    assert again.recorder.blocks == 4
+
+
+def test_a_board_that_starts_again_and_again_stays_at_the_last_boot_number(
+    tmp_path: Path,
+) -> None:
+    """65535, the most a header can say, is not followed by 0."""
+    book = begun(tmp_path)
+    book.recorder.boot = 0xFFFF
+    write_samples(book, 0, 5)
+    book.seal()
+    book.flash.release()
+
+    again = new_book(tmp_path)
+    again.flash.open_run()
+    again.resume()
+    write_samples(again, 5, 5)
+    again.seal()
+
+    assert [one.boot for one, _ in blocks_of(tmp_path)][1:] == [0xFFFF, 0xFFFF]
+
+
 def test_a_torn_last_block_is_cut_and_the_run_goes_on(tmp_path: Path) -> None:
     """The chain continues from the last whole block."""
     book = begun(tmp_path)
