@@ -159,9 +159,7 @@ class _Sections:
 
     def take(self, kind: int, window: bytes, start: int, end: int) -> None:
         """Read one section; BlockError or struct.error where it does not fit its record."""
-        if kind in _ONCE and kind in self.seen:
-            raise BlockError("section", f"section {kind} stands twice; it may stand once")
-        self.seen.add(kind)
+        self._note(kind)
         if kind == layout.SECTION_SPAN:
             first, count, interval_ms = unpack(layout.SPAN, window[start:end])
             if not 1 <= count <= layout.BLOCK_MAX_SAMPLES or interval_ms == 0:
@@ -186,6 +184,14 @@ class _Sections:
             self.run_sections.append((kind, window[start:end]))
         else:
             self.unknown.append(kind)
+
+    def _note(self, kind: int) -> None:
+        """Refuse a section that would leave a reader a choice."""
+        if kind in _ONCE and kind in self.seen:
+            raise BlockError("section", f"section {kind} stands twice; it may stand once")
+        self.seen.add(kind)
+        if {layout.SECTION_SPAN, layout.SECTION_SHOCK_HEAD} <= self.seen:
+            raise BlockError("section", "SPAN and SHOCK_HEAD both say how long the columns are")
 
     def _take_events(self, window: bytes, start: int, end: int) -> None:
         if end - start >= layout.EVENTS_HEAD.size:

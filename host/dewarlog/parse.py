@@ -219,11 +219,7 @@ _ONCE: Final = (1, 3, 4, 5, 16, 18, 21, 22, 32)
 
 def _parse_sections(body: bytes) -> Iterable[ParsedSection]:
     sections = _run(_SECTIONS, body, BlockError, "section", "body")
-    kinds = [section["kind"] for section in sections]
-    for kind in _ONCE:
-        if kinds.count(kind) > 1:
-            message = f"section {kind} stands twice"
-            raise BlockError("section", message)
+    _expect_once([section["kind"] for section in sections])
     for section in sections:
         kind, payload = section["kind"], section["payload"]
         content = None
@@ -235,6 +231,17 @@ def _parse_sections(body: bytes) -> Iterable[ParsedSection]:
                 for event in content["events"]:
                     _check_texts(event["head"]["kind"], event["body"])
         yield ParsedSection(kind, payload, content)
+
+
+def _expect_once(kinds: list[int]) -> None:
+    """Refuse what would leave a reader a choice (SPEC.md 4.4)."""
+    for kind in _ONCE:
+        if kinds.count(kind) > 1:
+            message = f"section {kind} stands twice"
+            raise BlockError("section", message)
+    if {layout.SECTION_SPAN, layout.SECTION_SHOCK_HEAD} <= set(kinds):
+        message = "SPAN and SHOCK_HEAD both say how long the columns are"
+        raise BlockError("section", message)
 
 
 def _check_texts(kind: int, body: Fields) -> None:

@@ -110,6 +110,8 @@ def _describe_body(lines: "list[str]", data: bytes, start: int, end: int) -> Non
         if kind in _ONCE and kind in seen:
             raise BlockError("section", "section %d stands twice" % kind, at)
         seen.append(kind)
+        if layout.SECTION_SPAN in seen and layout.SECTION_SHOCK_HEAD in seen:
+            raise BlockError("section", "SPAN and SHOCK_HEAD stand in one body", at)
         if kind in _RECORD_SECTIONS:
             record = _RECORD_SECTIONS[kind]
             values = block.read_record(record, data, at, section_end)
