@@ -258,7 +258,10 @@ class _Section:
 
 def _shown(value: object) -> str:
     """Return a value as JSON, cut to a length that fits a message."""
-    text = json.dumps(value)
+    try:
+        text = json.dumps(value)
+    except RuntimeError:  # recursion
+        text = "nested too deep"
     return text if len(text) <= 60 else text[:57] + "..."
 
 
@@ -270,6 +273,8 @@ def load_config(text: "str | bytes") -> Config:
         document = json.loads(text)
     except (ValueError, UnicodeError) as error:
         raise ConfigError("profile", "not JSON (%s)" % error, "a JSON object") from None
+    except RuntimeError:  # recursion
+        raise ConfigError("profile", "nested too deep", "a JSON object") from None
     if not _is_closed(text):
         raise ConfigError("profile", "cut off before its end", "a whole JSON object")
     return parse_config(document)
@@ -330,9 +335,17 @@ def _texts(section: _Section) -> tuple:
 
 
 def _text(path: str, text: object) -> str:
-    if not isinstance(text, str) or len(text.encode()) > TEXT_MAX_BYTES:
+    if not isinstance(text, str) or not _is_unicode(text) or len(text.encode()) > TEXT_MAX_BYTES:
         raise ConfigError(path, _shown(text), "a text of at most %d bytes" % TEXT_MAX_BYTES)
     return text
+
+
+def _is_unicode(text: str) -> bool:
+    """Tell whether a text has no half of a pair in it: JSON can write those, UTF-8 cannot."""
+    for character in text:
+        if 0xD800 <= ord(character) < 0xE000:
+            return False
+    return True
 
 
 def _sampling(section: _Section) -> tuple:
@@ -470,7 +483,7 @@ def _mask(section: _Section, channels: tuple) -> int:
         raise section.refuse("channels", allowed)
     mask = 0
     for channel in chosen:
-        if isinstance(channel, bool) or channel not in fitted:
+        if isinstance(channel, bool) or not isinstance(channel, int) or channel not in fitted:
             raise section.refuse("channels", allowed)
         mask |= 1 << channel
     return mask

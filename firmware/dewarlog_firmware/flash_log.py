@@ -29,7 +29,6 @@ _COPY_BYTES = 512
 _KIND = 2
 _LENGTH = 4
 _BLOCK_SEQ = 6
-_BOOT = 7
 _JOURNAL_NAMED_BYTES = layout.JOURNAL_HEAD.offset_of("crc32")
 _FROM_JOURNAL = (layout.BLOCK_SAMPLES, layout.BLOCK_EVENTS)
 
@@ -281,18 +280,40 @@ class FlashLog:
         """
         end, blocks, chain, key_index = 0, 0, layout.CHAIN_START, 0
         with open(path, "rb") as file:
-            for offset, fields in self._headers(file):
-                length = fields[_LENGTH]
-                view = memoryview(self._scratch)[:length]
-                file.seek(offset)
-                file.readinto(view)
-                try:
-                    found = block.check_block(view, 0, None)
-                except BlockError:
-                    continue
-                end, blocks, chain = offset + length, fields[_BLOCK_SEQ] + 1, bytes(found.chain)
-                key_index = block.read_seal(view, found)[0]
+            for offset, found in self._sound_blocks(file):
+                end, blocks, chain = offset + found.length, found.block_seq + 1, found.chain
+                key_index = block.read_seal(self._scratch, found)[0]
         return end, blocks, chain, key_index
+
+    def _sound_blocks(self, file):  # noqa: ANN001, ANN202 - an open file; yields (offset, Block)
+        """Yield every block whose CRC holds.
+
+        Where one's does not, its length may be what is damaged: the search for the next goes on
+        behind its first byte, so that it hides no sound block.
+        """
+        size = file.seek(0, 2)
+        offset = self._next_magic(file, 0, size)
+        while offset < size:
+            found = self._check_at(file, offset, size)
+            if found is not None:
+                yield offset, found
+            offset = self._next_magic(file, offset + (found.length if found else 1), size)
+
+    def _check_at(self, file, offset: int, size: int) -> "block.Block | None":  # noqa: ANN001 - an open file
+        """Read the block at `offset` into the scratch; None when it is not sound."""
+        view = memoryview(self._scratch)
+        file.seek(offset)
+        if file.readinto(view[: layout.BLOCK_HEADER.size]) < layout.BLOCK_HEADER.size:
+            return None
+        length = struct.unpack_from(layout.BLOCK_HEADER.format, view, 0)[_LENGTH]
+        if not layout.BLOCK_HEADER.size < length <= min(size - offset, len(view)):
+            return None
+        file.seek(offset)
+        file.readinto(view[:length])
+        try:
+            return block.check_block(view[:length], 0, None)
+        except BlockError:
+            return None
 
     def _headers(self, file):  # noqa: ANN001, ANN202 - an open file; yields (offset, fields)
         """Yield (offset, header fields) of every block that fits, searching past damaged ones."""
@@ -343,9 +364,9 @@ class FlashLog:
         boot, next_sample, next_event, shock = 0, 0, 0, 0
         for segment in self.segments(self.run):
             with open(self._segment_path(self.run, segment), "rb") as file:
-                for offset, fields in self._headers(file):
-                    boot = fields[_BOOT]
-                    end = offset + fields[_LENGTH] - layout.BLOCK_SEAL.size
+                for offset, found in self._sound_blocks(file):
+                    boot = found.boot
+                    end = offset + found.length - layout.BLOCK_SEAL.size
                     for kind, first, count in _counts(file, offset, end):
                         if kind == layout.SECTION_SPAN:
                             next_sample = first + count
@@ -358,11 +379,15 @@ class FlashLog:
     def chain_after(self, run: int, blocks: int) -> "bytes | None":
         """Return the chain value after the first `blocks` blocks of a run; None if not stored."""
         for segment in reversed(self.segments(run)):
+            chain = None
             with open(self._segment_path(run, segment), "rb") as file:
                 for offset, fields in self._headers(file):
                     if fields[_BLOCK_SEQ] == blocks - 1:
+                        # The last one counts: a damaged header before it may say any number.
                         file.seek(offset + fields[_LENGTH] - layout.BLOCK_SEAL.size)
-                        return file.read(32)
+                        chain = file.read(32)
+            if chain is not None:
+                return chain
         return None
 
     def head_of(self, run: int) -> tuple:

@@ -15,8 +15,9 @@ Order of writing, so that a power cut at any point loses at most the sample bein
 import struct
 
 from dewarlog_firmware.flash_log import TORN
+from dewarlog_firmware.recorder import LATENESS_MAX_MS
 from dewarlog_firmware.seal_key import IN_USE, LOST, NEW
-from dewarlog_wire import layout
+from dewarlog_wire import journal, layout
 from dewarlog_wire.errors import JournalError
 
 TYPE_CHECKING = False
@@ -163,7 +164,8 @@ class Logbook:
             else:
                 self._seal_recovered()
         self.is_open = True
-        recorder.boot = recovery.boot + 1
+        # A board that starts again and again stays at the last number there is.
+        recorder.boot = min(recovery.boot + 1, 0xFFFF)
         self.engine.break_time()  # before the journal keeps its state: uptime starts anew
         self._open_journal()
         return recovery
@@ -193,18 +195,52 @@ class Logbook:
             recorder.run, boot, recorder.blocks, recorder.chain, first_sample, first_event
         )
         recovery = Recovery(0, 0, boot)
+        readable = True
         for kind, body in records:
             if kind == TORN:
-                recovery.dropped_bytes = body
-            else:
+                recovery.dropped_bytes += body
+            elif readable and self._can_replay(kind, body):
                 self._replay_record(kind, body, recovery)
                 recorder.take_journal()
+            else:
+                # Another firmware wrote it: what it says, and what follows from it, is dropped
+                # and counted. A board that does not start would record nothing at all.
+                readable = False
+                recovery.dropped_bytes += len(body) + journal.RECORD_OVERHEAD_BYTES
         recovery.recovered_samples = recorder.count
         if recorder.count:
             nominal_ms = recorder.uptime_ms + (recorder.count - 1) * recorder.interval_ms
             recovery.last_uptime_s = recorder.uptime_s + nominal_ms // 1000
             recovery.interval_ms = recorder.interval_ms
         return recovery, block_seq
+
+    def _can_replay(self, kind: int, body: bytes) -> bool:
+        """Tell whether a record whose CRC holds is one this firmware can have written here."""
+        recorder = self.recorder
+        if kind == layout.JOURNAL_STATE:
+            return len(body) >= _STATE_HEAD_BYTES
+        if kind == layout.JOURNAL_SPAN:
+            record = layout.JOURNAL_SPAN_BODY
+            # Its interval, of 0, would make samples of no time.
+            return len(body) == record.size and body[:4] != bytes(4)
+        if kind == layout.JOURNAL_SAMPLE:
+            return (
+                len(body) == 2 + 2 * recorder.columns
+                and abs(struct.unpack_from("<h", body, 0)[0]) <= LATENESS_MAX_MS
+                and recorder.interval_ms != 0
+                and recorder.has_room()
+            )
+        if kind == layout.JOURNAL_RAW:
+            return len(body) == layout.RAW_SET.size and recorder.count != 0
+        if kind != layout.JOURNAL_EVENT:
+            return True  # `_replay_record` passes over it
+        length = len(body) - layout.EVENT_HEAD.size
+        if length < 0 or body[1] != length or not recorder.fits_event(length):
+            return False
+        record = layout.EVENTS.get(body[0])
+        if record is None or body[0] in layout.EVENT_TEXTS:
+            return True  # stored as it is
+        return length == record.size
 
     def _replay_record(self, kind: int, body: bytes, recovery: Recovery) -> None:
         recorder = self.recorder

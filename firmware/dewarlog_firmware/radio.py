@@ -167,7 +167,10 @@ class Radio:
             return None
         if len(data) != _BYTES or crc32(data[:-4]) != struct.unpack("<I", data[-4:])[0]:
             return None
-        return struct.unpack(_FORMAT, data[:-4])
+        state, minutes, over_utc_s = struct.unpack(_FORMAT, data[:-4])
+        if state not in (STATE_OFF, STATE_ON):
+            return None  # of another firmware
+        return state, minutes, over_utc_s
 
     def _forget(self) -> None:
         try:

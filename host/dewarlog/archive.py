@@ -23,10 +23,11 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 import platformdirs
 
@@ -45,6 +46,9 @@ if TYPE_CHECKING:
 
 MANIFEST_NAME: Final = "manifest.json"
 MANIFEST_FORMAT: Final = 1
+# What we name files. A manifest may come from elsewhere (merge.py).
+_NAME: Final = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,199}")
+_MOST: Final = 0xFFFFFFFF  # runs, blocks and bytes of a log are counted in u32
 
 
 def default_root() -> Path:
@@ -336,19 +340,47 @@ def read_manifest(path: Path) -> FiledLog:
         ArchiveDamaged: the file is no manifest.
     """
     try:
-        fields = cast("dict[str, str]", json.loads(path.read_bytes()))
+        fields = cast("dict[str, Any]", json.loads(path.read_bytes()))
         return FiledLog(
-            path=path.parent / Path(fields["file"]).name,
-            device_id=bytes.fromhex(fields["device"]),
-            run=int(fields["run"]),
-            log_id=bytes.fromhex(fields["log_id"]),
-            size_bytes=int(fields["bytes"]),
+            path=path.parent / _file_name(fields["file"]),
+            device_id=_bytes_of(fields["device"], 8),
+            run=_number_of(fields["run"]),
+            log_id=_bytes_of(fields["log_id"], 8),
+            size_bytes=_number_of(fields["bytes"]),
             new_bytes=0,
-            sha256=bytes.fromhex(fields["sha256"]),
-            blocks=int(fields["blocks"]),
-            chain=bytes.fromhex(fields["chain"]),
-            problem=fields["problem"],
-            superseded=tuple(path.parent / Path(name).name for name in fields["superseded"]),
+            sha256=_bytes_of(fields["sha256"], 32),
+            blocks=_number_of(fields["blocks"]),
+            chain=_bytes_of(fields["chain"], 32),
+            problem=_text_or_none(fields["problem"]),
+            superseded=tuple(path.parent / _file_name(name) for name in fields["superseded"]),
         )
-    except (ValueError, KeyError, TypeError) as error:
-        raise ArchiveDamaged(path, f"it is no manifest: {error!r}") from error
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        reason = f"it is no manifest: {error!r:.200}"
+        raise ArchiveDamaged(path, reason) from error
+
+
+def _file_name(name: str) -> str:
+    """Return the name of a file beside the manifest, whatever folder the manifest puts it in."""
+    name = Path(name).name
+    if not _NAME.fullmatch(name):
+        raise ValueError(name)
+    return name
+
+
+def _text_or_none(text: str | None) -> str | None:
+    if text is not None and not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance] - it is any JSON
+        raise TypeError(text)
+    return text
+
+
+def _bytes_of(digits: str, length: int) -> bytes:
+    made = bytes.fromhex(digits)
+    if len(made) != length:
+        raise ValueError(digits)
+    return made
+
+
+def _number_of(number: int) -> int:
+    if type(number) is not int or not 0 <= number <= _MOST:
+        raise ValueError(number)
+    return number

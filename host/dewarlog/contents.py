@@ -43,6 +43,20 @@ if TYPE_CHECKING:
 
 AXES: Final = 3
 _SHOCK_MAX_SAMPLES: Final = layout.BLOCK_MAX_SAMPLES
+# Sections that stand once at most (protocol/SPEC.md 4.4): of two, readers take different ones.
+_ONCE: Final = frozenset(
+    {
+        layout.SECTION_SPAN,
+        layout.SECTION_STATES,
+        layout.SECTION_RAW,
+        layout.SECTION_EVENTS,
+        layout.SECTION_SHOCK_HEAD,
+        layout.SECTION_IDENTITY,
+        layout.SECTION_SAMPLING,
+        layout.SECTION_SHOCK_SETTINGS,
+        layout.SECTION_TILT_SETTINGS,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +139,7 @@ class _Sections:
         "first_event",
         "raw_sets",
         "run_sections",
+        "seen",
         "shock_head",
         "span",
         "states",
@@ -142,9 +157,11 @@ class _Sections:
         self.events: list[Event] = []
         self.run_sections: list[tuple[int, bytes]] = []
         self.unknown: list[int] = []
+        self.seen: set[int] = set()
 
     def take(self, kind: int, window: bytes, start: int, end: int) -> None:
         """Read one section; BlockError or struct.error where it does not fit its record."""
+        self._note(kind)
         if kind == layout.SECTION_SPAN:
             first, count, interval_ms = unpack(layout.SPAN, window[start:end])
             if not 1 <= count <= layout.BLOCK_MAX_SAMPLES or interval_ms == 0:
@@ -171,6 +188,14 @@ class _Sections:
             self.run_sections.append((kind, window[start:end]))
         else:
             self.unknown.append(kind)
+
+    def _note(self, kind: int) -> None:
+        """Refuse a section that would leave a reader a choice."""
+        if kind in _ONCE and kind in self.seen:
+            raise BlockError("section", f"section {kind} stands twice; it may stand once")
+        self.seen.add(kind)
+        if {layout.SECTION_SPAN, layout.SECTION_SHOCK_HEAD} <= self.seen:
+            raise BlockError("section", "SPAN and SHOCK_HEAD both say how long the columns are")
 
     def _take_events(self, window: bytes, start: int, end: int) -> None:
         if end - start >= layout.EVENTS_HEAD.size:

@@ -18,9 +18,10 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import zlib
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, BinaryIO, Final, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, cast
 
 from dewarlog.durable import put_in_place, storage, write_whole
 from dewarlog.errors import ArchiveDamaged
@@ -36,6 +37,9 @@ CHUNK_BYTES: Final = 1 << 16
 _PART: Final = ".seg.part"
 _FILED: Final = ".seg"
 _NOTE: Final = ".json"
+_NUMBERS: Final = ("etag", "next_offset", "crc32", "verified_bytes")
+_MOST: Final = 0xFFFFFFFF  # a board's file, and what it says of it, is counted in u32
+_HASH: Final = re.compile("(?:[0-9a-f]{64})?")
 _NO_NOTE: Final = "the note beside it, which holds its hash, is missing or unreadable"
 
 
@@ -53,17 +57,17 @@ class Note:
     def read(cls, path: Path) -> Note | None:
         """Read a note; None when there is none or it is not one."""
         try:
-            fields = cast("dict[str, int | str]", json.loads(path.read_bytes()))
-            note = cls(
-                int(fields["etag"]),
-                int(fields["next_offset"]),
-                int(fields["crc32"]),
-                int(fields["verified_bytes"]),
-                str(fields["sha256"]),
-            )
-        except (FileNotFoundError, ValueError, KeyError, TypeError):
+            fields = cast("dict[str, Any]", json.loads(path.read_bytes()))
+            numbers = [fields[name] for name in _NUMBERS]
+            sha256 = fields["sha256"]
+        except (FileNotFoundError, ValueError, KeyError, TypeError, RecursionError):
             return None
-        return note
+        if not all(type(number) is int and 0 <= number <= _MOST for number in numbers):
+            return None
+        if not isinstance(sha256, str) or not _HASH.fullmatch(sha256):
+            return None
+        etag, next_offset, crc32, verified_bytes = numbers
+        return cls(etag, next_offset, crc32, verified_bytes, sha256)
 
     def write(self, path: Path, *, sync: bool) -> None:
         """Write the note in one step; `sync` forces it to the disk."""
@@ -117,7 +121,7 @@ class HeldFile:
             self._complete = self._filed.exists()
             self._begin()
             if self._complete:
-                if note is None:
+                if note is None or not note.sha256:
                     raise ArchiveDamaged(self._filed, _NO_NOTE)
                 # As it was filed: whether it still is so, the archive looks when it makes the log.
                 self._size = note.verified_bytes
@@ -259,7 +263,7 @@ def held_files(folder: Path, *, verified_only: bool) -> list[Held]:
     found: list[Held] = []
     for path in folder.glob("*" + _FILED):
         note = Note.read(path.with_suffix(_NOTE))
-        if note is None:
+        if note is None or not note.sha256:
             raise ArchiveDamaged(path, _NO_NOTE)
         found.append(Held(path.stem, path, note.verified_bytes, note.sha256))
     for path in folder.glob("*" + _PART):

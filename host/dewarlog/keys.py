@@ -210,7 +210,7 @@ def _parse(path: Path, data: bytes, device_id: bytes) -> BoardKeys:
         for name in (*ROLES, "seal_state", "public_key"):
             secrets[name] = bytes.fromhex(fields[name]) if name in fields else None
         index = int(fields["seal_index"]) if "seal_state" in fields else 0
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise KeyDamaged(path, "it is no key file") from error
     if any(secret is not None and len(secret) != SECRET_BYTES for secret in secrets.values()):
         raise KeyDamaged(path, f"a key has not {SECRET_BYTES} bytes")

@@ -84,7 +84,7 @@ def read_journal(
             elif kind == layout.JOURNAL_RAW:
                 raw_sets.append(RawSet(*unpack(layout.RAW_SET, window[start:end])))
             elif kind == layout.JOURNAL_EVENT:
-                event_kind, seconds, part_ms, body, _ = wire_events.read_event(window, start, end)
+                event_kind, seconds, part_ms, body = _event_record(window, start, end)
                 number = first_event + len(events)
                 events.append(event_of(event_kind, number, boot, seconds * 1000 + part_ms, body))
         except (BlockError, struct.error) as error:
@@ -108,6 +108,14 @@ def read_journal(
         torn_bytes=place.torn_bytes,
         problem=problem,
     )
+
+
+def _event_record(window: bytes, start: int, end: int) -> tuple[int, int, int, tuple[Any, ...]]:
+    """Read a record that is one event and nothing else."""
+    kind, seconds, part_ms, body, behind = wire_events.read_event(window, start, end)
+    if behind != end:
+        raise BlockError("event", f"{end - behind} bytes stand behind an event of the journal")
+    return kind, seconds, part_ms, body
 
 
 def _samples(

@@ -227,8 +227,14 @@ def parse_block(data: bytes, previous_chain: bytes | None = None) -> ParsedBlock
     return ParsedBlock(header, tuple(_parse_sections(whole["body"])), seal)
 
 
+# Sections of which a body has one at most (SPEC.md 4.4).
+_ONCE: Final = (1, 3, 4, 5, 16, 18, 21, 22, 32)
+
+
 def _parse_sections(body: bytes) -> Iterable[ParsedSection]:
-    for section in _run(_SECTIONS, body, BlockError, "section", "body"):
+    sections = _run(_SECTIONS, body, BlockError, "section", "body")
+    _expect_once([section["kind"] for section in sections])
+    for section in sections:
         kind, payload = section["kind"], section["payload"]
         content = None
         if kind in _SECTION_BODIES:
@@ -239,6 +245,17 @@ def _parse_sections(body: bytes) -> Iterable[ParsedSection]:
                 for event in content["events"]:
                     _check_lengths(event["head"]["kind"], event["body"])
         yield ParsedSection(kind, payload, content)
+
+
+def _expect_once(kinds: list[int]) -> None:
+    """Refuse what would leave a reader a choice (SPEC.md 4.4)."""
+    for kind in _ONCE:
+        if kinds.count(kind) > 1:
+            message = f"section {kind} stands twice"
+            raise BlockError("section", message)
+    if {layout.SECTION_SPAN, layout.SECTION_SHOCK_HEAD} <= set(kinds):
+        message = "SPAN and SHOCK_HEAD both say how long the columns are"
+        raise BlockError("section", message)
 
 
 def _check_lengths(kind: int, body: Fields) -> None:
@@ -439,6 +456,9 @@ def parse_short_data(data: bytes, seq: int, xfer: int, next_offset: int) -> tupl
     offsets = [(turn << 16) | frame["head"]["offset_low"] for turn in turns]
     near = range(max(0, next_offset - 0x8000), next_offset + 0x8000)
     offset = next((one for one in offsets if one in near), 0)
+    if offset + len(held) > 0xFFFFFFFF or layout.DATA_HEAD.size + len(held) > 0xFFFF:
+        message = f"no DATA frame has {len(held)} bytes from byte {offset} on"
+        raise FrameError("length", message)
     stands_for = _FRAME_HEAD.build(
         {"kind": layout.MSG_DATA, "seq": seq, "length": layout.DATA_HEAD.size + len(held)}
     ) + struct_of(layout.DATA_HEAD).build({"xfer": xfer, "flags": 0, "offset": offset})

@@ -47,6 +47,9 @@ _JUNK_KEPT_BYTES = 512
 _MARK_FIRST = SERIAL_IN_MARK[0]
 _MARK_SECOND = SERIAL_IN_MARK[1]
 _LF = 10
+# What the fields of the DATA frame that a short one stands for can say.
+_OFFSET_MAX = 0xFFFFFFFF
+_DATA_MAX_BYTES = 0xFFFF - DATA_HEAD.size
 
 
 # --- one frame --------------------------------------------------------------------------------
@@ -123,6 +126,8 @@ def parse_short_data(
     offset = max(0, next_offset + ((low - next_offset + 0x8000) & 0xFFFF) - 0x8000)
     end = length - DATA_SHORT_CRC_BYTES
     data = bytes(frame[DATA_SHORT_HEAD.size : end])
+    if offset + len(data) > _OFFSET_MAX or len(data) > _DATA_MAX_BYTES:
+        raise FrameError("length", f"no DATA frame has {len(data)} bytes from byte {offset} on")
     found = _short_check(bytearray(FRAME_HEAD.size + DATA_HEAD.size), seq, xfer, offset, data)
     stored = struct.unpack_from("<H", frame, end)[0]
     if found != stored:

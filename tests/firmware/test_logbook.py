@@ -11,6 +11,7 @@ from dewarlog_firmware.flash_log import FlashLog
 from dewarlog_firmware.logbook import Logbook
 from dewarlog_firmware.recorder import BLOCK_SAMPLES, Recorder
 from dewarlog_wire import block, layout
+from dewarlog_wire import journal as wire_journal
 from dewarlog_wire.column import decode_column
 from dewarlog_wire.errors import BlockError
 
@@ -185,6 +186,44 @@ def test_a_torn_journal_tail_is_dropped_and_counted(tmp_path: Path) -> None:
     assert recovery.dropped_bytes == layout.JOURNAL_RECORD.size + 10 + 4 - 5
 
 
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        (layout.JOURNAL_STATE, b"ab"),
+        (layout.JOURNAL_SPAN, bytes(layout.JOURNAL_SPAN_BODY.size)),
+        (layout.JOURNAL_SPAN, b"short"),
+        (layout.JOURNAL_SAMPLE, struct.pack("<4h", 0, -24_000, -24_000, -24_000)),
+        (layout.JOURNAL_SAMPLE, struct.pack("<5h", -32_768, 0, 0, 0, 0)),
+        (layout.JOURNAL_RAW, b"raw"),
+        (layout.JOURNAL_EVENT, b"\x0c\x03\0\0\0\0\0\0"),
+        (layout.JOURNAL_EVENT, b"\x0c\x01\0\0\0\0\0\0x"),
+    ],
+    ids=["state", "no interval", "span", "columns", "lateness", "raw", "cut event", "event"],
+)
+def test_a_journal_record_of_another_firmware_does_not_stop_the_boot(
+    tmp_path: Path, kind: int, body: bytes
+) -> None:
+    """Its CRC is right: what stands before it is kept, it and what follows are counted."""
+    write_samples(begun(tmp_path), 0, 20)
+    path = next(tmp_path.glob("*/journal"))
+    data = path.read_bytes()
+    crc = int.from_bytes(data[-4:], "little")
+    behind = b""
+    for record, content in ((kind, body), (layout.JOURNAL_SAMPLE, bytes(10))):
+        buffer = bytearray(len(content) + wire_journal.RECORD_OVERHEAD_BYTES)
+        buffer[3 : 3 + len(content)] = content
+        _, crc = wire_journal.pack_record_into(buffer, 0, record, len(content), crc)
+        behind += buffer
+    path.write_bytes(data + behind)
+
+    book = new_book(tmp_path)
+    book.flash.open_run()
+    recovery = book.resume()
+
+    assert (recovery.recovered_samples, recovery.dropped_bytes) == (20, len(behind))
+    assert readings_of(tmp_path, 0) == [codes_of(n)[0] for n in range(20)]
+
+
 def test_a_journal_already_sealed_is_not_sealed_again(tmp_path: Path) -> None:
     """A cut between the seal and the new journal leaves both: the samples count once."""
     book = begun(tmp_path)
@@ -219,6 +258,50 @@ def test_a_lost_journal_leaves_the_counters_of_the_blocks(tmp_path: Path) -> Non
 
     assert again.recorder.next_sample == 25
     assert again.recorder.next_event == 1
+
+
+def test_a_damaged_length_hides_no_sound_block_behind_it(tmp_path: Path) -> None:
+    """A bit that flipped at rest makes one block reach over the next: that one stays, uncut."""
+    book = begun(tmp_path)
+    for first in (0, 25, 50):
+        write_samples(book, first, 25)
+        book.seal()
+    book.flash.release()
+    path = segment_files(tmp_path)[-1]
+    data = bytearray(path.read_bytes())
+    second = data.find(layout.BLOCK_MAGIC, data.find(layout.BLOCK_MAGIC, 1) + 1)
+    last = data.rfind(layout.BLOCK_MAGIC)
+    at = second + layout.BLOCK_HEADER.offset_of("length")
+    data[at : at + 4] = (len(data) - second).to_bytes(4, "little")
+    path.write_bytes(data)
+
+    again = new_book(tmp_path)
+    again.flash.open_run()
+    recovery = again.resume()
+
+    assert second < last
+    assert path.read_bytes()[: len(data)] == data
+    assert recovery.dropped_bytes == 0
+    assert again.recorder.blocks == 4
+
+
+def test_a_board_that_starts_again_and_again_stays_at_the_last_boot_number(
+    tmp_path: Path,
+) -> None:
+    """65535, the most a header can say, is not followed by 0."""
+    book = begun(tmp_path)
+    book.recorder.boot = 0xFFFF
+    write_samples(book, 0, 5)
+    book.seal()
+    book.flash.release()
+
+    again = new_book(tmp_path)
+    again.flash.open_run()
+    again.resume()
+    write_samples(again, 5, 5)
+    again.seal()
+
+    assert [one.boot for one, _ in blocks_of(tmp_path)][1:] == [0xFFFF, 0xFFFF]
 
 
 def test_a_torn_last_block_is_cut_and_the_run_goes_on(tmp_path: Path) -> None:

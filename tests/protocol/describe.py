@@ -12,7 +12,7 @@ from binascii import unhexlify
 
 from describe_trust import describe_proven, describe_signature, describe_token
 from dewarlog_wire import block, column, events, frame, journal, layout, seal, session
-from dewarlog_wire.errors import WireError
+from dewarlog_wire.errors import BlockError, WireError
 from vector_lines import (
     event_names,
     hex_bytes,
@@ -39,6 +39,8 @@ _RECORD_SECTIONS = {
     layout.SECTION_TILT_SETTINGS: layout.TILT_SETTINGS,
     layout.SECTION_SHOCK_HEAD: layout.SHOCK_HEAD,
 }
+# A body has at most one of these (SPEC.md 4.4).
+_ONCE = (1, 3, 4, 5, 16, 18, 21, 22, 32)
 _LIST_SECTIONS = {
     layout.SECTION_STATES: layout.STATE_RUN,
     layout.SECTION_RAW: layout.RAW_SET,
@@ -96,7 +98,13 @@ class _Seals:
 
 def _describe_body(lines: "list[str]", data: bytes, start: int, end: int) -> None:
     count = 0
+    seen = []
     for kind, at, section_end in block.sections(data, start, end):
+        if kind in _ONCE and kind in seen:
+            raise BlockError("section", "section %d stands twice" % kind, at)
+        seen.append(kind)
+        if layout.SECTION_SPAN in seen and layout.SECTION_SHOCK_HEAD in seen:
+            raise BlockError("section", "SPAN and SHOCK_HEAD stand in one body", at)
         if kind in _RECORD_SECTIONS:
             record = _RECORD_SECTIONS[kind]
             values = block.read_record(record, data, at, section_end)
@@ -147,7 +155,9 @@ def describe_journal(_header: "dict[str, str]", text: str) -> "list[str]":
     lines = [line_of("journal_head", names_of(layout.JOURNAL_HEAD)[2:], head)]
     for kind, start, end in records:
         if kind == layout.JOURNAL_EVENT:
-            event, uptime_s, uptime_ms, body, _ = events.read_event(data, start, end)
+            event, uptime_s, uptime_ms, body, behind = events.read_event(data, start, end)
+            if behind != end:
+                raise BlockError("event", "%d bytes stand behind it" % (end - behind), behind)
             lines.append(_event_line((), event, uptime_s, uptime_ms, body))
         elif kind == layout.JOURNAL_RAW:
             lines.append(
@@ -157,6 +167,8 @@ def describe_journal(_header: "dict[str, str]", text: str) -> "list[str]":
             body = block.read_record(layout.JOURNAL_SPAN_BODY, data, start, end)
             lines.append(record_line(layout.JOURNAL_SPAN_BODY, body))
         elif kind == layout.JOURNAL_SAMPLE:
+            if start == end or (end - start) & 1:
+                raise BlockError("section", "a sample of %d bytes" % (end - start), start)
             numbers = [_i16(data, at) for at in range(start, end, 2)]
             listed = ",".join([str(number) for number in numbers[1:]])
             lines.append("sample lateness_ms=%d codes=%s" % (numbers[0], listed))

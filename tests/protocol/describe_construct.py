@@ -128,6 +128,8 @@ def _journal(_header: Mapping[str, str], text: str) -> Iterator[str]:
         elif kind == layout.JOURNAL_SPAN:
             yield _line("journal_span", parse.parse_record(layout.JOURNAL_SPAN_BODY, body))
         elif kind == layout.JOURNAL_SAMPLE:
+            if not body or len(body) % 2:
+                raise BlockError("section", f"a sample of {len(body)} bytes")
             lateness_ms, *codes = struct.unpack(f"<{len(body) // 2}h", body)
             yield f"sample lateness_ms={lateness_ms} codes={','.join(map(str, codes))}"
         else:

@@ -139,6 +139,9 @@ class _Reader:
         top = self._top
         if begins is not None:
             self._shown_begin = begins.replace(microsecond=0)
+        # The log's time begins with 2020; a host's clock in a scenario may be a day behind.
+        if not 2021 <= self._shown_begin.year <= 2100:
+            raise top.fail("begins", "a year from 2021 to 2100")
         title = top.text("title")
         seed = top.whole("seed", 0, 2**31 - 1, 1)
         profile = self._beside(top.text("profile", "cryo_shipper.json"), PROFILES)

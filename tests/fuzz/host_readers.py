@@ -1,0 +1,327 @@
+"""Every parser of the host that a board does not run, as functions of bytes.
+
+Each is what a target of targets.py calls: it returns lines that say what was read, for two readers
+to be compared by, or raises an error that the target allows. Beyond that it holds what was read to
+what is always true of it, and says by an AssertionError where it is not.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import shutil
+import struct
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NoReturn
+from unittest import mock
+
+import describe
+import describe_construct
+import device_readers
+import seeds
+from dewarlog import cli, parse
+from dewarlog.archive import Archive, read_manifest
+from dewarlog.chain import ChainWalk
+from dewarlog.checks.review import review_log
+from dewarlog.columns import decode_columns
+from dewarlog.errors import ExitCode
+from dewarlog.held import HeldFile, held_files
+from dewarlog.keys import KeyStore
+from dewarlog.link.advert import Heard, answers_to, parse_advert
+from dewarlog.merge import merge
+from dewarlog.readings import LogReader
+from dewarlog.receipt import judge_receipt, read_receipt
+from dewarlog.report.as_json import as_json
+from dewarlog.session import StoredFile
+from dewarlog.verdict import judge
+from dewarlog_wire import layout
+from dewarlog_wire.errors import BlockError, WireError
+from simboard import scenario
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_scratch = [Path()]  # replaced before the first case
+
+
+def use_scratch(folder: Path) -> None:
+    """Keep the files of cases below `folder`."""
+    _scratch[0] = folder
+    device_readers.use_scratch(str(folder))
+
+
+def _fresh(name: str) -> Path:
+    """Return an empty folder."""
+    folder = _scratch[0] / name
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder
+
+
+# --- second readers of the wire: construct ------------------------------------------------------
+def _described(layer: str) -> Callable[[bytes], list[str]]:
+    def read(data: bytes) -> list[str]:
+        outcome, lines = describe_construct.outcome_of(layer, {}, data.hex())
+        if outcome != "ok":
+            raise WireError(outcome, "refused by construct")
+        return lines
+
+    return read
+
+
+construct_block: Final = _described("block")
+construct_journal: Final = _described("journal")
+
+
+def construct_frame(data: bytes) -> list[str]:
+    """Read one whole frame."""
+    one = parse.parse_frame(data)
+    return [_shown(one.kind, one.seq, one.body)]
+
+
+def construct_message(data: bytes) -> list[str]:
+    """Read the body of one message."""
+    if not data:
+        return []
+    fields = parse.parse_message(data[0], data[1:])
+    return [describe_construct._message_line(f"message kind={data[0]:02x} seq=0", fields)]
+
+
+def construct_serial_line(data: bytes) -> list[str]:
+    """Read one line to the board."""
+    one = parse.parse_serial_in(data)
+    return [_shown(one.kind, one.seq, one.body)]
+
+
+def construct_serial_out(data: bytes) -> list[str]:
+    """Find frames in a board's port."""
+    found, _ = parse.parse_serial_out(data)
+    return [_shown(one.kind, one.seq, one.body) for one in found]
+
+
+def wire_serial_out(data: bytes) -> list[str]:
+    """Find frames as the wire's own reader does, without what it says of other bytes."""
+    return device_readers.read_serial_out(data)[:-1]
+
+
+def construct_short_data(data: bytes) -> list[str]:
+    """Read a short DATA frame."""
+    if len(data) < 6:
+        return []
+    due = struct.unpack("<I", data[2:6])[0]
+    return [_shown(*parse.parse_short_data(data[6:], data[0], data[1], due))]
+
+
+def construct_cobs(data: bytes) -> list[str]:
+    """Decode COBS."""
+    if b"\0" in data:
+        raise WireError("cobs", "the delimiter stands inside")
+    return [parse._uncobs(data).hex()]
+
+
+def numpy_column(data: bytes) -> list[str]:
+    """Decode one column by the host's own decoder: alone, and as one lane of many."""
+    count = int.from_bytes(data[:2], "little") if len(data) > 1 else 0
+    if not 1 <= count <= layout.BLOCK_MAX_SAMPLES:
+        raise BlockError("column", "no SPAN says so")  # contents.py never asks for it
+    one, *lanes = decode_columns([(data[2:], count)] * 5)
+    (alone,) = decode_columns([(data[2:], count)])
+    for other in (*lanes, alone):
+        if isinstance(one, BlockError) or isinstance(other, BlockError):
+            _expect(str(one) == str(other), "lanes judge a column otherwise than it alone")
+        else:
+            _expect(one.tolist() == other.tolist(), "lanes decode a column otherwise")
+    if isinstance(one, BlockError):
+        raise one
+    return [",".join(map(str, one.tolist()))]
+
+
+def _shown(*values: object) -> str:
+    return " ".join(map(describe.show, values))
+
+
+def _expect(holds: bool, message: str) -> None:
+    if not holds:
+        raise AssertionError(message)
+
+
+# --- logs ---------------------------------------------------------------------------------------
+def read_readings(data: bytes) -> list[str]:
+    """Read a log whole and by small windows: the same items, which cover every byte once."""
+    lines = [_items(data, window) for window in (1 << 20, 1)]
+    _expect(lines[0] == lines[1], "what a log says depends on the window it is read by")
+    return lines[0]
+
+
+def _items(data: bytes, window: int) -> list[str]:
+    at = 0
+    lines: list[str] = []
+    for item in LogReader(io.BytesIO(data), None, window).items():
+        _expect(item.offset == at, f"byte {at} to {item.offset} are told of by nobody, or twice")
+        at += item.length
+        lines.append(f"{type(item).__name__} {item.offset} {item.length}")
+    _expect(at == len(data), "the log goes on behind the last item")
+    return lines
+
+
+def read_review(data: bytes) -> list[str]:
+    """Run every check over a log file, judge it, and give all of it as data."""
+    path = _fresh("log") / "a.dwl"
+    path.write_bytes(data)
+    review = review_log(path)
+    verdict = judge(review)
+    as_json(review, verdict)
+    return [verdict.word]
+
+
+_COMMANDS: Final = (
+    ("check",),
+    ("check", "--json"),
+    ("report",),
+    ("export", "--table", "events"),
+    ("export", "--format", "csv"),
+)
+# Control characters of C0 but TAB, LF and CR, of C1, and those that turn the writing round.
+_ORDERS: Final = {chr(code) for code in (*range(32), *range(127, 160), *range(0x202A, 0x202F))}
+_ORDERS.difference_update("\t\n\r")
+_DOCUMENTED: Final = frozenset(ExitCode) - {ExitCode.FAULT, ExitCode.INTERRUPTED}
+
+
+def read_command(data: bytes) -> list[str]:
+    """Run a command over a log: it ends with a documented exit code that is no fault of ours."""
+    folder = _fresh("command")
+    path = folder / "a.dwl"
+    path.write_bytes(data[1:])
+    name, *options = _COMMANDS[data[0] % len(_COMMANDS) if data else 0]
+    stored = io.BytesIO()
+    out = io.TextIOWrapper(stored, encoding="utf-8", errors="backslashreplace")
+    err = io.StringIO()
+    arguments = ["dewarlog", name, str(path), *options]
+    with mock.patch.object(sys, "argv", arguments), contextlib.redirect_stdout(out):  # noqa: SIM117 - reads as three things
+        with contextlib.redirect_stderr(err):
+            code = cli._exit_code()
+    _expect(code in _DOCUMENTED, f"exit code {code}: {err.getvalue()[-3000:]}")
+    out.flush()
+    printed = stored.getvalue().decode("utf-8", "replace") + err.getvalue()
+    # A table for other programs holds texts as they are.
+    _expect(name == "export" or not _ORDERS & set(printed), "a text gives the terminal orders")
+    page = path.with_suffix(".html")
+    if page.exists():
+        _expect("<script>alert" not in page.read_text(encoding="utf-8"), "a text became HTML")
+    return [str(code)]
+
+
+def read_chain(data: bytes) -> list[str]:
+    """Follow a segment's chain."""
+    walk = ChainWalk()
+    walk.segment(0, data)
+    return [str(walk.blocks)]
+
+
+# --- the archive --------------------------------------------------------------------------------
+def read_held(data: bytes) -> list[str]:
+    """Take up a partial pull and a filed segment, whatever note stands beside them; go on."""
+    note, held = device_readers.parts_of(data, 2)
+    folder = _fresh("archive") / "segments"
+    folder.mkdir()
+    for number, ending in enumerate((".seg.part", ".seg")):
+        (folder / f"{number:04x}.json").write_bytes(note)
+        (folder / f"{number:04x}{ending}").write_bytes(held)
+        file = StoredFile(1, number, 0, 5, 1 << 16, seeds.LOG_ID)
+        with contextlib.closing(HeldFile(folder, file)) as mine:
+            _expect(mine.size >= 0, "a negative size")
+            _expect(mine.verified_bytes >= 0, "a negative count of verified bytes")
+            _expect(len(mine.sha256()) == 32, "no SHA-256")
+            if not mine.complete:
+                mine.write(b"more")
+                mine.verified(sealed=False)
+    for verified_only in (True, False):
+        for one in held_files(folder, verified_only=verified_only):
+            _expect(len(one.read()) <= max(0, one.size), "more bytes than are said to be held")
+    return []
+
+
+def read_manifest_file(data: bytes) -> list[str]:
+    """Read a manifest, and look what was filed before by it."""
+    folder = _fresh("archive")
+    path = folder / "manifest.json"
+    path.write_bytes(data)
+    filed = read_manifest(path)
+    _expect(filed.path.parent == folder, "a manifest names a file elsewhere")
+    _expect(all(one.parent == folder for one in filed.superseded), "superseded elsewhere")
+    Archive(folder).log(filed.device_id, filed.run, filed.log_id)
+    return []
+
+
+def read_archive(data: bytes) -> list[str]:
+    """Merge another archive into an empty one and into one that has the log; list both."""
+    manifest, note, receipt, held = device_readers.parts_of(data, 4)
+    base = _fresh("archives")
+    stem = f"00000001-{seeds.LOG_ID.hex()}"
+    sound = (seeds.manifest(), seeds.note(seeds.logs()[0]), seeds.receipts()[0], seeds.logs()[0])
+    for root, parts in (("theirs", (manifest, note, receipt, held)), ("full", sound)):
+        _lay_archive(base / root / seeds.DEVICE_ID.hex() / stem, stem, parts)
+    taken: list[str] = []
+    for root in ("empty", "full"):
+        ours = Archive(base / root)
+        merged = merge(ours, Archive(base / "theirs"))
+        taken += [f"{log.damage is None} {log.receipts}" for log in merged]
+        list(ours.filed())
+    return taken
+
+
+def _lay_archive(folder: Path, stem: str, parts: tuple[bytes, ...]) -> None:
+    manifest, note, receipt, held = parts
+    (folder / "segments").mkdir(parents=True)
+    (folder / "manifest.json").write_bytes(manifest)
+    (folder / f"{stem}.dwl").write_bytes(held)
+    (folder / f"{stem}.handoff-12.json").write_bytes(receipt)
+    (folder / "segments/0000.seg").write_bytes(held)
+    (folder / "segments/0000.json").write_bytes(note)
+
+
+# --- documents ----------------------------------------------------------------------------------
+def read_receipt_file(data: bytes) -> list[str]:
+    """Read a receipt and judge it, with a key and a log."""
+    folder = _fresh("receipt")
+    path = folder / "r.json"
+    path.write_bytes(data)
+    receipt = read_receipt(path)
+    log = folder / "a.dwl"
+    log.write_bytes(seeds.logs()[0])
+    judge_receipt(receipt, bytes(32), log)
+    return list(receipt.lines())
+
+
+def read_keys(data: bytes) -> list[str]:
+    """Look up the keys of a board."""
+    folder = _fresh("keys")
+    folder.chmod(0o700)
+    path = folder / f"{seeds.DEVICE_ID.hex()}.json"
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
+    with os.fdopen(handle, "wb") as file:
+        file.write(data)
+    return [repr(KeyStore(folder).of(seeds.DEVICE_ID))]
+
+
+def read_advert(data: bytes) -> list[str]:
+    """Hear an advertisement, and whether it answers to a name that came by air."""
+    advert = parse_advert({layout.BLE_COMPANY: data})
+    name = data.decode("utf-8", "replace")
+    answers_to(name, Heard("AA:BB:CC:DD:EE:FF", name, advert, -60, 0.0))
+    return [] if advert is None else [f"{advert.state} {advert.temperature_degc}"]
+
+
+def read_scenario(data: bytes) -> list[str]:
+    """Load a scenario of the simulated board."""
+    path = _fresh("scenario") / "a.toml"
+    path.write_bytes(data)
+    scenario.load(path)
+    return []
+
+
+def no_reader(data: bytes) -> NoReturn:
+    """Stand where a target has no reader on this interpreter."""
+    raise AssertionError(data)
