@@ -1,4 +1,4 @@
-"""Second file a board runs: start the logger. Ctrl-C leaves an open board's, and gives the REPL."""
+"""Second file a board runs: start the logger. Ctrl-C leaves it, if the board is not locked."""
 
 import micropython
 

@@ -154,6 +154,14 @@ types:
             15: sensor
             16: radio
             17: handoff
+            18: acknowledge
+            19: access
+            20: lock
+            21: firmware
+            22: setting
+            23: pin
+            24: signature
+            25: seal_key
 
   custody:
     seq:
@@ -193,6 +201,61 @@ types:
         type: short_text
       - id: place
         type: short_text
+
+  acknowledge:
+    seq:
+      - id: state
+        type: u1
+        doc: 'bits of what was seen: 1 recording, 2 excursion, 4 fault, 8 clock unset, 16 low supply, 32 memory full, 64 held, 128 warning'
+      - id: utc_s
+        type: u4
+        doc: s; the host's clock
+      - id: actor
+        type: short_text
+      - id: note
+        type: short_text
+
+  access:
+    seq:
+      - id: result
+        type: u1
+        doc: 0 unproven, 1 proven, 2 proof refused, 3 token refused, 4 locked out
+      - id: link
+        type: u1
+        doc: 0 USB, 1 radio
+      - id: key
+        type: u1
+        doc: 0 none, 1 courier, 3 reader, 4 admin
+      - id: failures
+        type: u2
+        doc: 'proofs refused since the last that held; 65535: or more'
+      - id: token
+        size: 8
+        doc: 'id of the token; zero: the key itself, or none'
+      - id: holder
+        type: short_text
+
+  setting:
+    seq:
+      - id: section
+        type: u1
+        doc: kind of section of block 0
+      - id: index
+        type: u1
+        doc: which of its kind in block 0, from 0
+      - id: flags
+        type: u1
+        doc: 1 the old payload is cut, 2 the new one is
+      - id: before_run
+        type: u4
+        doc: the run that had the old one
+      - id: before_bytes
+        type: u1
+        doc: byte
+      - id: before
+        size: before_bytes
+      - id: after
+        size-eos: true
 
   short_text:
     seq:
@@ -740,6 +803,81 @@ types:
       - id: minutes
         type: u2
         doc: 'min; how long it stays so; 0: until something else says so'
+
+  lock:
+    seq:
+      - id: state
+        type: u1
+        doc: 0 open, 1 locked
+      - id: cause
+        type: u1
+        doc: 0 profile, 1 host
+
+  firmware:
+    seq:
+      - id: before_major
+        type: u1
+      - id: before_minor
+        type: u1
+      - id: before_patch
+        type: u1
+      - id: before_micropython_major
+        type: u1
+      - id: before_micropython_minor
+        type: u1
+      - id: before_micropython_patch
+        type: u1
+      - id: major
+        type: u1
+      - id: minor
+        type: u1
+      - id: patch
+        type: u1
+      - id: micropython_major
+        type: u1
+      - id: micropython_minor
+        type: u1
+      - id: micropython_patch
+        type: u1
+
+  pin:
+    seq:
+      - id: blocks
+        type: u4
+      - id: chain
+        size: 32
+        doc: the chain value after that many blocks
+
+  signature:
+    seq:
+      - id: blocks
+        type: u4
+      - id: uptime_s
+        type: u4
+        doc: s
+      - id: uptime_ms
+        type: u2
+        doc: ms
+      - id: utc_s
+        type: u4
+        doc: s
+      - id: clock_state
+        type: u1
+      - id: nonce
+        size: 16
+        doc: of the host that asked
+      - id: signature
+        size: 64
+        doc: Ed25519 (SPEC.md 7.10)
+
+  seal_key:
+    seq:
+      - id: state
+        type: u1
+        doc: 0 in use, 1 new, 2 lost
+      - id: key_index
+        type: u4
+        doc: 'of the next block''s seal; 0: none'
 
   journal_head:
     seq:

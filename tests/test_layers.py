@@ -28,6 +28,9 @@ HOST: Final = ROOT / "host"
 FIRMWARE_LINE: Final = {
     "ground": ("__init__", "config", "isqrt", "its90_tables", "rate_history"),
     "pure": (
+        "sha512",
+        "ed25519",
+        "wiped_hmac",
         "thermocouple",
         "excursion",
         "shock",
@@ -41,8 +44,8 @@ FIRMWARE_LINE: Final = {
     "sensors": ("sensors", "sensors.*"),
     "ring": ("ring", "sampler", "shock_sampler"),
     "recorder": ("fast", "reading", "recorder"),
-    "flash_log": ("whole_file", "flash_log", "logbook"),
-    "server": ("transfer", "server"),
+    "flash_log": ("whole_file", "seal_key", "flash_log", "logbook"),
+    "server": ("access", "envelope", "transfer", "server"),
     "link": ("link_usb", "link_ble"),
     "outside": (
         "chips",
@@ -50,6 +53,11 @@ FIRMWARE_LINE: Final = {
         "shock_keeper",
         "former_run",
         "device_key",
+        "audit",
+        "changes",
+        "lock",
+        "signing",
+        "signer",
         "radio",
         "desk",
         "board",
@@ -100,6 +108,8 @@ PURE: Final = FIRMWARE_LINE["ground"] + FIRMWARE_LINE["pure"]
 ONLY_IN: Final = {
     "machine": {"dewarlog_firmware.board"},  # pins: all else takes them as arguments
     "bluetooth": {"dewarlog_firmware.board"},
+    "rp2": {"dewarlog_firmware.board"},
+    "esp32": {"dewarlog_firmware.board"},
     "construct": {"dewarlog.parse"},  # its types stay out of every signature
     "serial": {"dewarlog.link.usb", "dewarlog.link.ports"},
     "jinja2": {"dewarlog.report.as_html"},
@@ -125,13 +135,14 @@ ON_BOARD: Final = {
         "bluetooth",
         "collections",
         "errno",
+        "esp32",
         "gc",
         "hashlib",
         "io",
         "json",
         "machine",
     ),
-    *("micropython", "os", "select", "struct", "sys", "time", "vfs"),
+    *("micropython", "os", "rp2", "select", "struct", "sys", "time", "vfs"),
 }
 
 HEAVY: Final = (

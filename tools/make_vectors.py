@@ -28,7 +28,17 @@ if TYPE_CHECKING:
 FOLDER: Final = _ROOT / "protocol/vectors"
 MADE_HERE: Final = "by tools/make_vectors.py"
 
-for _module in ("blocks", "blocks_refused", "journals", "frames", "sessions"):
+for _module in (
+    "blocks",
+    "blocks_refused",
+    "seals",
+    "journals",
+    "frames",
+    "sessions",
+    "tokens",
+    "proven",
+    "signatures",
+):
     importlib.import_module(f"vectors.{_module}")
 
 

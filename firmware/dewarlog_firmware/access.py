@@ -31,6 +31,10 @@ if TYPE_CHECKING:
             """Return a count of milliseconds, of which the low 30 bits are used."""
             ...
 
+        def uptime_s(self) -> int:
+            """Return for how many seconds the board has been up."""
+            ...
+
         def clock(self) -> "tuple[int, int]":
             """Return what the clock says (UTC, layout.UTC_UNKNOWN) and its state."""
             ...
@@ -66,8 +70,8 @@ UNPROVEN, PROVEN, PROOF_REFUSED, TOKEN_REFUSED, LOCKED_OUT = range(5)  # ACCESS_
 LINK_USB, LINK_RADIO = range(2)  # LINK_NAMES
 FAILURES_MAX = const(0xFFFF)
 WAIT_MAX_MS = const(16000)
-# How far a token's holder may move a clock that is set, in all of its requests since a host that
-# needed no token set it: a token ends by this clock, and many small steps are one large one.
+# How far holders of tokens may move a clock that is set, in all of their requests since a host
+# that needed no token set it: a token ends by this clock, and many small steps are one large one.
 TOKEN_CLOCK_S = const(300)
 _TICKS_MASK = const(0x3FFFFFFF)
 _NO_TOKEN = bytes(8)
@@ -99,7 +103,8 @@ class Guard:
         self._refused = 0  # those of them that were looked at
         self._shut_from_ms = -1  # ticks when the wait began; -1: no wait
         self._wait_ms = 0
-        self._moved_s = 0  # by how much holders of tokens have moved the clock
+        # UTC less uptime by the clock before a token's holder moved it, or by who needed no token.
+        self._true_utc_s: "int | None" = None
 
     # --- the row of failures ------------------------------------------------------------------
 
@@ -155,19 +160,22 @@ class Guard:
 
     def expect_small_step(self, utc_s: int, *, by_token: bool) -> None:
         """Refuse a time by which the holder of a token would move the end of tokens."""
+        told_s = utc_s - self.keys.uptime_s()
         if not by_token:
-            self._moved_s = 0
+            self._true_utc_s = told_s
             return
-        now_s = self.keys.clock()[0]
-        if now_s == layout.UTC_UNKNOWN:
-            return
-        moved_s = self._moved_s + utc_s - now_s
-        if not -TOKEN_CLOCK_S <= moved_s <= TOKEN_CLOCK_S:
+        if self._true_utc_s is None:
+            now_s = self.keys.clock()[0]
+            if now_s == layout.UTC_UNKNOWN:
+                self._true_utc_s = told_s
+                return
+            self._true_utc_s = now_s - self.keys.uptime_s()
+        # Not from what the clock says now: it is set up to a second after it was told.
+        if not -TOKEN_CLOCK_S <= told_s - self._true_utc_s <= TOKEN_CLOCK_S:
             raise Refused(
                 layout.ERROR_NOT_ALLOWED,
                 "a token's holder moves the clock by at most %d s" % TOKEN_CLOCK_S,
             )
-        self._moved_s = moved_s
 
 
 class Visitor:

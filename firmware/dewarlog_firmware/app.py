@@ -24,7 +24,7 @@ from dewarlog_firmware.chips import PART_ACCELEROMETER, Chips
 from dewarlog_firmware.clock import Uptime, WallClock
 from dewarlog_firmware.config import load_config, parse_config
 from dewarlog_firmware.desk import Desk
-from dewarlog_firmware.device_key import derived_keys, load_device_key
+from dewarlog_firmware.device_key import derived_keys, load_device_key, signing_seed
 from dewarlog_firmware.excursion import Engine
 from dewarlog_firmware.flash_log import FlashLog
 from dewarlog_firmware.former_run import close_former_run
@@ -40,12 +40,15 @@ from dewarlog_firmware.profile import (
     reading_columns,
 )
 from dewarlog_firmware.radio import Radio
-from dewarlog_firmware.recorder import Recorder
+from dewarlog_firmware.recorder import BUFFER_BYTES, Recorder
 from dewarlog_firmware.sampler import Sample, Sampler
+from dewarlog_firmware.seal_key import SealKey
 from dewarlog_firmware.server import Server
 from dewarlog_firmware.shock import ShockCapture, means_hold
 from dewarlog_firmware.shock_keeper import ShockKeeper
 from dewarlog_firmware.shock_sampler import SENSOR_OK, ShockSampler
+from dewarlog_firmware.signer import Signer
+from dewarlog_firmware.signing import Signing
 from dewarlog_firmware.tilt import Tilt
 from dewarlog_wire import FORMAT_VERSION, PROTOCOL_VERSION, layout
 
@@ -56,15 +59,14 @@ if TYPE_CHECKING:
 
     from dewarlog_firmware.board import Board
     from dewarlog_firmware.config import Config
-    from dewarlog_firmware.desk import SealingKey
     from dewarlog_firmware.logbook import Recovery
-    from dewarlog_firmware.signing import Signing
 
 PROFILE_PATH = "/profile.json"
 LOG_ROOT = "/log"
 KEY_PATH = "/key.bin"
 RADIO_PATH = "/radio.bin"
 FIRMWARE_PATH = "/firmware.bin"
+PUBLIC_PATH = "/public.bin"
 LOG_ID_BYTES = 8
 # A shock window is captured for at most a second or so; a sample waits that long for its flush,
 # so that no flash operation stalls the capture.
@@ -76,8 +78,6 @@ _STOP_COMMAND = 0
 _STOP_KEYBOARD = 1
 _STOP_MEMORY_FULL = 2
 _STOP_ERROR = 4
-_LOCK_OPEN, _LOCK_LOCKED = range(2)  # LOCK_STATE_NAMES
-_LOCK_BY_PROFILE, _LOCK_BY_HOST = range(2)  # LOCK_CAUSE_NAMES
 
 
 def run(lock: "Lock | None" = None) -> None:
@@ -97,10 +97,30 @@ def run(lock: "Lock | None" = None) -> None:
 def _run(lock: Lock) -> None:
     board = open_board()
     config = load_profile(PROFILE_PATH)
+    key = open_seal_key(board)
     # Another profile is another run: limits never change inside one.
-    close_former_run(LOG_ROOT, profile_crc(profile_sections(config)), _fast_functions()[0])
+    close_former_run(LOG_ROOT, profile_crc(profile_sections(config)), _fast_functions()[0], key)
     gc.collect()  # its recorder's buffers are as large as those the app now makes
-    App(board, config, lock).run()
+    App(board, config, lock, key).run()
+
+
+def open_seal_key(board: "Board") -> "SealKey | None":
+    """Find the sealing key, or make it at the first start; None on a board that can keep none."""
+    device = board.key_flash()
+    if device is None:
+        return None
+    key = SealKey(device, "", os.urandom)
+    key.open(_has_sealed_blocks)
+    return key
+
+
+def _has_sealed_blocks() -> bool:
+    """Tell whether the newest block stored has a seal. Asked once in a board's life."""
+    try:
+        os.stat(LOG_ROOT)
+    except OSError:
+        return False
+    return FlashLog(LOG_ROOT, bytearray(BUFFER_BYTES)).newest_key_index() > 0
 
 
 def load_profile(path: str) -> "Config":
@@ -116,7 +136,9 @@ def load_profile(path: str) -> "Config":
 class App:
     """One board, one profile, one loop, one lock."""
 
-    def __init__(self, board: "Board", config: "Config", lock: Lock) -> None:
+    def __init__(
+        self, board: "Board", config: "Config", lock: Lock, seal_key: "SealKey | None" = None
+    ) -> None:
         self.board = board
         self.is_recording = False
         self.end_requested = False
@@ -141,6 +163,7 @@ class App:
             config.sampling.full_policy,
             self._shock_sampler,
             self._means_hold,
+            seal_key,
         )
         self.engine.emit = self.logbook.emit
         self._shocks = ShockKeeper(
@@ -171,19 +194,32 @@ class App:
         self._health_due_s = 0
         self._waker = board.timer(1)
 
-        keys = derived_keys(load_device_key(KEY_PATH, os.urandom))
+        device_key = load_device_key(KEY_PATH, os.urandom)
+        keys = derived_keys(device_key)
         bluetooth = board.radio()
         features = 0 if bluetooth is None else layout.FEATURE_RADIO
         if keys[layout.KEY_RECEIPT]:
             features |= layout.FEATURE_HANDOFF | layout.FEATURE_AUTH | layout.FEATURE_SECRET
         else:
             lock.forget()  # no key could open it
+        if seal_key is not None and seal_key.index:
+            features |= layout.FEATURE_SEAL
+        signer = Signer(
+            self.logbook,
+            signing_seed(device_key),
+            board.device_id,
+            self.now,
+            self.chips.read_clock,
+            PUBLIC_PATH,
+        )
+        if signer.can_sign:
+            features |= layout.FEATURE_SIGN
         self._desk = Desk(self, keys, features)
         self.guard = Guard(self._desk, board.device_id, lock)
         self.audit = Audit(self.logbook, self.guard, self.stamp, self._tell_held, self._means_hold)
         self.logbook.on_event = self.audit.before
-        self.seal_key: "SealingKey | None" = None
-        self.signing: "Signing | None" = None
+        self.seal_key = seal_key
+        self.signing = Signing(signer, self.guard, board.ticks_ms)
         console = board.console()
         self._server = Server(
             self.logbook,
@@ -245,24 +281,6 @@ class App:
         uptime_s, uptime_ms = self.now()
         self._clock_due_ms = uptime_s * 1000 + uptime_ms + wait_ms
 
-    # --- lock ---------------------------------------------------------------------------------
-
-    def lock_as_profile_says(self) -> None:
-        """Lock a claimed board whose profile asks for it; a file system that is full does not."""
-        lock = self.guard.lock
-        if not lock.is_claimed or lock.is_locked:
-            return
-        try:
-            lock.set(locked=True)
-        except OSError:
-            return
-        self.note_lock(by_host=False)
-
-    def note_lock(self, *, by_host: bool) -> None:
-        """Record that the board was locked or opened."""
-        state = _LOCK_LOCKED if self.guard.lock.is_locked else _LOCK_OPEN
-        self._note(layout.KIND_LOCK, (state, _LOCK_BY_HOST if by_host else _LOCK_BY_PROFILE))
-
     # --- radio --------------------------------------------------------------------------------
 
     def switch_radio(self, state: int, minutes: int) -> None:
@@ -272,19 +290,7 @@ class App:
 
     def _note_radio(self, values: tuple) -> None:
         """Record that the radio was switched."""
-        self._note(layout.KIND_RADIO, values)
-
-    def _note(self, kind: int, values: tuple) -> None:
-        """Record what has happened; a log that is full or closed does not undo it."""
-        if not self.logbook.is_open:
-            return
-        self.stamp()
-        try:
-            self.logbook.emit(kind, values)
-            self.logbook.commit()
-        except OSError as error:
-            if error.args[0] != ENOSPC:
-                raise
+        self.audit.note(layout.KIND_RADIO, values)
 
     def _poll_air(self, radio: Radio) -> bool:
         """Give the air its turn: one frame, the switch, and what is advertised."""
@@ -357,7 +363,7 @@ class App:
             if self._radio is not None:
                 self._radio.begin()
         if self.config.access.lock:
-            self.lock_as_profile_says()
+            self._desk.lock_as_profile_says()
 
     def _begin_run(self, sections: list, config_crc: int) -> None:
         former = former_sections(self.logbook.flash)
@@ -381,6 +387,7 @@ class App:
         self.logbook.begin(head, log_id, config_crc)
         utc_s, clock_state = self.chips.read_clock()
         self.logbook.emit(layout.KIND_BOOT, (self.board.boot_cause, 0, 0, 0, utc_s, clock_state))
+        self.logbook.note_key()
         self._note_changes(former, head)
         self.keeper.start(*self.now())
 
@@ -398,6 +405,7 @@ class App:
                 clock_state,
             ),
         )
+        self.logbook.note_key()
         length_s, missed = layout.GAP_LENGTH_UNKNOWN, 0
         if recovery.last_uptime_s is not None and recovery.clock_uptime_s is not None:
             before = WallClock(recovery.clock_utc_s, recovery.clock_uptime_s, 0)
@@ -416,7 +424,8 @@ class App:
     def _note_changes(self, former: "tuple | None", sections: list) -> None:
         """Record what is not as it was: another firmware, and settings unlike the run before's.
 
-        Memory that is full ends the list, never the boot.
+        Memory that is full ends the list, never the boot. A firmware is remembered once the log
+        has it; settings become durable with the first sample.
         """
         file = FirmwareFile(FIRMWARE_PATH, _versions())
         before = file.before()
@@ -426,7 +435,8 @@ class App:
             if former is not None:
                 for body in changed_settings(former[0], former[1], sections):
                     self.logbook.record(layout.KIND_SETTING, body)
-            self.logbook.commit()
+            if before is not None:
+                self.logbook.commit()
         except OSError as error:
             if error.args[0] != ENOSPC:
                 raise
@@ -472,8 +482,7 @@ class App:
         busy = self._link.poll(self._server) or busy
         if self._radio is not None:
             busy = self._poll_air(self._radio) or busy
-        if self.signing is not None:
-            busy = self.signing.step() or busy
+        busy = self.signing.step() or busy
         self._set_clock_when_due()
         if self.end_requested:
             self._end_run()

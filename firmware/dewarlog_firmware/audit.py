@@ -93,6 +93,19 @@ class Audit:
             if error.args[0] != ENOSPC:
                 raise
 
+    def note(self, kind: int, values: tuple) -> None:
+        """Record what has happened; a log that is full or closed does not undo it."""
+        logbook = self._logbook
+        if not logbook.is_open:
+            return
+        self._stamp()
+        try:
+            logbook.emit(kind, values)
+            logbook.commit()
+        except OSError as error:
+            if error.args[0] != ENOSPC:
+                raise
+
     def _add(self, visitor: "Visitor", result: int, failures: int) -> None:
         key = visitor.key if result in (PROVEN, UNPROVEN) else visitor.tried
         values = (result, visitor.link, key, failures, visitor.token_id)

@@ -24,7 +24,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import ModuleType
-
 # One board. Pins are GPIO numbers; `probe_cs` and `probe_ready` are in probe order.
 Wiring = namedtuple(
     "Wiring",
@@ -233,6 +232,25 @@ class Board:
     def console(self) -> "Console":
         """Return the streams of the USB console."""
         return Console()
+
+    def key_flash(self):  # noqa: ANN201 - rp2.Flash or esp32.Partition: a seal_key.Device
+        """Return the block device of the file system, in which the sealing key has its place.
+
+        None where there is none that can be told.
+        """
+        try:
+            # rp2: a new object for the same flash as that of _boot.py.
+            from rp2 import Flash  # pyright: ignore[reportMissingImports]
+        except ImportError:
+            pass
+        else:
+            return Flash()
+        try:
+            from esp32 import Partition  # pyright: ignore[reportMissingImports]
+        except ImportError:
+            return None
+        found = Partition.find(Partition.TYPE_DATA, label="vfs")  # as flashbdev.py there
+        return found[0] if found else None
 
     def radio(self) -> "ModuleType | None":
         """Return the `bluetooth` module; None on a build or a board without a radio."""

@@ -12,22 +12,11 @@ from dewarlog_wire.errors import BlockError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Protocol
-
     from dewarlog_firmware.access import Visitor
     from dewarlog_firmware.app import App
-    from dewarlog_firmware.signing import Signing
 
-    class SealingKey(Protocol):
-        """What is asked of seal_key.SealKey."""
-
-        index: int  # of the next block's seal; 0: there is no key
-
-        def given(self) -> tuple:
-            """Return (index, state), to give away."""
-            ...
-
-
+_LOCK_OPEN, _LOCK_LOCKED = range(2)  # LOCK_STATE_NAMES
+_LOCK_BY_PROFILE, _LOCK_BY_HOST = range(2)  # LOCK_CAUSE_NAMES
 _HANDOFF_HEAD = layout.HANDOFF_REPLY.format[: layout.HANDOFF_REPLY.format.index("32s")]
 
 
@@ -166,8 +155,7 @@ class Desk:
             raise ValueError(str(error)) from None
         app = self._app
         app.stamp()
-        app.logbook.record(layout.KIND_CUSTODY, custody)
-        app.logbook.commit()
+        app.logbook.record_custody(custody)
 
     def handoff(self, body: bytes) -> "tuple | None":
         """Record a handoff and return HANDOFF_REPLY's values; None when its chain is not ours.
@@ -232,6 +220,10 @@ class Desk:
         """Return the board's count of milliseconds."""
         return self._app.board.ticks_ms()
 
+    def uptime_s(self) -> int:
+        """Return for how many seconds the board has been up."""
+        return self._app.now()[0]
+
     def clock(self) -> tuple:
         """Return what the clock says: (UTC, state)."""
         return self._app.chips.read_clock()
@@ -248,12 +240,28 @@ class Desk:
     def note_claimed(self) -> None:
         """Lock the board that an admin has just claimed, if the profile asks for it."""
         if self._app.config.access.lock:
-            self._app.lock_as_profile_says()
+            self.lock_as_profile_says()
 
     def set_lock(self, *, locked: bool) -> None:
         """Lock the board or open it; OSError when that cannot be kept."""
         self._app.guard.lock.set(locked=locked)
-        self._app.note_lock(by_host=True)
+        self._note_lock(_LOCK_BY_HOST)
+
+    def lock_as_profile_says(self) -> None:
+        """Lock a claimed board whose profile asks for it; a file system that is full does not."""
+        lock = self._app.guard.lock
+        if not lock.is_claimed or lock.is_locked:
+            return
+        try:
+            lock.set(locked=True)
+        except OSError:
+            return
+        self._note_lock(_LOCK_BY_PROFILE)
+
+    def _note_lock(self, cause: int) -> None:
+        app = self._app
+        state = _LOCK_LOCKED if app.guard.lock.is_locked else _LOCK_OPEN
+        app.audit.note(layout.KIND_LOCK, (state, cause))
 
     def seal_key(self) -> "tuple | None":
         """Return (index, state) of the sealing key; None when there is none."""
@@ -262,17 +270,12 @@ class Desk:
 
     def sign(self, visitor: "Visitor", run: int, nonce: bytes) -> None:
         """Begin to sign the head of a run. KeyError for no such run, ValueError: not now."""
-        self._signing().sign(visitor, run, nonce)
+        self._app.signing.sign(visitor, run, nonce)
 
     def public(self, visitor: "Visitor") -> None:
         """Begin to work out the public key. ValueError: not now."""
-        self._signing().public(visitor)
+        self._app.signing.public(visitor)
 
     def signed(self, visitor: "Visitor") -> "tuple | None":
         """Return the reply to this host's SIGN or PUBLIC, once; None while it is worked on."""
-        return self._signing().signed(visitor)
-
-    def _signing(self) -> "Signing":
-        if self._app.signing is None:
-            raise ValueError("this board does not sign")
-        return self._app.signing
+        return self._app.signing.signed(visitor)

@@ -1,8 +1,8 @@
 """The board's own key: 32 random bytes, made at the first start, from which proofs are derived.
 
-Place in the line: beside it; app loads the derived keys at boot and desk answers with them. The
-key stands in one file and nowhere in the log; whoever holds the board can read it over the REPL.
-What is proved by it: protocol/SPEC.md 7.7.
+Place in the line: beside it; app loads the derived keys at boot, desk answers with them and signer
+signs with the seed. The key stands in one file and nowhere in the log; whoever holds an open board
+can read it over the REPL. What is proved by it: protocol/SPEC.md 7.7.
 """
 
 from dewarlog_firmware.whole_file import write_whole
@@ -41,3 +41,8 @@ def derived_keys(device_key: bytes) -> dict:
     for key in KEY_NAMES:
         keys[key] = proof.derived_key(device_key, key) if device_key else b""
     return keys
+
+
+def signing_seed(device_key: bytes) -> bytes:
+    """Return the seed of the board's signatures; empty without a device key."""
+    return proof.signing_seed(device_key) if device_key else b""

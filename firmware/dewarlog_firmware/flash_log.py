@@ -46,12 +46,16 @@ class RunState:
 
 
 class Tail:
-    """Where a run ends on flash: blocks sealed, chain value, torn bytes that were cut."""
+    """Where a run ends on flash: blocks sealed, chain value, torn bytes that were cut.
 
-    def __init__(self, blocks: int, chain: bytes, dropped_bytes: int) -> None:
+    `key_index` is that of the last block's seal, 0 without.
+    """
+
+    def __init__(self, blocks: int, chain: bytes, dropped_bytes: int, key_index: int) -> None:
         self.blocks = blocks
         self.chain = chain
         self.dropped_bytes = dropped_bytes
+        self.key_index = key_index
 
 
 class StoredFile:
@@ -128,6 +132,7 @@ class FlashLog:
         """Find the run that was open when the board stopped; None when there is none.
 
         A run whose state file is unreadable is left alone, never reopened: its log stays as it is.
+        One whose first block was not stored is removed: it would never say what it is a log of.
         """
         runs = self.runs()
         if not runs:
@@ -135,8 +140,17 @@ class FlashLog:
         state = self.read_state(runs[-1])
         if state is None or state.closed:
             return None
+        if self._is_bare(runs[-1]):
+            self.remove_run(runs[-1])
+            return None
         self.run = runs[-1]
         return state
+
+    def _is_bare(self, run: int) -> bool:
+        """Tell whether nothing of a run is stored but its state."""
+        if _exists(self._folder(run) + "/journal"):
+            return False
+        return not any(os.stat(self._segment_path(run, n))[6] for n in self.segments(run))
 
     def close_run(self, keep_journal: bool = False) -> None:
         """Mark the open run as closed; its log never grows again.
@@ -226,21 +240,24 @@ class FlashLog:
             segment = segments.pop()
             path = self._segment_path(self.run, segment)
             size = os.stat(path)[6]
-            end, blocks, chain = self._last_block(path)
+            end, blocks, chain, key_index = self._last_block(path)
             if end < size:
                 dropped_bytes += size - end
                 self._cut(path, end)
             if end:
                 self._segment = segment
                 self._segment_bytes = end
-                return Tail(blocks, chain, dropped_bytes)
+                return Tail(blocks, chain, dropped_bytes, key_index)
         self._segment = 0
         self._segment_bytes = 0
-        return Tail(0, layout.CHAIN_START, dropped_bytes)
+        return Tail(0, layout.CHAIN_START, dropped_bytes, 0)
 
     def _last_block(self, path: str) -> tuple:
-        """Return (end, number + 1, chain value) of the last good block of a segment, or zeros."""
-        end, blocks, chain = 0, 0, layout.CHAIN_START
+        """Return (end, number + 1, chain value, key index) of a segment's last good block.
+
+        Zeros when it has none.
+        """
+        end, blocks, chain, key_index = 0, 0, layout.CHAIN_START, 0
         with open(path, "rb") as file:
             for offset, fields in self._headers(file):
                 length = fields[_LENGTH]
@@ -252,7 +269,8 @@ class FlashLog:
                 except BlockError:
                     continue
                 end, blocks, chain = offset + length, fields[_BLOCK_SEQ] + 1, bytes(found.chain)
-        return end, blocks, chain
+                key_index = block.read_seal(view, found)[0]
+        return end, blocks, chain, key_index
 
     def _headers(self, file):  # noqa: ANN001, ANN202 - an open file; yields (offset, fields)
         """Yield (offset, header fields) of every block that fits, searching past damaged ones."""
@@ -324,6 +342,24 @@ class FlashLog:
                         file.seek(offset + fields[_LENGTH] - layout.BLOCK_SEAL.size)
                         return file.read(32)
         return None
+
+    def head_of(self, run: int) -> tuple:
+        """Return (blocks, chain value) of a run as stored. KeyError when no block of it is."""
+        if run in self.runs():
+            for segment in reversed(self.segments(run)):
+                end, blocks, chain, _ = self._last_block(self._segment_path(run, segment))
+                if end:
+                    return blocks, chain
+        raise KeyError(run)
+
+    def newest_key_index(self) -> int:
+        """Return the key index of the newest block of all runs; 0 without a seal, or a block."""
+        for run in reversed(self.runs()):
+            for segment in reversed(self.segments(run)):
+                end, _, _, key_index = self._last_block(self._segment_path(run, segment))
+                if end:
+                    return key_index
+        return 0
 
     def block_0(self, run: int) -> "memoryview | None":
         """Return the bytes of a run's first block (in the scratch); None when there is none."""

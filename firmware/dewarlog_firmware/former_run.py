@@ -21,6 +21,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from dewarlog_firmware.seal_key import SealKey
+
 # A first block holds texts of at most 255 bytes, 4 channels, 8 rules and three more records.
 _BLOCK_0_BYTES = 6144
 
@@ -45,8 +47,16 @@ class _NoRules:
         return b""
 
 
-def close_former_run(root: str, config_crc: int, encode_page: "Callable[..., object]") -> bool:
-    """Seal and close the open run below `root` if it is another profile's; say whether it was."""
+def close_former_run(
+    root: str,
+    config_crc: int,
+    encode_page: "Callable[..., object]",
+    key: "SealKey | None" = None,
+) -> bool:
+    """Seal and close the open run below `root` if it is another profile's; say whether it was.
+
+    `key` is the board's sealing key, moved on first if its block is stored (SPEC 4.9).
+    """
     try:
         os.stat(root)
     except OSError:
@@ -61,7 +71,8 @@ def close_former_run(root: str, config_crc: int, encode_page: "Callable[..., obj
         return True
     del flash  # a board has no room for its buffer and the recorder's at once
     recorder = Recorder(columns[0], columns[1], encode_page)
-    logbook = Logbook(recorder, FlashLog(root, recorder.buffer), _NoRules(), layout.FULL_STOP)
+    flash = FlashLog(root, recorder.buffer)
+    logbook = Logbook(recorder, flash, _NoRules(), layout.FULL_STOP, key=key)
     logbook.flash.open_run()
     try:
         logbook.resume()

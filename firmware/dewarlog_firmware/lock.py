@@ -4,12 +4,12 @@ Beside the line: main.py starts the logger through it, access asks it, desk sets
 means: protocol/SPEC.md 7.7; how far it reaches: protocol/DESIGN.md "Trust".
 
 MicroPython makes Ctrl-C raise KeyboardInterrupt, and gives whoever sits at the console a prompt
-once main.py has ended. So on a locked board Ctrl-C is a byte like any other (micropython.kbd_intr),
-and main.py never ends: whatever leaves the logger there ends in a reset. MicroPython itself
-(shared/runtime/pyexec.c) gives Ctrl-C back before boot.py and again before main.py, whose first
-statement takes it away. On rp2 no byte can come before that: the port starts USB between the two,
-and a host needs far longer to find it. A port whose console is a UART, or is kept by hardware over
-a reset, has a moment there that a flood of Ctrl-C may meet.
+once main.py has ended. So on a locked board Ctrl-C is a byte like any other
+(micropython.kbd_intr), and main.py never ends: whatever leaves the logger there ends in a reset.
+MicroPython itself (shared/runtime/pyexec.c) gives Ctrl-C back before boot.py and again before
+main.py, whose first statement takes it away. On rp2 no byte can come before that: the port starts
+USB between the two, and a host needs far longer to find it. A port whose console is a UART, or is
+kept by hardware over a reset, has a moment there that a flood of Ctrl-C may meet.
 
 What no firmware can keep out, and who can do it has the device key: the BOOTSEL button (UF2 and
 picotool read and write all of the flash), the debug port, and a reader on the flash chip itself.
@@ -74,7 +74,7 @@ class Lock:
         micropython.kbd_intr(_NOBODY if self.is_locked else _CTRL_C)
 
     def forget(self) -> None:
-        """Be neither claimed nor locked in this boot: a board without a key could not be opened."""
+        """Be neither in this boot: a board without a key could not be opened."""
         self.is_claimed = self.is_locked = False
         self.apply()
 

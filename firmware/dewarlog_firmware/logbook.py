@@ -8,11 +8,14 @@ Order of writing, so that a power cut at any point loses at most the sample bein
   2. sealing: the block goes to its segment, then a new journal replaces the old in one step
   3. a cut between the two leaves a block and a journal that say the same: `resume` sees by the
      block number that the journal is already sealed
+  4. once a block is stored the sealing key moves on (SPEC 4.9), before anything else is written; a
+     cut between the two leaves a key whose block is stored: `resume` and `begin` move it on first
 """
 
 import struct
 
 from dewarlog_firmware.flash_log import TORN
+from dewarlog_firmware.seal_key import IN_USE, LOST, NEW
 from dewarlog_wire import layout
 from dewarlog_wire.errors import JournalError
 
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
 
     from dewarlog_firmware.flash_log import FlashLog, StoredFile
     from dewarlog_firmware.recorder import Recorder
+    from dewarlog_firmware.seal_key import SealKey
 
     class Engine(Protocol):
         """What is asked of excursion.Engine."""
@@ -64,6 +68,10 @@ _STATE_HEAD_BYTES = 3
 # Room kept for one full journal, one full block and the last words when memory runs out.
 RESERVE_BYTES = 112 * 1024
 _LAST_WORDS_BYTES = 16 * 1024
+# The pin behind a custody event, and an access event that may come before it, holder and all.
+_BESIDE_CUSTODY_BYTES = (
+    2 * layout.EVENT_HEAD.size + layout.EVENT_PIN.size + layout.EVENT_ACCESS.size + 33
+)
 
 
 class Recovery:
@@ -85,7 +93,10 @@ class Recovery:
 
 
 class Logbook:
-    """One run being written. `engine`: excursion.Engine; `full_policy`: layout.FULL_*."""
+    """One run being written. `engine`: excursion.Engine; `full_policy`: layout.FULL_*.
+
+    `key` seals the blocks; without one, or with one that is lost, they have no seal.
+    """
 
     def __init__(
         self,
@@ -95,8 +106,11 @@ class Logbook:
         full_policy: int,
         stalls: "Stalls | None" = None,
         means_hold: "Callable[[tuple], bool] | None" = None,
+        key: "SealKey | None" = None,
     ) -> None:
         self.recorder = recorder
+        self.key = key
+        recorder.key = key
         self.flash = flash
         self.engine = engine
         self.stalls = stalls  # told when interrupts may be off: stall_begins, stall_ends
@@ -104,8 +118,9 @@ class Logbook:
         self.is_open = False  # a run is being written
         self.shocks = 0  # shocks of this run so far, which numbers them
         self.has_held_shock = False  # one of them meant HOLD
+        self._is_loss_noted = False  # the log says that the key is lost
         self._means_hold = means_hold  # takes the values of a SHOCK event
-        # Told of each event before it is added: what must stand before it is added then (audit.py).
+        # Told of each event before it is added; may add what must stand before it (audit.py).
         self.on_event: "Callable[[int, bytes], None] | None" = None
         self.confirms = 0  # times that a host has confirmed more than before
         self._full_policy = full_policy
@@ -116,17 +131,18 @@ class Logbook:
 
     def begin(self, sections: list, log_id: bytes, config_crc: int) -> None:
         """Open a new run whose block 0 holds `sections`."""
+        self._settle_key(self.flash.newest_key_index)
         run = self.flash.begin(log_id, config_crc)
         self.is_open = True
         self.recorder.resume(run, 0, 0, layout.CHAIN_START, 0, 0)
         self._make_room(RESERVE_BYTES)
-        view = self.recorder.run_block(sections, self._now_s, self._now_ms)
-        self.flash.append_block(view)
+        self._append(self.recorder.run_block(sections, self._now_s, self._now_ms))
         self._open_journal()
 
     def resume(self) -> Recovery:
         """Continue the run that flash.open_run() found: seal what the journal held."""
         tail = self.flash.recover_tail()
+        self._settle_key(lambda: tail.key_index if tail.blocks else self.flash.newest_key_index())
         recorder = self.recorder
         recorder.resume(self.flash.run, 0, tail.blocks, tail.chain, 0, 0)
         try:
@@ -145,12 +161,28 @@ class Logbook:
                     recorder.next_event,
                 )
             else:
-                self.flash.append_block(recorder.seal())
+                self._seal_recovered()
         self.is_open = True
         recorder.boot = recovery.boot + 1
         self.engine.break_time()  # before the journal keeps its state: uptime starts anew
         self._open_journal()
         return recovery
+
+    def _seal_recovered(self) -> None:
+        """Seal what the journal held; the first block without a seal says why it has none."""
+        key, recorder = self.key, self.recorder
+        values = struct.pack(layout.EVENT_SEAL_KEY.format, LOST, 0)
+        if key is not None and not key.index and recorder.fits_event(len(values)):
+            recorder.event(layout.KIND_SEAL_KEY, values, self._now_s, self._now_ms)
+            recorder.take_journal()
+        self._append(recorder.seal())
+
+    def _settle_key(self, stored_index: "Callable[[], int]") -> None:
+        """Move the key on if its block is stored: the power failed between the two."""
+        key = self.key
+        # A key of this boot has sealed nothing: an index of 1 that is stored was a former key's.
+        if key is not None and key.state == IN_USE and stored_index() == key.index:
+            self._move_on(key)
 
     def _replay(self) -> tuple:
         """Put the journal's records back into the recorder and the engine."""
@@ -229,7 +261,7 @@ class Logbook:
     def end(self) -> None:
         """Seal what is open and close the run for good."""
         if not self.recorder.is_empty:
-            self.flash.append_block(self.recorder.seal())
+            self._append(self.recorder.seal())
         self.flash.close_run()
         self.is_open = False
 
@@ -293,8 +325,9 @@ class Logbook:
         recorder = self.recorder
         if not recorder.is_empty:
             recorder.take_journal()
-            self._store(self.flash.append_block, recorder.seal())
+            self._append(recorder.seal())
             self._open_journal()
+            self._note_loss()
         return recorder.blocks, recorder.chain
 
     def write_shock(self, head: tuple, columns: tuple, uptime_s: int, uptime_ms: int) -> bool:
@@ -303,8 +336,50 @@ class Logbook:
         if not self._make_room(RESERVE_BYTES):
             return False
         view = self.recorder.shock_block(head, columns, uptime_s, uptime_ms)
-        self._store(self.flash.append_block, view)
+        self._append(view)
+        self._note_loss()
         return True
+
+    def note_key(self) -> None:
+        """Add a SEAL_KEY event, at the begin of a run or a boot: which key seals from here on."""
+        key = self.key
+        if key is None:
+            return
+        self._is_loss_noted = not key.index
+        self.emit(layout.KIND_SEAL_KEY, (key.state, key.index))
+        if key.state == NEW:
+            key.state = IN_USE
+        if self._is_loss_noted:
+            self.seal()  # so that no other block without a seal comes before the reason
+
+    def _note_loss(self) -> None:
+        """Say that the key was lost while it was in use."""
+        if self.key is not None and not self.key.index and not self._is_loss_noted:
+            self.note_key()
+
+    def record_custody(self, body: bytes) -> None:
+        """Add a custody event, and behind it the head the log had then; both durable on return."""
+        if not self.recorder.fits_event(len(body) + _BESIDE_CUSTODY_BYTES):
+            self.seal()
+        self.commit()  # so that both fit the journal's buffer, and one commit
+        self.record(layout.KIND_CUSTODY, body)
+        self.emit(layout.KIND_PIN, self.head())
+        self.commit()
+
+    def _append(self, view: memoryview) -> None:
+        """Store a block, then forget the key of its seal."""
+        self._store(self.flash.append_block, view)
+        if self.key is not None and self.key.index:
+            self._move_on(self.key)
+
+    def _move_on(self, key: "SealKey") -> None:
+        if self.stalls is not None:
+            self.stalls.stall_begins()
+        try:
+            key.move_on()
+        finally:
+            if self.stalls is not None:
+                self.stalls.stall_ends()
 
     def _open_journal(self) -> None:
         state = struct.pack(_STATE_HEAD, self.shocks, int(self.has_held_shock))

@@ -16,6 +16,18 @@ from dewarlog_wire.column import ColumnEncoder
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from typing import Protocol
+
+    class SealKey(Protocol):
+        """What is asked of seal_key.SealKey."""
+
+        index: int
+        secret: bytearray
+
+        def tag(self, state: "bytes | bytearray | memoryview", chain: bytes) -> bytes:
+            """Return the seal of a block."""
+            ...
+
 
 # 3072 samples of 10 s are 8.5 h: the fixed 84 bytes of header and seal are then 1.3 % of a block,
 # and power loss costs nothing because the journal holds every sample (protocol/DESIGN.md).
@@ -32,6 +44,7 @@ _SAMPLE_EVENTS_BYTES = 1600
 _JOURNAL_BYTES = 4096
 _RUNS_MAX = 48
 _RUN_BODY_BYTES = 2048
+BUFFER_BYTES = _COLUMNS_BYTES + _EVENTS_BYTES + _RUN_BODY_BYTES  # no block is longer
 LATENESS_MAX_MS = 30000
 
 
@@ -74,7 +87,7 @@ class Recorder:
         self._events = bytearray(_EVENTS_BYTES)
         self._events_bytes = 0
         self._event_count = 0
-        self.buffer = bytearray(_COLUMNS_BYTES + _EVENTS_BYTES + _RUN_BODY_BYTES)
+        self.buffer = bytearray(BUFFER_BYTES)
         self.journal_buffer = bytearray(_JOURNAL_BYTES)
         self._journal_view = memoryview(self.journal_buffer)
         self._journal_bytes = 0
@@ -83,6 +96,7 @@ class Recorder:
         self.boot = 0
         self.blocks = 0
         self.chain = layout.CHAIN_START
+        self.key: "SealKey | None" = None  # seals the blocks, while it has an index
         self.first_sample = 0
         self.first_event = 0
         self.count = 0
@@ -326,7 +340,13 @@ class Recorder:
         )
 
     def _finish(self, offset: int) -> memoryview:
-        length, self.chain = block.seal_block(self.buffer, offset, self.chain)
+        key = self.key
+        if key is None or not key.index:
+            length, self.chain = block.seal_block(self.buffer, offset, self.chain)
+        else:
+            length, self.chain = block.seal_block(
+                self.buffer, offset, self.chain, key.index, key.secret, key.tag
+            )
         self.blocks += 1
         return memoryview(self.buffer)[:length]
 

@@ -22,7 +22,7 @@ from dewarlog_wire.seal import block_tag
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from typing import Any, NamedTuple
 
     from dewarlog_wire.layout import Record
@@ -104,11 +104,17 @@ def put_section(buffer: "Writable", offset: int, kind: int, payload: "Readable")
 
 
 def seal_block(
-    buffer: "Writable", offset: int, previous_chain: bytes, key_index: int = 0, state: bytes = b""
+    buffer: "Writable",
+    offset: int,
+    previous_chain: bytes,
+    key_index: int = 0,
+    state: "Readable" = b"",
+    tag_of: "Callable[[Readable, bytes], bytes]" = block_tag,
 ) -> "tuple[int, bytes]":
     """Close the block whose body ends at `offset`; return its length and its chain value.
 
-    `key_index` and `state` are those of the sealing key (seal.py); 0 where none is in use.
+    `key_index` and `state` are those of the sealing key (seal.py); 0 where none is in use. A board
+    gives its own `tag_of`, which leaves no copy of the key behind.
     """
     length = offset + BLOCK_SEAL.size
     if length > BLOCK_MAX_BYTES:
@@ -122,7 +128,7 @@ def seal_block(
     digest = sha256(previous_chain)
     digest.update(view[:offset])
     chain = digest.digest()
-    tag = block_tag(state, chain) if key_index else _NO_TAG
+    tag = tag_of(state, chain) if key_index else _NO_TAG
     struct.pack_into(BLOCK_SEAL.format, buffer, offset, chain, key_index, tag, 0)
     crc = crc32(view[: offset + _CRC_AT])
     struct.pack_into("<I", buffer, offset + _CRC_AT, crc)

@@ -896,8 +896,8 @@ KEY_NAMES = {1: "courier", 2: "receipt", 3: "reader", 4: "admin"}
 # Followed by the caveats of a token; without them the key itself proves.
 AUTH = Record(
     "auth",
-    ("key", U8, 1, ""),  # KEY_READER, KEY_COURIER or KEY_ADMIN
-    ("flags", U8, 1, ""),  # AUTH_SECRET, or 0
+    ("key", U8, 1, ""),  # 1 courier, 3 reader or 4 admin
+    ("flags", U8, 1, ""),  # AUTH_SECRET (1), or 0
     ("proof", BYTES(16), 1, ""),
 )
 AUTH_SECRET = 1  # what follows is enciphered (7.9)
@@ -965,9 +965,7 @@ ERROR_RANGE = 6  # a number beyond what there is
 ERROR_MEMORY_FULL = 7
 ERROR_NOT_ALLOWED = 8  # the chain is not the board's, or a key is needed (7.7)
 ERROR_VERSION = 9  # the board speaks another protocol version
-ERROR_LOCKED_OUT = (
-    10  # proofs were refused: ask again later; the text begins with how many seconds
-)
+ERROR_LOCKED_OUT = 10  # proofs were refused; the text begins with the seconds left
 ERROR_NAMES = {
     1: "unknown request",
     2: "malformed request",

@@ -25,6 +25,7 @@ _STREAM_BYTES = 32
 _PURPOSES = (b"dewarlog session host", b"dewarlog session board", b"dewarlog session secret")
 _TAG_HEAD = "<BBI"
 _STREAM_HEAD = "<BII"
+_KEY_BYTES = 32
 
 
 def xor_into(target: "bytearray | memoryview", at: int, stream: bytes, part: int) -> None:
@@ -45,7 +46,10 @@ class SessionKeys:
 
     def __init__(self, secret: bytes, said: bytes, xor: "Callable[..., None]" = xor_into) -> None:
         self._xor = xor
-        self._keys = tuple([hmac_sha256(secret, purpose + said) for purpose in _PURPOSES])
+        keys = [hmac_sha256(secret, purpose + said) for purpose in _PURPOSES]
+        self._keys = keys[:2]
+        # What a block of the key stream is the hash of, made once: a board hashes 128 a frame.
+        self._block = bytearray(keys[2]) + bytearray(struct.calcsize(_STREAM_HEAD))
 
     def tag(
         self, sender: int, counter: int, kind: int, seq: int, body: "Readable", more: bytes = b""
@@ -80,12 +84,14 @@ class SessionKeys:
         `use` is HOST, BOARD or END for a frame's body, DATA for the bytes of the transfer that the
         READ of this counter began; `offset` counts from their first byte.
         """
-        key = self._keys[2]
+        block = self._block
         at = 0
         count = len(buffer)
         while at < count:
-            number, skip = divmod(offset + at, _STREAM_BYTES)
-            stream = sha256(key + struct.pack(_STREAM_HEAD, use, counter, number)).digest()
+            skip = (offset + at) % _STREAM_BYTES
+            number = (offset + at) // _STREAM_BYTES
+            struct.pack_into(_STREAM_HEAD, block, _KEY_BYTES, use, counter, number)
+            stream = sha256(block).digest()
             here = min(_STREAM_BYTES - skip, count - at)
             self._xor(buffer, at, stream, skip | here << 8)
             at += here

@@ -58,9 +58,10 @@ def _cut(caveats: "Readable") -> "Iterator[tuple[int, int, int]]":
     while at < len(caveats):
         start = at
         at += CAVEAT.size
-        if at <= len(caveats):
-            kind, length = struct.unpack_from(CAVEAT.format, caveats, start)
-            at += length
+        if at > len(caveats):
+            raise TokenError("a caveat is cut short")
+        kind, length = struct.unpack_from(CAVEAT.format, caveats, start)
+        at += length
         if at > len(caveats):
             raise TokenError("a caveat is cut short")
         yield kind, start, at

@@ -215,6 +215,10 @@ class MemoryDevice:
 
     # --- what the guard asks ------------------------------------------------------------------
 
+    def uptime_s(self) -> int:
+        """Return a time that the test moves."""
+        return self.now_ms // 1000
+
     def clock(self) -> tuple[int, int]:
         """Return what the clock says."""
         is_set = self.utc_s != layout.UTC_UNKNOWN

@@ -7,7 +7,9 @@ frame_bytes: heap used up by one full packet when nothing is collected;
 look_bytes: heap used up by looks at a board where nothing has changed;
 btstack_growth, nimble_growth: most heap in use during a whole pull, compared with before it, under
 a whole window and an air that takes nothing until the board has nothing more to send;
-btstack_bytes, nimble_bytes: bytes of the file that the host got, in order.
+btstack_bytes, nimble_bytes: bytes of the file that the host got, in order;
+the same with _secret: of a proven conversation that is enciphered;
+proof_bytes: what the proof leaves on the heap while such a conversation lasts.
 """
 
 import gc
@@ -17,19 +19,27 @@ import sys
 import micropython
 
 from bluetooth import BLE, BTSTACK, NIMBLE, Module, Phone
+from dewarlog_firmware.access import Guard
 from dewarlog_firmware.advert import Advert
 from dewarlog_firmware.config import parse_config
 from dewarlog_firmware.desk import Desk
 from dewarlog_firmware.link_ble import BleLink
 from dewarlog_firmware.profile import default_document, reading_columns
 from dewarlog_firmware.server import Server
-from dewarlog_wire import PROTOCOL_VERSION, layout
+from dewarlog_wire import PROTOCOL_VERSION, layout, proof, session_keys
 from dewarlog_wire.frame import encode_frame
 
 SIZE = 40 * 1024 + 77
 CREDIT = 1 << 17  # more than the file: the window alone bounds what is sent
 FRAMES = 14  # fewer full packets than a window holds
 LOOKS = 100
+SECRET = bytes(range(32))
+HELLO = struct.pack(layout.HELLO.format, PROTOCOL_VERSION, 0, 236, bytes(8))
+
+try:
+    from dewarlog_firmware.fast import xor_into
+except (ImportError, SyntaxError):  # the 32-bit build here makes no machine code
+    xor_into = session_keys.xor_into
 
 
 class Reader:
@@ -56,7 +66,41 @@ class Store:
 class Device:
     """The rest of a board."""
 
-    features = 0
+    features = layout.FEATURE_SECRET
+
+    def secret(self, key: int) -> bytes:
+        """Return the one key."""
+        return SECRET
+
+    def ticks_ms(self) -> int:
+        """Return a time."""
+        return 0
+
+    def note_access(self, visitor: object, result: int, failures: int) -> None:
+        """Forget it."""
+
+
+class Lock:
+    """An open board's."""
+
+    is_claimed = False
+    is_locked = False
+
+
+def guard() -> Guard:
+    """Return what decides who may do what."""
+    return Guard(Device(), b"heaptest", Lock())
+
+
+def prove(server: Server, flags: int) -> session_keys.SessionKeys:
+    """Say AUTH as a reader; return the keys that follow."""
+    hello_reply = server._visitor._hello_reply  # noqa: SLF001 - no host is there to hear it
+    said = proof.transcript(HELLO, hello_reply, layout.KEY_READER, flags)
+    given = proof.host_proof(SECRET, said)
+    server.handle(
+        layout.MSG_AUTH, 2, struct.pack(layout.AUTH.format, layout.KEY_READER, flags, given)
+    )
+    return session_keys.SessionKeys(SECRET, said)
 
 
 class Counted(BLE):
@@ -97,14 +141,20 @@ class Board:
         self.ble = module.ble
         self.link = BleLink(module, Advert(b"heaptest"), bytes(16), 1000, self.ticks_ms)
         self.server = Server(
-            Store(), Device(), b"heaptest", bytes, layout.BLE_BODY_MAX_BYTES, packets=True
+            Store(),
+            Device(),
+            guard(),
+            bytes,
+            layout.BLE_BODY_MAX_BYTES,
+            packets=True,
+            xor=xor_into,
         )
         self.link.open()
         self.host = Host(self.ble)
         self.host.connect()
         self.host.exchange_mtu(layout.BLE_MTU_MAX)
         self.poll()
-        self.ask(layout.MSG_HELLO, 1, layout.HELLO, PROTOCOL_VERSION, 0, 236, bytes(8))
+        self.say(layout.MSG_HELLO, 1, HELLO)
 
     def ticks_ms(self) -> int:
         """Return the time: one call is one millisecond."""
@@ -117,10 +167,20 @@ class Board:
 
     def ask(self, kind: int, seq: int, record: layout.Record, *values: "int | bytes") -> None:
         """Write one request and let it be answered."""
-        body = struct.pack(record.format, *values)
+        self.say(kind, seq, struct.pack(record.format, *values))
+
+    def say(self, kind: int, seq: int, body: bytes) -> None:
+        """Write one request and let it be answered."""
         self.host.write(layout.BLE_CONTROL_UUID, encode_frame(kind, seq, body))
         self.poll()
         self.poll()
+
+    def read_secret(self, keys: session_keys.SessionKeys) -> None:
+        """Ask for the whole file in a conversation that is enciphered by these keys."""
+        body = bytearray(struct.pack(layout.READ.format, 1, 0, 1, 0, SIZE, 0, CREDIT))
+        keys.cipher_into(body, session_keys.HOST, 1, 0)
+        tag = keys.tag(session_keys.HOST, 1, layout.MSG_READ, 3, body)
+        self.say(layout.MSG_READ, 3, bytes(body) + tag)
 
     def read(self, seq: int) -> None:
         """Ask for the whole file."""
@@ -200,16 +260,37 @@ def look_bytes() -> int:
     return used
 
 
-def pull(stack: str) -> tuple:
+def proof_bytes() -> int:
+    """Return what a proof leaves on the heap for as long as its conversation lasts."""
+    board = Board(Module(BTSTACK))
+    board.ble.carry()
+    gc.collect()
+    before = gc.mem_alloc()
+    prove(board.server, layout.AUTH_SECRET)
+    board.poll()
+    board.ble.carry()
+    gc.collect()
+    return gc.mem_alloc() - before
+
+
+def pull(stack: str, *, secret: bool = False) -> tuple:
     """Pull the whole file; return (most heap in use compared with before, bytes received)."""
     board = Board(Module(stack))
     host = board.host
     board.ble.carry()
+    keys = None
+    if secret:
+        keys = prove(board.server, layout.AUTH_SECRET)
+        board.poll()
+        board.ble.carry()
     gc.collect()
     before = gc.mem_alloc()
     most = 0
     acked = 0
-    board.read(2)
+    if keys is not None:
+        board.read_secret(keys)
+    else:
+        board.read(2)
     while not host.ended:
         for _ in range(200):  # as long as the board finds anything to send
             board.poll()
@@ -227,7 +308,11 @@ print("frame_bytes", frame_bytes())
 print("look_bytes", look_bytes())
 if sys.maxsize > 2**32:  # the 32-bit build collects only between scripts
     print("locked_frames", locked_frames())
+    print("proof_bytes", proof_bytes())
     for name in (BTSTACK, NIMBLE):
         grown, received = pull(name)
         print(name + "_growth", grown)
         print(name + "_bytes", received)
+        grown, received = pull(name, secret=True)
+        print(name + "_secret_growth", grown)
+        print(name + "_secret_bytes", received)

@@ -3,6 +3,7 @@
 
 locked_frames: full DATA frames sent with the heap locked, console and COBS included (64-bit);
 frame_bytes: heap used up by one full DATA frame when nothing is collected;
+tagged_bytes, secret_bytes: the same in a proven conversation, and in an enciphered one;
 pull_bytes: heap still in use after ten whole READs and HASHes, compared with before.
 """
 
@@ -12,17 +13,21 @@ import sys
 
 import micropython
 
+from dewarlog_firmware.access import Guard
 from dewarlog_firmware.server import Server
-from dewarlog_wire import PROTOCOL_VERSION, cobs, layout
+from dewarlog_wire import PROTOCOL_VERSION, cobs, layout, proof, session_keys
 
 try:
-    from dewarlog_firmware.fast import cobs_encode_into, crc_shift
+    from dewarlog_firmware.fast import cobs_encode_into, crc_shift, xor_into
 except (ImportError, SyntaxError):  # the 32-bit build here makes no machine code
     cobs_encode_into = cobs.encode_into
     crc_shift = None
+    xor_into = session_keys.xor_into
 
 SIZE = 40 * 4090
 FRAMES = 30
+SECRET = bytes(range(32))
+HELLO = struct.pack(layout.HELLO.format, PROTOCOL_VERSION, 0, 4096, bytes(8))
 
 
 class Reader:
@@ -49,7 +54,41 @@ class Store:
 class Device:
     """The rest of a board."""
 
-    features = 0
+    features = layout.FEATURE_SECRET
+
+    def secret(self, key: int) -> bytes:
+        """Return the one key."""
+        return SECRET
+
+    def ticks_ms(self) -> int:
+        """Return a time."""
+        return 0
+
+    def note_access(self, visitor: object, result: int, failures: int) -> None:
+        """Forget it."""
+
+
+class Lock:
+    """An open board's."""
+
+    is_claimed = False
+    is_locked = False
+
+
+def guard() -> Guard:
+    """Return what decides who may do what."""
+    return Guard(Device(), b"heaptest", Lock())
+
+
+def prove(server: Server, flags: int) -> session_keys.SessionKeys:
+    """Say AUTH as a reader; return the keys that follow."""
+    hello_reply = server._visitor._hello_reply  # noqa: SLF001 - no host is there to hear it
+    said = proof.transcript(HELLO, hello_reply, layout.KEY_READER, flags)
+    given = proof.host_proof(SECRET, said)
+    server.handle(
+        layout.MSG_AUTH, 2, struct.pack(layout.AUTH.format, layout.KEY_READER, flags, given)
+    )
+    return session_keys.SessionKeys(SECRET, said)
 
 
 class Out:
@@ -73,8 +112,8 @@ def ask(
 
 def new_server() -> Server:
     """Return a server that has been greeted."""
-    server = Server(Store(), Device(), b"heaptest", bytes, crc_shift=crc_shift)
-    ask(server, layout.MSG_HELLO, 1, layout.HELLO, PROTOCOL_VERSION, 0, 4096, bytes(8))
+    server = Server(Store(), Device(), guard(), bytes, crc_shift=crc_shift, xor=xor_into)
+    server.handle(layout.MSG_HELLO, 1, HELLO)
     return server
 
 
@@ -99,11 +138,26 @@ def locked_frames() -> int:
     return FRAMES
 
 
-def frame_bytes() -> int:
-    """Return what one frame takes from the heap."""
+def read_proven(server: Server, flags: int) -> None:
+    """Prove oneself, then ask for the whole file at once."""
+    keys = prove(server, flags)
+    body = bytearray(struct.pack(layout.READ.format, 1, 0, 1, 0, SIZE, 0, SIZE))
+    if flags:
+        keys.cipher_into(body, session_keys.HOST, 1, 0)
+    tag = keys.tag(session_keys.HOST, 1, layout.MSG_READ, 3, body)
+    server.handle(layout.MSG_READ, 3, bytes(body) + tag)
+
+
+def frame_bytes(flags: int = -1) -> int:
+    """Return what one frame takes from the heap; `flags` are those of AUTH, -1: no proof."""
     server = new_server()
     out = Out()
-    read(server, 2)
+    if flags < 0:
+        read(server, 2)
+    else:
+        server.poll(out)
+        read_proven(server, flags)
+        out.frames -= 1
     for _ in range(4):
         server.poll(out)
     gc.collect()
@@ -141,6 +195,8 @@ def pull_bytes() -> int:
 
 
 print("frame_bytes", frame_bytes())
+print("tagged_bytes", frame_bytes(0))
+print("secret_bytes", frame_bytes(layout.AUTH_SECRET))
 if sys.maxsize > 2**32:  # the 32-bit build collects only between scripts, and has no console
     print("locked_frames", locked_frames())
     print("pull_bytes", pull_bytes())

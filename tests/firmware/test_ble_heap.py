@@ -15,6 +15,7 @@ SCRIPT = Path(__file__).parent / "heap_lock_ble.py"
 FAKE = Path(__file__).parents[1] / "fakes" / "bluetooth.py"
 # A board sends 21 packets ahead; what a stack keeps of them, its overhead included, is less.
 GROWTH_BYTES = 8192
+PROOF_BYTES = 1024
 # As in test_server_heap: CRCs of 2**30 and more, which die at once.
 FRAME_BYTES_32_BIT = 160
 
@@ -36,7 +37,7 @@ def test_a_packet_is_sent_with_the_heap_locked(micropython: MicroPython, tmp_pat
     assert measured["frame_bytes"] == 0
 
 
-@pytest.mark.parametrize("stack", ["btstack", "nimble"])
+@pytest.mark.parametrize("stack", ["btstack", "nimble", "btstack_secret", "nimble_secret"])
 def test_a_whole_pull_grows_the_heap_by_8_kb_at_most(
     micropython: MicroPython, tmp_path: Path, stack: str
 ) -> None:
@@ -45,6 +46,13 @@ def test_a_whole_pull_grows_the_heap_by_8_kb_at_most(
 
     assert measured[f"{stack}_bytes"] == measured["size"]
     assert 0 < measured[f"{stack}_growth"] <= GROWTH_BYTES
+
+
+def test_a_proof_keeps_one_kb_while_its_conversation_lasts(
+    micropython: MicroPython, tmp_path: Path
+) -> None:
+    """Three keys, who it is, and what it was answered."""
+    assert 0 < figures(micropython, tmp_path)["proof_bytes"] <= PROOF_BYTES
 
 
 def test_a_look_that_finds_nothing_new_allocates_nothing(

@@ -421,3 +421,33 @@ def test_the_board_is_composed_on_micropython(
         "InterruptLine InterruptLine",
         "no wiring for 'other'; known: RPI_PICO2_W, RPI_PICO_W, RPI_PICO, ESP32_GENERIC_S3",
     ]
+
+
+def test_the_key_stands_in_the_file_systems_flash(
+    board: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """rp2 has one for the whole; esp32 a partition of that name; elsewhere there is none."""
+    opened = board.Board(board.wiring_of("Raspberry Pi Pico W with RP2040"))
+    assert opened.key_flash() is None
+
+    class Partition:
+        TYPE_DATA = 1
+        found: list[str] = []  # noqa: RUF012 - a stand-in
+
+        @classmethod
+        def find(cls, kind: int, *, label: str) -> list[str]:
+            """Return the partitions of a type with that label."""
+            assert (kind, label) == (1, "vfs")
+            return cls.found
+
+    esp32 = types.ModuleType("esp32")
+    vars(esp32).update(Partition=Partition)
+    monkeypatch.setitem(sys.modules, "esp32", esp32)
+    assert opened.key_flash() is None
+    Partition.found = ["the partition"]
+    assert opened.key_flash() == "the partition"
+
+    rp2 = types.ModuleType("rp2")
+    vars(rp2).update(Flash=lambda: "the flash")
+    monkeypatch.setitem(sys.modules, "rp2", rp2)
+    assert opened.key_flash() == "the flash"

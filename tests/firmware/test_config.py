@@ -76,6 +76,7 @@ def test_example_is_read_value_by_value() -> None:
     assert config.shock == (3200, 100, 200, 80, 30, 32, 1024, 25, 50, 100, 3, 3500)
     assert config.tilt == (30, 60, 120, 2, 60, 10)
     assert config.radio == (1, 1000)
+    assert config.access == (False,)
 
 
 @pytest.mark.parametrize(
@@ -278,6 +279,8 @@ def test_dates_are_midnight_utc(text: str, utc_s: int | None) -> None:
         ("radio.advertise_ms", 99),
         ("radio.advertise_ms", 10001),
         ("tilt.period_s", 601),
+        ("access.lock", 1),
+        ("access.lock", "yes"),
     ],
 )
 def test_value_out_of_range_is_refused_with_its_place(field: str, value: object) -> None:

@@ -47,6 +47,13 @@ class Board:
             now=self.bench.chips.now,
             stamp=lambda: self.bench.logbook.at(*self.bench.chips.now()),
             switch_radio=lambda state, minutes: self.radio_told.append((state, minutes)),
+            guard=SimpleNamespace(
+                failures=0, lock=SimpleNamespace(is_claimed=False, is_locked=False)
+            ),
+            audit=SimpleNamespace(is_acknowledged=False),
+            seal_key=None,
+            signing=None,
+            end_requested=False,
         )
         self.desk = Desk(self.app, derived_keys(DEVICE_KEY), layout.FEATURE_HANDOFF)
 
@@ -254,6 +261,33 @@ def test_a_confirmed_log_leaves_next_to_no_backlog(board: Board) -> None:
     after = board.desk.backlog_bytes()
 
     assert 0 < after < before // 2
+
+
+@pytest.mark.parametrize(
+    ("key", "given"),
+    [
+        (None, None),
+        (SimpleNamespace(index=0, given=lambda: (0, b"")), None),
+        (SimpleNamespace(index=9, given=lambda: (9, b"s" * 32)), (9, b"s" * 32)),
+    ],
+)
+def test_a_sealing_key_is_given_where_there_is_one(
+    board: Board,
+    key: Any,  # noqa: ANN401 - stands for SealKey
+    given: object,
+) -> None:
+    """Index 0: it is lost."""
+    board.app.seal_key = key
+
+    assert board.desk.seal_key() == given
+
+
+def test_the_run_is_named_while_it_is_open(board: Board) -> None:
+    """A token may be for this run alone."""
+    before = board.desk.log_id()
+    board.bench.logbook.end()
+
+    assert (before, board.desk.log_id()) == (b"logid123", b"")
 
 
 def test_what_a_host_says_of_the_radio_is_passed_on(board: Board) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dewarlog_firmware import whole_file
-from dewarlog_firmware.device_key import derived_keys, load_device_key
+from dewarlog_firmware.device_key import derived_keys, load_device_key, signing_seed
 from dewarlog_wire import layout, proof
 
 if TYPE_CHECKING:
@@ -64,16 +64,15 @@ def test_a_key_that_cannot_be_stored_is_not_used(tmp_path: Path) -> None:
 
 
 def test_every_purpose_has_a_key_of_its_own() -> None:
-    """None is the device key."""
+    """None is the device key, and none is the seed of the signatures."""
     keys = derived_keys(bytes(32))
 
-    assert keys == {
-        layout.KEY_COURIER: proof.derived_key(bytes(32), layout.KEY_COURIER),
-        layout.KEY_RECEIPT: proof.derived_key(bytes(32), layout.KEY_RECEIPT),
-    }
-    assert len({bytes(32), *keys.values()}) == 3
+    assert keys == {key: proof.derived_key(bytes(32), key) for key in layout.KEY_NAMES}
+    assert signing_seed(bytes(32)) == proof.signing_seed(bytes(32))
+    assert len({bytes(32), signing_seed(bytes(32)), *keys.values()}) == 6
 
 
 def test_without_a_device_key_there_is_no_secret() -> None:
     """Not the derivation of nothing, which anybody could compute."""
     assert set(derived_keys(b"").values()) == {b""}
+    assert signing_seed(b"") == b""

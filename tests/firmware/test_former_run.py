@@ -14,8 +14,10 @@ from dewarlog_firmware.former_run import close_former_run
 from dewarlog_firmware.logbook import Logbook
 from dewarlog_firmware.profile import default_document, profile_crc, profile_sections
 from dewarlog_firmware.recorder import Recorder
-from dewarlog_wire import block, layout
+from dewarlog_firmware.seal_key import IN_USE, LOST
+from dewarlog_wire import block, events, layout
 from dewarlog_wire.column import decode_column, encode_page
+from test_logbook_key import RamKey
 
 LOG_ID = b"logid123"
 OTHER = 1234  # CRC of the profile the board has now
@@ -118,3 +120,22 @@ def test_full_memory_keeps_the_journal(root: Path, monkeypatch: pytest.MonkeyPat
     assert close_former_run(str(root), OTHER, encode_page)
     assert closed(root)
     assert (root / "00000001/journal").read_bytes() == journal
+
+
+@pytest.mark.parametrize(("index", "expected"), [(1, 1), (0, 0)], ids=["key", "key lost"])
+def test_the_journal_is_sealed_by_the_boards_key(root: Path, index: int, expected: int) -> None:
+    """The block is sealed as in its own time; one without a seal says in itself why."""
+    key = RamKey(index, IN_USE if index else LOST)
+    assert close_former_run(str(root), OTHER, encode_page, key)  # type: ignore[arg-type]
+
+    data = (root / "00000001/0000.seg").read_bytes()
+    first = block.check_block(data, 0, None)
+    second = block.check_block(data, first.length, first.chain)
+    assert block.read_seal(data, second)[0] == expected
+    found = [
+        (kind, body)
+        for section, start, end in block.sections(data, second.body_start, second.body_end)
+        if section == layout.SECTION_EVENTS
+        for _, kind, _, _, body in events.read_events(data, start, end)
+    ]
+    assert found == ([] if index else [(layout.KIND_SEAL_KEY, (LOST, 0))])

@@ -15,6 +15,7 @@ from dewarlog_firmware.link_ble import BleLink
 from dewarlog_firmware.server import Server
 from dewarlog_wire import PROTOCOL_VERSION, layout
 from dewarlog_wire.frame import PieceReader, encode_frame, parse_short_data
+from guarded_board import guard_of
 from memory_board import DEVICE_ID, MemoryDevice, MemoryStore, StoredRun
 
 if TYPE_CHECKING:
@@ -42,8 +43,8 @@ class Rig:
         store = MemoryStore({1: StoredRun([data])})
         self.server = Server(
             store,  # type: ignore[arg-type]
-            self.device,
-            DEVICE_ID,
+            self.device,  # type: ignore[arg-type]
+            guard_of(self.device),
             bytes,
             layout.BLE_BODY_MAX_BYTES,
             packets=True,

@@ -13,7 +13,14 @@ from dewarlog_firmware import link_usb
 from dewarlog_firmware.server import Server
 from dewarlog_wire import PROTOCOL_VERSION, layout
 from dewarlog_wire.frame import FrameReader, encode_serial_in
-from memory_board import DEVICE_ID, Console, MemoryDevice, MemoryStore, StoredRun, usb_link_on
+from guarded_board import guard_of
+from memory_board import (
+    Console,
+    MemoryDevice,
+    MemoryStore,
+    StoredRun,
+    usb_link_on,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,8 +40,8 @@ class Board:
         store = MemoryStore({1: StoredRun([DATA])})
         self.server = Server(
             store,  # type: ignore[arg-type]
-            self.device,
-            DEVICE_ID,
+            self.device,  # type: ignore[arg-type]
+            guard_of(self.device),
             bytes,
             in_hand=True,
         )

@@ -427,3 +427,21 @@ def test_a_state_of_other_firmware_does_not_keep_the_board_from_starting(
     book.flash.open_run()
 
     assert book.resume().recovered_samples == 5
+
+
+@pytest.mark.parametrize("segment", [True, False])
+def test_a_run_whose_first_block_was_not_stored_is_begun_anew(
+    tmp_path: Path, segment: bool
+) -> None:
+    """The power went between its state and its block 0: nobody could read what came after."""
+    book = new_book(tmp_path)
+    book.flash.begin(LOG_ID, 7)
+    if segment:
+        (tmp_path / "00000001/0000.seg").touch()
+
+    again = new_book(tmp_path)
+    assert again.flash.open_run() is None
+    assert again.flash.runs() == []
+    again.begin([(layout.SECTION_TEXT, b"\x02dewar 7")], LOG_ID, 7)
+    assert again.flash.run == 2
+    assert again.flash.open_run() is not None

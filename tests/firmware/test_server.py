@@ -14,7 +14,15 @@ import pytest
 from dewarlog_firmware.server import BODY_MIN_BYTES, REPLY_BODY_MAX_BYTES, Server
 from dewarlog_wire import FORMAT_VERSION, PROTOCOL_VERSION, events, layout, proof
 from dewarlog_wire.frame import parse_frame, parse_short_data
-from memory_board import DEVICE_ID, DEVICE_KEY, LOG_ID, MemoryDevice, MemoryStore, StoredRun
+from guarded_board import GuardedDevice, guard_of
+from memory_board import (
+    DEVICE_ID,
+    DEVICE_KEY,
+    LOG_ID,
+    MemoryDevice,
+    MemoryStore,
+    StoredRun,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,11 +59,12 @@ class Talk:
         in_hand: bool = True,
     ) -> None:
         self.store = MemoryStore({1: StoredRun([data])})
-        self.device = MemoryDevice()
+        self.device = GuardedDevice()
+        self.guard = guard_of(self.device)
         self.server = Server(
             self.store,  # type: ignore[arg-type]
             self.device,  # type: ignore[arg-type]
-            DEVICE_ID,
+            self.guard,
             lambda count: b"n" * count,
             in_hand=in_hand,
         )
@@ -156,7 +165,7 @@ def test_hello_says_who_is_there() -> None:
         PROTOCOL_VERSION,
         FORMAT_VERSION,
         layout.SERIAL_BODY_MAX_BYTES,
-        layout.FEATURE_RADIO | layout.FEATURE_HANDOFF | layout.FEATURE_AUTH,
+        MemoryDevice.features,
         DEVICE_ID,
         b"n" * 8,
     )
@@ -191,7 +200,7 @@ def test_a_new_hello_ends_the_transfer_in_hand() -> None:
 
 
 # --- every request gets an answer ----------------------------------------------------------------
-@pytest.mark.parametrize("kind", [0, 0x0E, 0x12, 0x3F, layout.MSG_DATA, layout.MSG_END])
+@pytest.mark.parametrize("kind", [0, 0x0E, 0x17, 0x3F, layout.MSG_DATA, layout.MSG_END])
 def test_an_unknown_request_is_answered_with_an_error(kind: int) -> None:
     """Never with silence: the host would wait."""
     assert error_of(Talk().ask(kind)) == layout.ERROR_UNKNOWN
@@ -220,11 +229,17 @@ def test_an_answer_is_never_answered(kind: int) -> None:
         layout.MSG_MARK,
         layout.MSG_CONFIRM,
         layout.MSG_STOP,
+        layout.MSG_AUTH,
+        layout.MSG_KEY,
+        layout.MSG_SEAL_KEY,
+        layout.MSG_PUBLIC,
+        layout.MSG_ACKNOWLEDGE,
+        layout.MSG_SIGN,
     ],
 )
 def test_a_request_of_another_length_is_malformed(kind: int) -> None:
-    """One byte where none or more are due."""
-    assert error_of(Talk().ask(kind, b"x")) == layout.ERROR_MALFORMED
+    """Two bytes where none, one or more are due."""
+    assert error_of(Talk().ask(kind, b"xx")) == layout.ERROR_MALFORMED
 
 
 def test_a_malformed_ack_changes_nothing() -> None:
@@ -291,7 +306,8 @@ def test_words_of_an_error_are_cut_to_what_every_link_carries() -> None:
 
     talk.device.mark = fail  # type: ignore[method-assign]
 
-    assert len(talk.ask(layout.MSG_MARK, b"")[1]) == BODY_MIN_BYTES
+    words_bytes = len(talk.ask(layout.MSG_MARK, b"")[1])
+    assert words_bytes + layout.SESSION_TAG.size == BODY_MIN_BYTES
 
 
 # --- repeats -------------------------------------------------------------------------------------
@@ -411,7 +427,7 @@ def test_the_crc_of_a_transfer_is_that_of_its_bytes(offset: int, shift: str | No
     talk.server = Server(
         talk.store,  # type: ignore[arg-type]
         talk.device,  # type: ignore[arg-type]
-        DEVICE_ID,
+        guard_of(talk.device),
         bytes,
         crc_shift=shifted if shift else None,
     )
@@ -678,263 +694,6 @@ def test_a_lost_link_ends_everything() -> None:
     assert talk.server.ready
 
 
-# --- proofs and keys -----------------------------------------------------------------------------
-COURIER = proof.derived_key(DEVICE_KEY, layout.KEY_COURIER)
-HOST_NONCE, BOARD_NONCE = b"nonce..!", b"n" * 8
-
-
-def auth(key: int, given: bytes) -> bytes:
-    """Return AUTH's body."""
-    return struct.pack(layout.AUTH.format, key, given)
-
-
-def test_a_host_with_the_courier_key_and_the_board_know_each_other() -> None:
-    """Each proves its knowledge over both nonces of HELLO."""
-    given = proof.host_proof(COURIER, HOST_NONCE, BOARD_NONCE)
-
-    kind, body = Talk().ask(layout.MSG_AUTH, auth(layout.KEY_COURIER, given))
-
-    assert kind == layout.MSG_AUTH | layout.REPLY
-    assert body == proof.board_proof(COURIER, HOST_NONCE, BOARD_NONCE)
-
-
-@pytest.mark.parametrize(
-    ("key", "given", "code"),
-    [
-        (layout.KEY_COURIER, bytes(16), layout.ERROR_NOT_ALLOWED),
-        (
-            layout.KEY_COURIER,
-            proof.host_proof(COURIER, BOARD_NONCE, HOST_NONCE),
-            layout.ERROR_NOT_ALLOWED,
-        ),
-        (
-            layout.KEY_COURIER,
-            proof.board_proof(COURIER, HOST_NONCE, BOARD_NONCE),
-            layout.ERROR_NOT_ALLOWED,
-        ),
-        (layout.KEY_RECEIPT, bytes(16), layout.ERROR_RANGE),
-    ],
-    ids=["zeros", "nonces exchanged", "the board's own", "another key"],
-)
-def test_what_is_no_proof_gets_none(key: int, given: bytes, code: int) -> None:
-    """A board proves nothing to a host that has proved nothing."""
-    assert error_of(Talk().ask(layout.MSG_AUTH, auth(key, given))) == code
-
-
-def test_a_proof_of_an_older_conversation_is_none() -> None:
-    """Both nonces belong to the HELLO that opened this one."""
-    talk = Talk()
-    given = proof.host_proof(COURIER, HOST_NONCE, BOARD_NONCE)
-    other = struct.pack(layout.HELLO.format, PROTOCOL_VERSION, 0, 4096, b"another!")
-    talk.ask(layout.MSG_HELLO, other)
-
-    answer = talk.ask(layout.MSG_AUTH, auth(layout.KEY_COURIER, given))
-
-    assert error_of(answer) == layout.ERROR_NOT_ALLOWED
-
-
-PROOF = proof.host_proof(COURIER, HOST_NONCE, BOARD_NONCE)
-# What takes the courier key over the air.
-CHANGES = [
-    (layout.MSG_TIME, struct.pack(layout.TIME.format, 5, 0, 40)),
-    (layout.MSG_STOP, b""),
-    (layout.MSG_RADIO, struct.pack(layout.RADIO.format, 0, 60)),
-]
-
-
-def changed(talk: Talk) -> list[object]:
-    """Return what was changed on the board."""
-    device = talk.device
-    return [what for what in (device.time_set, device.radio_told, device.stopped or None) if what]
-
-
-@pytest.mark.parametrize(("kind", "body"), CHANGES)
-def test_over_the_air_a_stranger_changes_nothing(kind: int, body: bytes) -> None:
-    """And is told why."""
-    talk = Talk(in_hand=False)
-
-    answer = talk.ask(kind, body)
-
-    assert error_of(answer) == layout.ERROR_NOT_ALLOWED
-    assert answer[1][1:] == b"over the air this needs the courier key"
-    assert changed(talk) == []
-
-
-@pytest.mark.parametrize(("kind", "body"), CHANGES)
-def test_over_the_air_a_courier_may(kind: int, body: bytes) -> None:
-    """Once its AUTH has succeeded."""
-    talk = Talk(in_hand=False)
-    talk.ask(layout.MSG_AUTH, auth(layout.KEY_COURIER, PROOF))
-
-    answer, _ = talk.ask(kind, body)
-
-    assert answer == kind | layout.REPLY
-    assert len(changed(talk)) == 1
-
-
-@pytest.mark.parametrize(("kind", "body"), CHANGES)
-def test_who_holds_the_board_in_hand_needs_no_key(kind: int, body: bytes) -> None:
-    """Over USB, a wrong proof takes nothing away either."""
-    talk = Talk()
-    talk.ask(layout.MSG_AUTH, auth(layout.KEY_COURIER, bytes(16)))
-
-    answer, _ = talk.ask(kind, body)
-
-    assert answer == kind | layout.REPLY
-
-
-@pytest.mark.parametrize("end", ["hello", "drop", "wrong proof"])
-def test_a_proof_ends_with_its_conversation(end: str) -> None:
-    """With the next HELLO, with the link, and with a proof that fails."""
-    talk = Talk(in_hand=False)
-    talk.ask(layout.MSG_AUTH, auth(layout.KEY_COURIER, PROOF))
-    if end == "drop":
-        talk.server.drop()
-    if end == "wrong proof":
-        talk.ask(layout.MSG_AUTH, auth(layout.KEY_COURIER, bytes(16)))
-    else:
-        talk.ask(layout.MSG_HELLO, hello())
-
-    assert error_of(talk.ask(layout.MSG_STOP)) == layout.ERROR_NOT_ALLOWED
-
-
-def test_reading_marking_and_confirming_take_no_key_over_the_air() -> None:
-    """As long as there are no roles."""
-    talk = Talk(in_hand=False)
-    mark = events.custody_body(2, 1000, ("A", "B", ""))
-
-    assert talk.ask(layout.MSG_STATUS)[0] == layout.MSG_STATUS | layout.REPLY
-    assert talk.ask(layout.MSG_SEAL)[0] == layout.MSG_SEAL | layout.REPLY
-    assert talk.ask(layout.MSG_MARK, mark)[0] == layout.MSG_MARK | layout.REPLY
-    assert talk.ask(layout.MSG_HASH, hash_body(0, 9))[0] == layout.MSG_HASH | layout.REPLY
-
-
-# --- guessing ------------------------------------------------------------------------------------
-def guess(talk: Talk, given: bytes = bytes(16)) -> int:
-    """Ask AUTH; return how many milliseconds pass until the answer."""
-    talk.say(layout.MSG_AUTH, auth(layout.KEY_COURIER, given))
-    before = len(talk.out.frames)
-    began_ms = talk.device.now_ms
-    while len(talk.out.frames) == before:
-        assert talk.server.poll(talk.out)
-        assert talk.device.now_ms < began_ms + 5000
-        talk.device.now_ms += 1
-    return talk.device.now_ms - 1 - began_ms
-
-
-def test_the_first_wrong_proof_is_answered_at_once_and_each_next_a_second_later() -> None:
-    """A person with the wrong key waits for nothing; who guesses does."""
-    talk = Talk(in_hand=False)
-
-    waits = [guess(talk, bytes((number,)) * 16) for number in range(4)]
-
-    assert waits[0] == 0
-    assert all(998 <= wait <= 1000 for wait in waits[1:])
-
-
-def test_the_right_proof_behind_a_wrong_one_waits_too() -> None:
-    """Else a quick answer would say that it is right; after it, nothing waits."""
-    talk = Talk(in_hand=False)
-    guess(talk)
-
-    waits = [guess(talk, PROOF), guess(talk, bytes(15) + b"x")]
-
-    assert 998 <= waits[0] <= 1000
-    assert waits[1] == 0
-    assert talk.out.frames[-2][0] == layout.MSG_AUTH | layout.REPLY
-
-
-@pytest.mark.parametrize("how", ["hello", "reconnect"])
-def test_a_new_conversation_is_no_way_round_the_pause(how: str) -> None:
-    """Nor is a new connection."""
-    talk = Talk(in_hand=False)
-    guess(talk)
-    if how == "reconnect":
-        talk.server.drop()
-    talk.ask(layout.MSG_HELLO, hello())
-
-    assert guess(talk) >= 998
-
-
-def test_a_guess_that_is_left_unanswered_makes_nobody_wait_longer() -> None:
-    """A stranger who comes and goes does not keep the courier out."""
-    talk = Talk(in_hand=False)
-    guess(talk)
-    for _ in range(50):
-        talk.say(layout.MSG_AUTH, auth(layout.KEY_COURIER, bytes(16)))
-        talk.server.drop()
-        talk.ask(layout.MSG_HELLO, hello())
-
-    assert guess(talk, PROOF) <= 1000
-
-
-def test_no_request_is_taken_while_the_answer_waits() -> None:
-    """The link asks `ready`; a repeat is answered with the same refusal."""
-    talk = Talk(in_hand=False)
-    guess(talk)
-    talk.say(layout.MSG_AUTH, auth(layout.KEY_COURIER, bytes(16)))
-    talk.server.poll(talk.out)
-
-    assert talk.server.ready is False
-    talk.device.now_ms += 1000
-    talk.settle()
-    assert talk.server.ready
-
-
-@pytest.mark.parametrize("now_ms", [0, (1 << 30) - 500, (1 << 30) - 1])
-def test_the_pause_holds_where_the_tick_count_begins_anew(now_ms: int) -> None:
-    """And is over in time."""
-    talk = Talk(in_hand=False)
-    talk.device.now_ms = now_ms
-    guess(talk)
-
-    assert 998 <= guess(talk) <= 1000
-    talk.device.now_ms += 10_000
-    assert guess(talk) == 0
-
-
-@pytest.mark.parametrize("key", [layout.KEY_COURIER, layout.KEY_RECEIPT])
-def test_a_derived_key_is_given_over_usb(key: int) -> None:
-    """Whoever is at the port holds the board in hand."""
-    kind, body = Talk().ask(layout.MSG_KEY, bytes((key,)))
-
-    assert kind == layout.MSG_KEY | layout.REPLY
-    assert body == proof.derived_key(DEVICE_KEY, key)
-
-
-def test_no_key_is_given_over_the_air() -> None:
-    """Nor does the refusal hold one."""
-    talk = Talk(in_hand=False)
-
-    answer = talk.ask(layout.MSG_KEY, bytes((layout.KEY_COURIER,)))
-
-    assert error_of(answer) == layout.ERROR_NOT_ALLOWED
-    assert COURIER not in talk.out.frames[-1][2]
-
-
-@pytest.mark.parametrize("key", [0, 3, 255])
-def test_a_key_that_does_not_exist_is_out_of_range(key: int) -> None:
-    """The device key has no number."""
-    assert error_of(Talk().ask(layout.MSG_KEY, bytes((key,)))) == layout.ERROR_RANGE
-
-
-@pytest.mark.parametrize(
-    ("kind", "body"),
-    [
-        (layout.MSG_KEY, bytes((layout.KEY_COURIER,))),
-        (layout.MSG_AUTH, auth(layout.KEY_COURIER, bytes(16))),
-        (layout.MSG_HANDOFF, events.handoff_body(1, 0, 0, 3, bytes(32), ("A", "B", "C"))),
-    ],
-)
-def test_a_board_without_a_device_key_proves_nothing(kind: int, body: bytes) -> None:
-    """The empty secret is never used as one."""
-    talk = Talk()
-    talk.device.device_key = b""
-
-    assert error_of(talk.ask(kind, body)) == layout.ERROR_NOT_ALLOWED
-    assert talk.device.handoffs == []
-
-
 # --- handoff and radio ---------------------------------------------------------------------------
 def test_a_handoff_is_answered_with_the_boards_proof() -> None:
     """Its place in the log, and the tag over all of it."""
@@ -1034,8 +793,8 @@ class AirTalk(Talk):
         super().__init__(data, greet=False)
         self.server = Server(
             self.store,  # type: ignore[arg-type]
-            self.device,
-            DEVICE_ID,
+            self.device,  # type: ignore[arg-type]
+            guard_of(self.device),
             bytes,
             layout.BLE_BODY_MAX_BYTES,
             packets=True,

@@ -14,6 +14,8 @@ SCRIPT = Path(__file__).parent / "heap_lock_server.py"
 # On 32-bit MicroPython an int of 2**30 or more is 16 bytes on the heap, and a frame has a few:
 # CRCs and the credit of a long file. They die at once.
 FRAME_BYTES_32_BIT = 160
+# A frame of 4096 bytes has 128 blocks of key stream, each with its hash object and its digest.
+SECRET_FRAME_BYTES = 128 * 256
 # What ten pulls may leave behind: the last reply's key and digest.
 PULL_BYTES = 256
 
@@ -32,6 +34,14 @@ def test_a_full_frame_is_sent_with_the_heap_locked(micropython: MicroPython) -> 
 
     assert measured["locked_frames"] == 30
     assert measured["frame_bytes"] == 0
+
+
+def test_a_proven_pull_allocates_no_more_than_its_cipher_needs(micropython: MicroPython) -> None:
+    """A tagged frame nothing: its SHA-256 goes on in place. An enciphered one its key stream."""
+    measured = figures(micropython)
+
+    assert measured["tagged_bytes"] == 0
+    assert 0 < measured["secret_bytes"] <= SECRET_FRAME_BYTES
 
 
 def test_pulls_leave_nothing_behind(micropython: MicroPython) -> None:

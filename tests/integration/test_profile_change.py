@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from dewarlog.records import SettingEvent
+from dewarlog_wire import layout
 from line import COMMAND_S, check, dewarlog, pull, scenario_file
 from simboard.launch import SimBoard, start
 from simboard.scenario import PROFILES
@@ -97,3 +99,9 @@ def test_the_old_run_keeps_every_sample_as_it_was(
     assert kept[: len(recorded)] == recorded
     assert (old.exit_code, old.checked["intact"]) == (0, True)
     assert new.checked["intact"] is True
+    settings = [event for event in new.events if isinstance(event, SettingEvent)]
+    assert {event.before_run for event in settings} == {1}
+    assert all(event.before != event.after for event in settings)
+    assert not [event for event in old.events if isinstance(event, SettingEvent)]
+    if change is _one_rule_less:
+        assert [(one.section, one.after) for one in settings] == [(layout.SECTION_RULE, b"")]

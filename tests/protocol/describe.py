@@ -8,16 +8,26 @@ it reads every vector of a folder and prints what it read:
 
 import os
 import sys
-from binascii import hexlify, unhexlify
+from binascii import unhexlify
 
-from dewarlog_wire import block, column, events, frame, journal, layout, session
+from describe_trust import describe_proven, describe_signature, describe_token
+from dewarlog_wire import block, column, events, frame, journal, layout, seal, session
 from dewarlog_wire.errors import WireError
+from vector_lines import (
+    event_names,
+    hex_bytes,
+    line_of,
+    message_line,
+    names_of,
+    parse_vector,
+    record_line,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-LAYERS = ("block", "journal", "frame", "session")
+LAYERS = ("block", "journal", "frame", "session", "token", "proven", "signature")
 
 _RECORD_SECTIONS = {
     layout.SECTION_SPAN: layout.SPAN,
@@ -35,58 +45,13 @@ _LIST_SECTIONS = {
 }
 
 
-# --- the file ---------------------------------------------------------------------------------
-def parse_vector(text: str) -> "tuple[dict[str, str], list[str], str]":
-    """Return (header, expected lines, data as text) of one vector file."""
-    head, _, data = text.partition("\n\n")
-    header: "dict[str, str]" = {}
-    lines: "list[str]" = []
-    for line in head.split("\n"):
-        if line.startswith("  "):
-            lines.append(line[2:])
-        else:
-            name, _, value = line.partition(":")
-            header[name] = value.strip()
-    return header, lines, data
-
-
-def hex_bytes(text: str) -> bytes:
-    """Return the bytes of hex text with free blanks and `#` comments."""
-    return unhexlify("".join(["".join(line.split("#")[0].split()) for line in text.split("\n")]))
-
-
-# --- the lines --------------------------------------------------------------------------------
-def show(value: object) -> str:
-    """Write one value: a number, quoted text, or hex ('-' for no bytes)."""
-    if isinstance(value, str):
-        return '"' + value + '"'
-    if isinstance(value, (bytes, bytearray, memoryview)):
-        return str(hexlify(bytes(value)), "ascii") or "-"
-    return str(value)
-
-
-def line_of(name: str, names: "tuple[str, ...]", values: "tuple[Any, ...]") -> str:
-    """Write one line: what was read, then field=value."""
-    pairs = [field + "=" + show(value) for field, value in zip(names, values)]
-    return " ".join([name] + pairs)
-
-
-def names_of(record: "layout.Record") -> "tuple[str, ...]":
-    """Return the names of a record's fields."""
-    return tuple([field[0] for field in record.fields])
-
-
-def record_line(record: "layout.Record", values: "tuple[Any, ...]") -> str:
-    """Write one line for one record."""
-    return line_of(record.name, names_of(record), values)
-
-
 # --- blocks -----------------------------------------------------------------------------------
 def describe_block(header: "dict[str, str]", text: str) -> "list[str]":
     """Read blocks from the first byte to the last, each following the one before."""
     data = hex_bytes(text)
     before = header.get("chain before")
     chain = unhexlify(before) if before else None
+    seals = _Seals(header.get("seal state"))
     lines: "list[str]" = []
     at = 0
     while True:
@@ -94,11 +59,39 @@ def describe_block(header: "dict[str, str]", text: str) -> "list[str]":
         names = ("kind", "run", "block_seq", "boot", "uptime_s", "uptime_ms", "length", "chain")
         values = (one.kind, one.run, one.block_seq, one.boot, one.uptime_s, one.uptime_ms)
         lines.append(line_of("block", names, values + (one.length, one.chain)))
+        seals.describe(lines, data, one)
         _describe_body(lines, data, one.body_start, one.body_end)
         at += one.length
         chain = one.chain
         if at == len(data):
             return lines
+
+
+class _Seals:
+    """Judges the seals of blocks from a state on: `state` is its index and itself, in hex."""
+
+    def __init__(self, state: "str | None") -> None:
+        self._index = 0  # of the state; 0: none is known
+        self._state = b""
+        if state is not None:
+            index, held = state.split()
+            self._index = int(index)
+            self._state = unhexlify(held)
+
+    def describe(self, lines: "list[str]", data: bytes, one: "block.Block") -> None:
+        """Write the line of a block that has a seal; `holds` where the state can tell."""
+        index, tag = block.read_seal(data, one)
+        if not index:
+            return
+        names = ("key_index", "tag")
+        values = (index, tag)
+        if 0 < self._index <= index:
+            while self._index < index:
+                self._state = seal.next_state(self._state)
+                self._index += 1
+            names += ("holds",)
+            values += (int(seal.block_tag(self._state, one.chain) == tag),)
+        lines.append(line_of("seal", names, values))
 
 
 def _describe_body(lines: "list[str]", data: bytes, start: int, end: int) -> None:
@@ -131,11 +124,6 @@ def _describe_body(lines: "list[str]", data: bytes, start: int, end: int) -> Non
         else:
             bodies = (kind, data[at:section_end])
             lines.append(line_of("unknown_section", ("kind", "bytes"), bodies))
-
-
-def event_names(kind: int) -> "tuple[str, ...]":
-    """Return the names of an event's fields and texts."""
-    return names_of(layout.EVENTS[kind]) + layout.EVENT_TEXTS.get(kind, ())
 
 
 def _event_line(
@@ -245,37 +233,15 @@ def describe_session(_header: "dict[str, str]", text: str) -> "list[str]":
     return lines
 
 
-def message_line(kind: int, seq: int, values: "tuple[Any, ...]") -> str:
-    """Write one line for one message, its kind in hex."""
-    texts_of = {layout.MSG_MARK: layout.KIND_CUSTODY, layout.MSG_HANDOFF: layout.KIND_HANDOFF}
-    if kind in texts_of:
-        names = event_names(texts_of[kind])
-    elif kind == layout.MSG_ERROR:
-        names = ("code", "text")
-    elif kind == layout.MSG_DATA:
-        names = names_of(layout.DATA_HEAD) + ("bytes",)
-    elif kind == layout.MSG_LIST | layout.REPLY:
-        entries = [
-            " ".join([show(value) for value in entry]).replace(" ", "/") for entry in values[2:]
-        ]
-        line = "message kind=%02x seq=%d total=%d from_index=%d" % (
-            kind,
-            seq,
-            values[0],
-            values[1],
-        )
-        return " ".join([line] + ["entry=" + entry for entry in entries])
-    else:
-        names = names_of(session.BODIES[kind])
-    return line_of("message kind=%02x seq=%d" % (kind, seq), names, values)
-
-
 # --- all --------------------------------------------------------------------------------------
 DESCRIBE = {
     "block": describe_block,
     "journal": describe_journal,
     "frame": describe_frame,
     "session": describe_session,
+    "token": describe_token,
+    "proven": describe_proven,
+    "signature": describe_signature,
 }
 
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING, Any
 
-from describe import hex_bytes, show
+import describe_libraries
 from dewarlog import parse
 from dewarlog.columns import decode_columns
 from dewarlog_wire import layout
 from dewarlog_wire.errors import BlockError, WireError
+from vector_lines import hex_bytes, show
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -42,24 +43,45 @@ def outcome_of(layer: str, header: Mapping[str, str], data: str) -> tuple[str, l
 
 
 def _line(name: str, fields: Mapping[str, Any]) -> str:
-    return " ".join([name, *(f"{field}={show(value)}" for field, value in fields.items())])
+    return " ".join([name, *_pairs(fields)])
+
+
+def _pairs(fields: Mapping[str, Any]) -> list[str]:
+    return [f"{field}={show(value)}" for field, value in fields.items()]
 
 
 def _block(header: Mapping[str, str], text: str) -> Iterator[str]:
     data = hex_bytes(text)
     before = header.get("chain before")
     chain = bytes.fromhex(before) if before else None
+    state = header.get("seal state")
     while True:
         block = parse.parse_block(data, chain)
         wanted = ("kind", "run", "block_seq", "boot", "uptime_s", "uptime_ms", "length")
         fields = {name: block.header[name] for name in wanted}
         chain = block.seal["chain"]
         yield _line("block", {**fields, "chain": chain})
+        yield from _seal(block.seal, state)
         for section in block.sections:
             yield from _section(section, block.sample_count)
         data = data[block.header["length"] :]
         if not data:
             return
+
+
+def _seal(seal: parse.Fields, state: str | None) -> Iterator[str]:
+    """Judge the seal of one block by the words of SPEC.md 4.9, from the state every time."""
+    if not seal["key_index"]:
+        return
+    fields = {name: seal[name] for name in ("key_index", "tag")}
+    if state is not None:
+        index, held = state.split()
+        if int(index) <= seal["key_index"]:
+            tag = describe_libraries.seal_tag(
+                bytes.fromhex(held), seal["key_index"] - int(index), seal["chain"]
+            )
+            fields["holds"] = int(tag == seal["tag"])
+    yield _line("seal", fields)
 
 
 def _section(section: parse.ParsedSection, count: int) -> Iterator[str]:
@@ -88,7 +110,8 @@ def _section(section: parse.ParsedSection, count: int) -> Iterator[str]:
 
 def _event(first: Mapping[str, Any], event: parse.Fields) -> str:
     head = {name: event["head"][name] for name in ("kind", "uptime_s", "uptime_ms")}
-    return _line("event", {**first, **head, **event["body"]})
+    # Not one dict: a signature's body has an uptime too.
+    return " ".join([_line("event", {**first, **head}), *_pairs(event["body"])])
 
 
 def _journal(_header: Mapping[str, str], text: str) -> Iterator[str]:
@@ -167,17 +190,15 @@ def _session(_header: Mapping[str, str], text: str) -> Iterator[str]:
         if line.strip():
             frame = parse.parse_frame(hex_bytes(line[1:]))
             fields = parse.parse_message(frame.kind, frame.body)
-            yield _message_line(f"message kind={frame.kind:02x} seq={frame.seq}", fields)
+            yield describe_libraries.message_line(frame.kind, frame.seq, fields)
 
 
-def _message_line(start: str, fields: parse.Fields) -> str:
-    if "entries" in fields:
-        head = fields["head"]
-        line = f"{start} total={head['total']} from_index={head['from_index']}"
-        entries = ("/".join(map(show, entry.values())) for entry in fields["entries"])
-        return " ".join([line, *(f"entry={entry}" for entry in entries)])
-    head = fields.pop("head", {})
-    return _line(start, {**head, **fields})
-
-
-_DESCRIBE = {"block": _block, "journal": _journal, "frame": _frame, "session": _session}
+_DESCRIBE = {
+    "block": _block,
+    "journal": _journal,
+    "frame": _frame,
+    "session": _session,
+    "token": describe_libraries.describe_token,
+    "proven": describe_libraries.describe_proven,
+    "signature": describe_libraries.describe_signature,
+}

@@ -3,7 +3,7 @@
 import micropython
 
 from dewarlog_firmware import fast
-from dewarlog_wire import cobs, column
+from dewarlog_wire import cobs, column, session_keys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,6 +51,17 @@ for count in (0, 1, 2, 253, 254, 255, 256, 507, 508, 509, 1200):
             raise AssertionError("frames differ: span %d, count %d" % (span, count))
 print("frames alike")
 
+stream = bytes([draw(256) for _ in range(32)])
+for skip in range(32):
+    for count in range(33 - skip):
+        plain = bytearray(stream + stream)
+        quick = bytearray(plain)
+        session_keys.xor_into(memoryview(plain)[1:], 5, stream, skip | count << 8)
+        fast.xor_into(memoryview(quick)[1:], 5, stream, skip | count << 8)
+        if plain != quick:
+            raise AssertionError("ciphers differ: %d bytes from %d on" % (count, skip))
+print("ciphers alike")
+
 encoder = column.ColumnEncoder(4096, 16, fast.encode_page)
 values = values_of(600, 30, -24320)
 data = bytes(range(1, 256))
@@ -62,5 +73,6 @@ micropython.heap_lock()
 for value in values:
     encoder.push(value)
 fast.cobs_encode_into(data, 255, target, 0)
+fast.xor_into(target, 9, stream, 32 << 8)
 micropython.heap_unlock()
 print("nothing allocated")

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 import describe
 import describe_construct
+import vector_lines
 from dewarlog_wire import layout
 from dewarlog_wire.crc import crc32
 
@@ -20,13 +21,13 @@ def sound(layer: str) -> list[tuple[dict[str, str], bytes]]:
     """Return header and bytes of every vector of a layer that is read without a fault."""
     found: list[tuple[dict[str, str], bytes]] = []
     for path in sorted((FOLDER / layer).glob("*.txt")):
-        header, _, data = describe.parse_vector(path.read_text(encoding="utf-8"))
+        header, _, data = vector_lines.parse_vector(path.read_text(encoding="utf-8"))
         if header["expect"] == "ok":
-            found.append((header, describe.hex_bytes(data)))
+            found.append((header, vector_lines.hex_bytes(data)))
     return found
 
 
-VECTORS = {layer: sound(layer) for layer in ("block", "journal", "frame")}
+VECTORS = {layer: sound(layer) for layer in ("block", "journal", "frame", "token", "signature")}
 
 
 @pytest.mark.parametrize("layer", VECTORS)
@@ -83,4 +84,38 @@ def test_a_cut_means_the_same_to_both(layer: str, which: int, length: int) -> No
 
     assert describe_construct.outcome_of(layer, header, cut) == describe.outcome_of(
         layer, header, cut
+    )
+
+
+PROVEN = [
+    vector_lines.parse_vector(path.read_text(encoding="utf-8"))
+    for path in sorted((FOLDER / "proven").glob("*.txt"))
+]
+
+
+@given(
+    which=st.integers(0, 1000),
+    row=st.integers(0, 1000),
+    where=st.integers(0, 1 << 20),
+    bit=st.integers(0, 7),
+)
+@settings(max_examples=300, deadline=None)
+def test_a_bent_frame_of_a_proven_conversation_means_the_same_to_both(
+    which: int, row: int, where: int, bit: int
+) -> None:
+    """Changed on its way under a right CRC, as only an attacker can: dropped or taken by both."""
+    header, _, text = PROVEN[which % len(PROVEN)]
+    rows = [line for line in text.splitlines() if line.startswith((">", "<"))]
+    row %= len(rows)
+    changed = bytearray(vector_lines.hex_bytes(rows[row][1:]))
+    head = layout.FRAME_HEAD.size
+    body_bytes = len(changed) - layout.FRAME_OVERHEAD_BYTES
+    if body_bytes:
+        changed[head + where % body_bytes] ^= 1 << bit
+    changed[-4:] = crc32(changed[:-4]).to_bytes(4, "little")
+    rows[row] = rows[row][:1] + changed.hex()
+    bent = "\n".join(rows)
+
+    assert describe_construct.outcome_of("proven", header, bent) == describe.outcome_of(
+        "proven", header, bent
     )

@@ -13,16 +13,23 @@ from dewarlog_wire.errors import BlockError
 
 CUSTODY_TEXTS = layout.EVENT_TEXTS[layout.KIND_CUSTODY]
 _RANGES = {"B": (0, 255), "H": (0, 65535), "h": (-32768, 32767), "I": (0, 2**32 - 1)}
-TEXT = st.text(max_size=15)  # at most 4 bytes a character: 60
+TEXT = st.text(max_size=8)  # at most 4 bytes a character: 32, the least that any text may have
+BYTE = st.integers(0, 255)
+PAYLOAD = st.binary(max_size=layout.SETTING_PART_MAX_BYTES)
 
 
 @st.composite
 def entries(draw: st.DrawFn) -> tuple[int, int, int, tuple[object, ...]]:
     """Draw one event: kind, uptime_s, uptime_ms, body."""
     kind = draw(st.sampled_from(sorted(layout.EVENTS)))
+    times = draw(st.integers(0, 2**32 - 1)), draw(st.integers(0, 999))
+    if kind == layout.KIND_SETTING:
+        numbers = draw(st.tuples(BYTE, BYTE, BYTE, st.integers(0, 2**32 - 1)))
+        before, after = draw(PAYLOAD), draw(PAYLOAD)
+        return kind, *times, (*numbers, len(before), before, after)
     body = tuple(draw(_value(code)) for _, code, _, _ in layout.EVENTS[kind].fields)
     body += tuple(draw(TEXT) for _ in layout.EVENT_TEXTS.get(kind, ()))
-    return kind, draw(st.integers(0, 2**32 - 1)), draw(st.integers(0, 999)), body
+    return kind, *times, body
 
 
 def _value(code: str) -> st.SearchStrategy[int | bytes]:
@@ -66,18 +73,69 @@ def test_garbage_is_refused_with_a_block_error(data: bytes) -> None:
     assert len(read) <= len(data) // layout.EVENT_HEAD.size
 
 
-@pytest.mark.parametrize("kind", sorted(layout.EVENT_TEXTS))
-def test_the_longest_entry_with_texts_fits_one_request(kind: int) -> None:
-    """Three texts at their limit make a body every link carries."""
-    texts = ("a" * layout.EVENT_TEXT_MAX_BYTES[kind],) * 3
+def body_of(kind: int, text_bytes: int) -> tuple[bytes, tuple[object, ...]]:
+    """Return an event's body and its values, each of its texts so many bytes long."""
+    texts = ("a" * text_bytes,) * len(layout.EVENT_TEXTS[kind])
     values = tuple(
         bytes(int(code[:-1])) if code.endswith("s") else 1
         for _, code, _, _ in layout.EVENTS[kind].fields
     )
-    body = events.texts_body(kind, values, texts)
+    return events.texts_body(kind, values, texts), values + texts
 
-    assert len(body) <= layout.REQUEST_BODY_MAX_BYTES == layout.BLE_BODY_MAX_BYTES
-    assert events.read_texts_body(kind, body) == values + texts
+
+@pytest.mark.parametrize("kind", sorted(layout.EVENT_TEXTS))
+def test_the_longest_event_with_texts_fits_its_length_byte(kind: int) -> None:
+    """Every text at its limit."""
+    body, values = body_of(kind, layout.EVENT_TEXT_MAX_BYTES[kind])
+
+    assert len(body) <= 255
+    assert events.read_texts_body(kind, body) == values
+
+
+@pytest.mark.parametrize("kind", sorted(layout.EVENT_TEXT_ASKED_MAX_BYTES))
+def test_the_longest_texts_a_host_may_send_fit_a_tagged_request(kind: int) -> None:
+    """Body and tag go into one request of every link; a byte more for each text would not."""
+    most = layout.EVENT_TEXT_ASKED_MAX_BYTES[kind]
+    room = layout.REQUEST_BODY_MAX_BYTES - layout.SESSION_TAG.size
+    body, _ = body_of(kind, most)
+
+    assert len(body) <= room <= layout.BLE_BODY_MAX_BYTES
+    if most < layout.EVENT_TEXT_MAX_BYTES[kind]:
+        assert len(body_of(kind, most + 1)[0]) > room
+
+
+def test_the_longest_setting_fits_its_length_byte() -> None:
+    """Both payloads at their limit, and the flags say that more was cut off."""
+    most = layout.SETTING_PART_MAX_BYTES
+    body = events.setting_body(layout.SECTION_TEXT, 3, 6, bytes(most + 1), bytes(most))
+
+    assert len(body) <= 255
+    assert events.read_setting(body) == (
+        layout.SECTION_TEXT,
+        3,
+        layout.SETTING_BEFORE_CUT,
+        6,
+        most,
+        bytes(most),
+        bytes(most),
+    )
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (bytes(7), "setting body of 7 bytes is cut short"),
+        (bytes(7) + b"\x03ab", "the old payload of a setting does not fit its body"),
+        (bytes(7) + b"\x79" + bytes(121), "a payload of a setting is over 120 bytes"),
+        (bytes(8 + 121), "a payload of a setting is over 120 bytes"),
+    ],
+)
+def test_a_setting_that_does_not_fit_is_refused(body: bytes, said: str) -> None:
+    """With what is wrong with it."""
+    with pytest.raises(BlockError) as caught:
+        events.read_setting(body)
+
+    assert (caught.value.fault, str(caught.value)) == ("event", said)
 
 
 @pytest.mark.parametrize("position", range(3))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import crcmod.predefined
 import pytest
 from cobs import cobs as judge
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from dewarlog import parse
@@ -198,12 +198,14 @@ def test_a_request_over_the_limit_is_not_sent() -> None:
     st.integers(1, 255),
     st.integers(0, 200_000),
     st.binary(min_size=1, max_size=239),
-    st.integers(-32768, 32767),
+    st.integers(-32767, 32768),
 )
+@example(0, 1, 40_000, b"a", -32767)
+@example(0, 1, 40_000, b"a", 32768)
 def test_short_data_comes_back_from_any_byte_that_is_near(
     seq: int, xfer: int, offset: int, data: bytes, ahead: int
 ) -> None:
-    """16 bits of the offset suffice within 32 KiB of the byte that is due."""
+    """The offset may lie from 32768 below the byte that is due to 32767 above it (SPEC.md 7.3)."""
     short = frame.encode_short_data(seq, xfer, offset, data)
     due = max(0, offset + ahead)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-import describe
+import vector_lines
 from dewarlog import parse
 from dewarlog_wire import layout
 from workshop import interpreters
@@ -21,7 +21,10 @@ ROOT = Path(__file__).parents[2]
 NODE_MODULES = KAITAI_HOME / "node_modules"
 FOLDER = ROOT / "protocol/vectors"
 _TYPES = {"B": "u1", "b": "s1", "H": "u2", "h": "s2", "I": "u4", "i": "s4"}
-WITH_TEXTS = {"EVENT_HEAD", "EVENT_CUSTODY", "EVENT_HANDOFF"}
+# Events that go on behind their record: the vectors hold the description to these.
+GO_ON = {"EVENT_HEAD", "EVENT_SETTING"} | {
+    f"EVENT_{layout.EVENTS[kind].name.upper()}" for kind in layout.EVENT_TEXTS
+}
 LOG_RECORDS = [
     record
     for name, record in vars(layout).items()
@@ -31,7 +34,7 @@ LOG_RECORDS = [
         or record.name in {"sampling", "channel", "rule", "shock_settings", "tilt_settings"}
         or record.name in {"shock_head", "events_head", "event_head", "journal_head"}
         or record.name == "journal_span"
-        or (name.startswith("EVENT_") and name not in WITH_TEXTS)
+        or (name.startswith("EVENT_") and name not in GO_ON)
     )
 ]
 
@@ -87,7 +90,7 @@ def sound(layer: str) -> list[str]:
 def bytes_of(layer: str, name: str) -> bytes:
     """Return the bytes of one vector."""
     text = (FOLDER / layer / name).read_text(encoding="utf-8")
-    return describe.hex_bytes(describe.parse_vector(text)[2])
+    return vector_lines.hex_bytes(vector_lines.parse_vector(text)[2])
 
 
 def fields_of(read: Any, wanted: dict[str, Any]) -> dict[str, Any]:  # noqa: ANN401 - made at run time

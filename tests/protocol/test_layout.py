@@ -6,8 +6,18 @@ import struct
 
 import pytest
 
-from dewarlog_wire import layout
+from dewarlog_wire import access, layout, session
 
+# Requests that take no right, and one that is kept for later.
+FREE = {
+    layout.MSG_HELLO,
+    layout.MSG_STATUS,
+    layout.MSG_AUTH,
+    layout.MSG_ACK,
+    layout.MSG_ABORT,
+    layout.MSG_PUBLIC,
+    layout.MSG_ERASE,
+}
 RECORDS = [value for value in vars(layout).values() if isinstance(value, layout.Record)]
 
 
@@ -53,6 +63,35 @@ def test_names_are_as_many_as_their_numbers() -> None:
     """Every event kind has a record of its own, every error a name."""
     assert sorted(layout.EVENTS) == list(range(1, len(layout.EVENTS) + 1))
     assert sorted(layout.ERROR_NAMES) == list(range(1, len(layout.ERROR_NAMES) + 1))
+
+
+def test_what_belongs_together_is_as_long() -> None:
+    """Each kind with texts has their names and limit; each role a name and its rights."""
+    assert layout.EVENT_TEXTS.keys() == layout.EVENT_TEXT_MAX_BYTES.keys()
+    assert layout.EVENT_TEXTS.keys() < layout.EVENTS.keys()
+    assert access.MAY.keys() == layout.KEY_NAMES.keys() - {layout.KEY_RECEIPT}
+    assert (
+        sum(getattr(layout, name) for name in vars(layout) if name.startswith("MAY_"))
+        == access.MAY_ALL
+    )
+    assert set(access.NEEDS) | FREE == {
+        kind
+        for name, kind in vars(layout).items()
+        if name.startswith("MSG_") and kind < layout.MSG_DATA
+    }
+
+
+def test_every_fixed_reply_fits_the_smallest_host_with_its_tag() -> None:
+    """A host that takes bodies of 160 bytes gets every answer but a long list."""
+    replies = [record for kind, record in session.BODIES.items() if kind & layout.REPLY]
+    longest = max(record.size for record in replies)
+
+    assert longest + layout.SESSION_TAG.size <= 160
+
+
+def test_the_longest_token_fits_one_request() -> None:
+    """AUTH itself has no tag."""
+    assert layout.AUTH.size + layout.CAVEATS_MAX_BYTES <= layout.REQUEST_BODY_MAX_BYTES
 
 
 def test_sizes_leave_room_where_they_must() -> None:

@@ -13,10 +13,17 @@ from dewarlog_wire.session import ASKING_TABLE, BOARD, HOST, TRANSFER_TABLE, Con
 
 REPLY = layout.REPLY
 HELLO = session.pack_body(layout.MSG_HELLO, 1, 0, 4096, bytes(8))
+STATUS = bytes(layout.STATUS_REPLY.size)
 HELLO_REPLY = session.pack_body(layout.MSG_HELLO | REPLY, 1, 1, 4096, 0, bytes(8), bytes(8))
 WITH_TEXTS = {
     layout.MSG_MARK: layout.EVENT_CUSTODY,
     layout.MSG_HANDOFF: layout.EVENT_HANDOFF,
+    layout.MSG_ACKNOWLEDGE: layout.EVENT_ACKNOWLEDGE,
+}
+TEXTS = {
+    layout.MSG_MARK: layout.EVENT_TEXTS[layout.KIND_CUSTODY],
+    layout.MSG_HANDOFF: layout.EVENT_TEXTS[layout.KIND_HANDOFF],
+    layout.MSG_ACKNOWLEDGE: layout.EVENT_TEXTS[layout.KIND_ACKNOWLEDGE],
 }
 _INTEGERS = {"B": (0, 255), "H": (0, 65535), "h": (-32768, 32767), "I": (0, 2**32 - 1)}
 
@@ -24,18 +31,20 @@ _INTEGERS = {"B": (0, 255), "H": (0, 65535), "h": (-32768, 32767), "I": (0, 2**3
 @st.composite
 def messages(draw: st.DrawFn) -> tuple[int, tuple[object, ...]]:
     """Draw any message: kind, values."""
-    extra = [layout.MSG_ERROR, layout.MSG_DATA, layout.MSG_LIST | REPLY]
+    extra = [layout.MSG_ERROR, layout.MSG_DATA, layout.MSG_LIST | REPLY, layout.MSG_AUTH]
     kind = draw(st.sampled_from([*session.BODIES, *WITH_TEXTS, *extra]))
     if kind == layout.MSG_LIST | REPLY:
         entries = draw(st.lists(_record(layout.LIST_ENTRY), max_size=4))
         return kind, (draw(st.integers(0, 65535)), draw(st.integers(0, 65535)), *entries)
     if kind in WITH_TEXTS:
-        texts = draw(st.tuples(*[st.text(max_size=15)] * 3))
+        texts = draw(st.tuples(*[st.text(max_size=14)] * len(TEXTS[kind])))
         return kind, (*draw(_record(WITH_TEXTS[kind])), *texts)
     if kind == layout.MSG_ERROR:
         return kind, (draw(st.integers(0, 255)), draw(st.text(max_size=40)))
     if kind == layout.MSG_DATA:
         return kind, (*draw(_record(layout.DATA_HEAD)), draw(st.binary(min_size=1, max_size=50)))
+    if kind == layout.MSG_AUTH:
+        return kind, (*draw(_record(layout.AUTH)), draw(st.binary(max_size=192)))
     return kind, draw(_record(session.BODIES[kind]))
 
 
@@ -60,7 +69,7 @@ def test_every_message_comes_back(message: tuple[int, tuple[object, ...]]) -> No
     assert session.unpack_body(kind, session.pack_body(kind, *values)) == values
 
 
-@given(st.integers(0, 255), st.binary(max_size=70))
+@given(st.integers(0, 255), st.binary(max_size=140))
 @settings(max_examples=400, deadline=None)
 def test_any_body_is_read_or_refused_alike_by_both_readers(kind: int, body: bytes) -> None:
     """Nothing but FrameError, and struct and construct agree which bodies are none."""
@@ -116,7 +125,7 @@ def data(offset: int, count: int, xfer: int = 7) -> bytes:
     [
         pytest.param(BOARD, layout.MSG_DATA, 2, data(0, 61), id="more than granted"),
         pytest.param(BOARD, layout.MSG_STATUS, 2, b"", id="a request from the board"),
-        pytest.param(HOST, layout.MSG_STATUS | REPLY, 2, bytes(58), id="a reply from the host"),
+        pytest.param(HOST, layout.MSG_STATUS | REPLY, 2, STATUS, id="a reply from the host"),
         pytest.param(
             HOST,
             layout.MSG_ACK,
@@ -139,7 +148,7 @@ def test_a_wrong_step_is_blamed_on_who_took_it(
 def test_a_board_is_silent_until_hello() -> None:
     """As the board sees it: nothing may be sent yet."""
     talk = Conversation(BOARD)
-    for kind, body in ((layout.MSG_STATUS | REPLY, bytes(58)), (layout.MSG_DATA, data(0, 5))):
+    for kind, body in ((layout.MSG_STATUS | REPLY, STATUS), (layout.MSG_DATA, data(0, 5))):
         with pytest.raises(LocalMisuse):
             talk.sent(kind, 1, body)
 

@@ -11,6 +11,7 @@ import pytest
 
 import describe
 import describe_construct
+import vector_lines
 from dewarlog_wire import layout, session
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ JUDGED_BY_SESSION = {"session"}
 
 def load(name: str) -> tuple[str, dict[str, str], list[str], str]:
     """Return layer, header, expected lines and data of one vector."""
-    header, lines, data = describe.parse_vector((FOLDER / name).read_text(encoding="utf-8"))
+    header, lines, data = vector_lines.parse_vector((FOLDER / name).read_text(encoding="utf-8"))
     return name.partition("/")[0], header, lines, data
 
 
@@ -63,7 +64,7 @@ def listing() -> str:
 @pytest.mark.micropython
 def test_64_bit_micropython_reads_every_vector_alike(micropython: MicroPython) -> None:
     """dewarlog_wire on the unix build."""
-    done = micropython(ROOT / "tests/protocol/describe.py", str(FOLDER), cwd=FOLDER)
+    done = micropython(ROOT / "tests/protocol/describe.py", str(FOLDER), cwd=Path(__file__).parent)
 
     assert done.stdout == listing()
 
@@ -71,7 +72,9 @@ def test_64_bit_micropython_reads_every_vector_alike(micropython: MicroPython) -
 @pytest.mark.micropython
 def test_32_bit_micropython_reads_every_vector_alike(micropython32: MicroPython) -> None:
     """dewarlog_wire where an int of 2**30 lives on the heap, as on the boards."""
-    done = micropython32(ROOT / "tests/protocol/describe.py", str(FOLDER), cwd=FOLDER)
+    done = micropython32(
+        ROOT / "tests/protocol/describe.py", str(FOLDER), cwd=Path(__file__).parent
+    )
 
     assert done.stdout == listing()
 
@@ -98,15 +101,16 @@ def test_each_record_of_the_format_was_typed_by_hand_once() -> None:
         int(line.split("kind=")[1].split()[0], 16)
         for layer, _, lines, _ in by_hand
         for line in lines
-        if layer == "session" and line.startswith("message")
+        if layer in {"session", "proven"} and line.startswith("message")
     }
     specials = {layout.MSG_LIST | layout.REPLY, layout.MSG_DATA, layout.MSG_ERROR}
-    specials |= {layout.MSG_MARK, layout.MSG_HANDOFF}
+    specials |= {layout.MSG_MARK, layout.MSG_HANDOFF, layout.MSG_ACKNOWLEDGE, layout.MSG_AUTH}
 
     assert names >= {
         "block", "span", "column", "state_run", "raw_set", "identity", "text", "sampling",
         "channel", "rule", "shock_settings", "tilt_settings", "shock_head", "event",
         "journal_head", "journal_span", "state", "sample", "frame", "message",
+        "seal", "secret", "caveat", "judged", "proof", "tag", "sign_reply", "seed", "signed",
     }  # fmt: skip
     assert events == set(layout.EVENTS)
     assert messages == set(session.BODIES) | specials

@@ -223,3 +223,52 @@ def block_custody_byte_behind() -> Vector:
 def block_custody_cut() -> Vector:
     """A custody body without its third text."""
     return _custody(b"\x01a\x01b")
+
+
+def _event(kind: int, body: bytes) -> Vector:
+    head = struct.pack(layout.EVENT_HEAD.format, kind, len(body), 0, 5)
+    payload = struct.pack(layout.EVENTS_HEAD.format, 0, 1) + head + body
+    return {}, annotated(sealed(layout.BLOCK_EVENTS, [(layout.SECTION_EVENTS, payload)]))
+
+
+def _setting(before_bytes: int, payloads: bytes) -> Vector:
+    record = struct.pack(layout.EVENT_SETTING.format, layout.SECTION_TEXT, 0, 0, 6, before_bytes)
+    return _event(layout.KIND_SETTING, record + payloads)
+
+
+@scenario
+def block_setting_cut() -> Vector:
+    """A setting whose old payload is longer than its body."""
+    return _setting(5, b"\x02old")
+
+
+@scenario
+def block_setting_record_cut() -> Vector:
+    """A setting that ends inside its record."""
+    return _event(layout.KIND_SETTING, bytes(7))
+
+
+@scenario
+def block_setting_before_too_long() -> Vector:
+    """An old payload one byte over the limit."""
+    return _setting(121, b"\x02" + b"a" * 120)
+
+
+@scenario
+def block_setting_after_too_long() -> Vector:
+    """A new payload one byte over the limit."""
+    return _setting(0, b"\x02" + b"a" * 120)
+
+
+@scenario
+def block_access_holder_too_long() -> Vector:
+    """The holder of a token one byte over the limit."""
+    record = struct.pack(layout.EVENT_ACCESS.format, 1, 0, 1, 0, bytes(8))
+    return _event(layout.KIND_ACCESS, record + b"\x21" + b"a" * 33)
+
+
+@scenario
+def block_acknowledge_cut() -> Vector:
+    """An acknowledgement without its note."""
+    record = struct.pack(layout.EVENT_ACKNOWLEDGE.format, 64, 210_000_000)
+    return _event(layout.KIND_ACKNOWLEDGE, record + b"\x01a")

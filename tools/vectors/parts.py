@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 RUN: Final = 0x2A
 LOG_ID: Final = bytes.fromhex("a1a2a3a4a5a6a7a8")
 DEVICE_ID: Final = bytes.fromhex("e661640843214567")
+DEVICE_KEY: Final = bytes(range(0xC0, 0xE0))
+UTC_S: Final = 210_000_000
 READING: Final = layout.QUANTITY_READING
 COMMON: Final = layout.CHANNEL_COMMON
 _HEX_LINE_BYTES: Final = 32
@@ -47,13 +49,15 @@ def sealed(
     *,
     seq: int = 1,
     chain: bytes = layout.CHAIN_START,
+    key_index: int = 0,
+    state: bytes = b"",
 ) -> bytes:
-    """Return one block."""
+    """Return one block; with the index and state of a sealing key, one with a seal."""
     buffer = bytearray(layout.BLOCK_MAX_BYTES)
     offset = block.begin_block(buffer, kind, RUN, seq, 1, 3600, 250)
     for section, payload in sections:
         offset = block.put_section(buffer, offset, section, payload)
-    length, _ = block.seal_block(buffer, offset, chain)
+    length, _ = block.seal_block(buffer, offset, chain, key_index, state)
     return bytes(buffer[:length])
 
 

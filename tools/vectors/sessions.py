@@ -108,7 +108,7 @@ def session_gap() -> Vector:
 def session_status_between_data() -> Vector:
     """Status is asked between DATA; a request is repeated and answered twice."""
     status = (1, RUN, 2, 250, 3600, 210_003_600, 0, 10000, 360, 9, 3, 900, 700_000, 4010)
-    status += (-24320, -24310, -32760, -32760, 1281, 2, 0, 0)
+    status += (-24320, -24310, -32760, -32760, 1281, 2, 0, 0, 5, 3, 9)
     return talk(
         *_HELLO,
         _read(2, 0, 100, 4096),

@@ -13,6 +13,7 @@ import select
 import struct
 import sys
 
+from dewarlog_firmware.access import Guard
 from dewarlog_firmware.link_usb import UsbLink
 from dewarlog_firmware.server import Server
 from dewarlog_wire import cobs, layout
@@ -106,6 +107,17 @@ class NoSensors:
     def stop(self) -> None:
         """Go on."""
 
+    def secret(self, _key: int) -> bytes:
+        """Have no key."""
+        return b""
+
+
+class OpenLock:
+    """A lock that is open."""
+
+    is_claimed = False
+    is_locked = False
+
 
 def _is_gone(events: list) -> bool:
     """Tell whether the other end of the terminal is closed."""
@@ -115,7 +127,8 @@ def _is_gone(events: list) -> bool:
 def main() -> None:
     """Serve until Ctrl-C."""
     store = FileStore(sys.argv[1])
-    server = Server(store, NoSensors(), DEVICE_ID, os.urandom, crc_shift=crc_shift, in_hand=True)
+    guard = Guard(NoSensors(), DEVICE_ID, OpenLock())
+    server = Server(store, NoSensors(), guard, os.urandom, crc_shift=crc_shift, in_hand=True)
     link = UsbLink(sys.stdin.buffer, sys.stdout.buffer, cobs_encode_into)
     waiting = select.poll()
     waiting.register(sys.stdin.buffer, select.POLLIN)

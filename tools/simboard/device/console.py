@@ -1,6 +1,7 @@
 """The board's USB serial port: what sys.stdin and sys.stdout are to the firmware.
 
-Rules of the rp2 port kept here: a received byte equal to the interrupt character empties the
+Rules of the rp2 port kept here: after a reset no byte interrupts, until a file is run (pyexec); a
+received byte equal to the interrupt character empties the
 input buffer and raises KeyboardInterrupt; print() sends CR LF, `.buffer` sends bytes as they are;
 output waits at most 500 ms for a host that does not read, then the rest is dropped; with no host
 connected the newest 256 bytes are kept. Where the bytes go is the port's business (pty, file).
@@ -48,7 +49,7 @@ class Console:
     def reset(self) -> None:
         """Start over as after a reset of the board."""
         self._rx = bytearray()
-        self.interrupt_char = CTRL_C
+        self.interrupt_char = -1
 
     # --- from the host ------------------------------------------------------------------------
 

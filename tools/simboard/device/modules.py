@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from simboard.device.console import Console
+    from simboard.device.nor_flash import BlockDevice
     from simboard.device.processor import Processor
     from simboard.device.radio.radio import Radio
 
@@ -242,8 +243,12 @@ class Overlay:
         self._console = console
         self._kept = set(sys.modules)
 
-    def install(self) -> None:
-        """Make the stand-ins what `import` finds, and print() the console's."""
+    def install(self, flash: "BlockDevice") -> None:
+        """Make the stand-ins what `import` finds, and print() the console's.
+
+        `flash` is what rp2.Flash() gives: the device the file system stands on.
+        """
+        self._boards["rp2"] = Module("rp2", {"Flash": lambda: flash})
         real_print = self._print
         stdout = self._console.stdout
 

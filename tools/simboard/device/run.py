@@ -16,6 +16,7 @@ from array import array
 import vfs
 
 from simboard.device.clock import Event
+from simboard.device.console import CTRL_C
 from simboard.device.modules import Overlay
 from simboard.device.nor_flash import BlockDevice
 from simboard.device.pace import Pace
@@ -124,7 +125,7 @@ class Run:
             vfs.mount(vfs.VfsPosix(self.scenario["repository"]), "/rom", readonly=True)
             os.chdir("/")
             sys.path[:] = ["", "/lib", "/rom/firmware", "/rom/protocol"]
-            overlay.install()
+            overlay.install(device)
             if soft:
                 console.send(b"MPY: soft reboot\r\n")
             self._run_file("/boot.py", "/rom/firmware/boot.py", "", names)
@@ -167,9 +168,16 @@ class Run:
         self._execute(otherwise, in_flash, names)
 
     def _execute(self, source: "Any", name: str, names: "dict[str, Any]") -> None:
-        """Run source text as a board's start-up does; print what it raises."""
+        """Run source text as a board's start-up does; print what it raises.
+
+        Ctrl-C interrupts from the first statement on and no longer behind the last one, whatever
+        was set before: shared/runtime/pyexec.c, parse_compile_execute.
+        """
+        console = self.board.console
         try:
-            exec(compile(source, name, "exec"), names)  # noqa: S102 - that is what booting is
+            code = compile(source, name, "exec")
+            console.interrupt_char = CTRL_C
+            exec(code, names)  # noqa: S102 - that is what booting is
         except SystemExit:
             raise SoftReset
         except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - as boards do
@@ -179,6 +187,9 @@ class Run:
             if not isinstance(error, KeyboardInterrupt):
                 self._firmware_errors += 1
                 _say("board: the firmware ended with an error:\n" + text.getvalue())
+        finally:
+            console.interrupt_char = -1
+            self.clock.keyboard = False
 
     def _banner(self) -> str:
         uname = self.board.identity["uname"]
