@@ -77,7 +77,7 @@ HOST_LINE: Final = {
     "readings": ("readings", "uncertainty"),
     "checks": ("words", "checks", "checks.*", "seals"),
     "report": ("verdict", "journey", "report", "report.*", "export"),
-    "handoff": ("receipt", "verify", "verify_log", "handoff"),
+    "handoff": ("receipt", "verify", "verify.*", "handoff"),
     "outside": (
         "console",
         "answers",
