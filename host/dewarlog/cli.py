@@ -90,8 +90,8 @@ KeysFolder = Annotated[
         "there is none, this user's data folder.",
     ),
 ]
-# Not by itself: it costs the board a hash for every 32 bytes beside its sampling, and a door has no
-# time to give away. The log holds no patient data; who listens learns temperatures, names and
+# Not by itself: it costs the board a hash for every 32 bytes beside its sampling, and a door has
+# no time to give away. The log holds no patient data; who listens learns temperatures, names and
 # places. Tags, which keep anybody from changing them, are always there.
 Secret = Annotated[
     bool,
