@@ -96,11 +96,14 @@ class Middle:
 
     def receive(self, timeout_s: float) -> Frame | None:
         """Take a frame of the board's."""
-        if self._waiting:
-            return self._waiting.popleft()
-        frame = self.link.receive(timeout_s)
-        if frame is None:
-            return None
+        while not self._waiting:
+            frame = self.link.receive(timeout_s)
+            if frame is None:
+                return None
+            self._take(frame)
+        return self._waiting.popleft()
+
+    def _take(self, frame: Frame) -> None:
         frame = Frame(frame.kind, frame.seq, bytes(frame.body))
         self.heard.append(("board", frame))
         if frame.kind == layout.MSG_READ | layout.REPLY:
@@ -108,7 +111,6 @@ class Middle:
         if self.data is not None:
             frame = self._changed(frame, self.data)
         self._waiting.extend(self.to_host(frame))
-        return self._waiting.popleft() if self._waiting else None
 
     def _changed(self, frame: Frame, change: Callable[[int, bytes], bytes]) -> Frame:
         body = bytes(frame.body)

@@ -254,7 +254,13 @@ def test_what_keeps_no_secret_is_no_keyring(monkeypatch: pytest.MonkeyPatch) -> 
 def test_every_key_is_kept_and_none_shows(tmp_path: Path) -> None:
     """Roles, sealing state and public key."""
     keys = BoardKeys(
-        DEVICE_ID, *(bytes((n,)) * 32 for n in range(4)), SealState(9, b"s" * 32), b"p" * 32
+        DEVICE_ID,
+        courier=b"c" * 32,
+        receipt=b"r" * 32,
+        reader=b"e" * 32,
+        admin=b"a" * 32,
+        seal=SealState(9, b"s" * 32),
+        public_key=b"p" * 32,
     )
     store = KeyStore(tmp_path / "k")
     store.keep(keys)
