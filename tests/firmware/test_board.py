@@ -255,6 +255,19 @@ def test_the_reset_cause_is_named(
     assert BOOT_CAUSE_NAMES[wired.boot_cause] == name
 
 
+def test_a_restart_waits_and_then_resets(
+    board: Any, machine: types.ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A firmware that fails at each start must not wear the flash as fast as it can."""
+    done: list[object] = []
+    monkeypatch.setattr(time, "sleep_ms", done.append, raising=False)
+    machine.reset = lambda: done.append("reset")  # type: ignore[attr-defined]
+
+    board.restart(2000)
+
+    assert done == [2000, "reset"]
+
+
 def test_every_chip_select_is_high_from_the_start(pico_w: Any) -> None:
     """Before a bus moves."""
     converters = [pico_w.converter(probe, 32, 16, 50) for probe in range(4)]
