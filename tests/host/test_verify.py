@@ -70,7 +70,7 @@ def test_a_site_that_was_given_a_certificate_is_told_what_it_proves(site: Site) 
     assert "Nothing contradicts this log, and keys prove what stands under Proved" in said
     fingerprint = site.board.certificate.fingerprint
     assert f"by: device certificate {fingerprint}; blocks 0 to 3" in said
-    assert "Blocks 4 to 5 came after the newest signature: they are not signed." in said
+    assert "Not signed: blocks 4 to 5, which came after the newest signature." in said
     assert "by: sealing key, from the state held here (key 1) on; blocks 0 to 5" in said
 
 

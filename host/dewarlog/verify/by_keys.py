@@ -180,7 +180,7 @@ def _signed_up_to(case: Case, newest: SignedHere) -> Iterator[Claim]:
         "signed",
         _PROVED,
         f"Logger {case.certificate.device_id.hex()} signed {signed_words(newest.signed)}: "
-        f"nothing in blocks {first} to {last} was changed since then."
+        f"nothing in {span_words([covered])} was changed since then."
         f"{_asked_by(case, newest)}",
         by=f"device certificate {case.certificate.fingerprint}",
         keyed=True,
@@ -191,8 +191,8 @@ def _signed_up_to(case: Case, newest: SignedHere) -> Iterator[Claim]:
         yield Claim(
             "signed",
             _OPEN,
-            f"Blocks 0 to {first - 1} stand before a break of the chain: the signature does not "
-            "reach them.",
+            f"The signature does not reach {span_words([(0, first - 1)])}, before a break of the "
+            "chain.",
             blocks=(0, first - 1),
             needs="the missing blocks",
         )
@@ -200,8 +200,8 @@ def _signed_up_to(case: Case, newest: SignedHere) -> Iterator[Claim]:
         yield Claim(
             "signed",
             _OPEN,
-            f"Blocks {last + 1} to {case.facts.last_block} came after the newest signature: "
-            "they are not signed.",
+            f"Not signed: {span_words([(last + 1, case.facts.last_block)])}, which came after the "
+            "newest signature.",
             blocks=(last + 1, case.facts.last_block),
             needs=NEEDS_SIGN,
         )
