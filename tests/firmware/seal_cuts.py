@@ -1,6 +1,6 @@
 """Run on MicroPython: cut the power at flash operations of runs that a key seals; boot; compare.
 
-argv: first operation to cut at, step, and how the operation is cut: 0 before it, 1 in its midst.
+argv: first operation to cut at, step, and how much of it is done, in eighths; 0: it is not begun.
 Prints one line per failure, and a closing line with counts.
 """
 

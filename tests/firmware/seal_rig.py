@@ -16,7 +16,7 @@ BLOCK_BYTES = 4096
 BLOCKS = 64
 PAGE_BYTES = 256
 EVENTS_A_RUN = 15  # two runs, 17 seals each: both blocks of the key run full
-BEFORE, MIDST = 0, 1
+BEFORE = 0  # else an operation is cut in its midst, that many eighths of it done
 EIO = -5
 PIECE_BYTES = 8
 
@@ -76,8 +76,8 @@ class Nor:
         cut = self._spend()
         if cut and self.how == BEFORE:
             raise PowerCut
-        if cut and self.how == MIDST:
-            count //= 8  # inside the first copy of a slot
+        if cut:
+            count = count * self.how // 8  # 1: in the first copy of a slot; 5: in the second
             for at in range(count, count + 16):
                 self.data[start + at] &= buf[at] | 0x55
         _program(self.data, start, buf, count)
@@ -96,7 +96,7 @@ class Nor:
                 return EIO
             start = arg * BLOCK_BYTES
             if self._spend():
-                if self.how == MIDST:
+                if self.how != BEFORE:
                     for at in range(start, start + BLOCK_BYTES, 3):
                         self.data[at] |= 0x5A
                 raise PowerCut

@@ -57,7 +57,9 @@ def on_board(micropython: MicroPython, script: str) -> list[Any]:
 # --- power --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("how", "step"), [(1, 1), (0, 3)], ids=["torn", "not begun"])
+@pytest.mark.parametrize(
+    ("how", "step"), [(1, 1), (5, 3), (0, 3)], ids=["torn", "torn late", "not begun"]
+)
 def test_a_cut_at_any_operation_leaves_one_state_and_no_older(
     micropython: MicroPython, how: int, step: int
 ) -> None:
