@@ -67,16 +67,17 @@ FIRMWARE_LINE: Final = {
 HOST_LINE: Final = {
     "ground": ("__init__", "errors", "its90"),
     "link": ("link", "link.*"),
-    "pull": ("session", "fetch", "pull"),
+    "pull": ("proven", "session", "fetch", "pull"),
     "archive": (
-        *("durable", "chain", "held", "differ", "archive", "output", "merge", "keys"),
+        *("durable", "chain", "held", "differ", "archive", "output", "merge"),
+        *("shelf", "tokens", "keys"),
         *("strict_json", "certificate", "signatures"),
     ),
     "parse": ("parse", "records", "columns", "contents", "open_journal"),
     "readings": ("readings", "uncertainty"),
     "checks": ("words", "checks", "checks.*", "seals"),
     "report": ("verdict", "journey", "report", "report.*", "export"),
-    "handoff": ("receipt", "verify", "verify_log", "handoff"),
+    "handoff": ("receipt", "verify", "verify.*", "handoff"),
     "outside": (
         "console",
         "answers",
@@ -85,6 +86,7 @@ HOST_LINE: Final = {
         "scan",
         "sim",
         "cli",
+        "cli_access",
         "cli_door",
         "cli_verify",
         "__main__",
@@ -114,7 +116,10 @@ ONLY_IN: Final = {
     "pyarrow": {"dewarlog.export"},
     "platformdirs": {"dewarlog.archive", "dewarlog.keys"},
     "cryptography": {"dewarlog.signatures"},
-    "typer": {"dewarlog.cli", "dewarlog.cli_door", "dewarlog.cli_verify"},
+    "keyring": {"dewarlog.shelf"},
+    "typer": {
+        *("dewarlog.cli", "dewarlog.cli_access", "dewarlog.cli_door", "dewarlog.cli_verify")
+    },
     "rich": {"dewarlog.cli", "dewarlog.scan"},
     "bleak": {"dewarlog.link.radio", "dewarlog.link.ble"},
     "socket": set[str](),  # no account, no network
@@ -143,6 +148,7 @@ ON_BOARD: Final = {
 HEAVY: Final = (
     "bleak",
     "cryptography",
+    "keyring",
     "jinja2",
     "numpy",
     "pyarrow",

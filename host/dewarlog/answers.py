@@ -16,6 +16,7 @@ from dewarlog_wire import layout
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from dewarlog.checks.audit import Audit
     from dewarlog.checks.review import Review
     from dewarlog.journey import Journey
     from dewarlog.merge import MergedLog
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
     from dewarlog.verdict import Reason, Verdict
 
 
-def say_verdict(review: Review, verdict: Verdict) -> None:
-    """Print a verdict with every reason."""
+def say_verdict(review: Review, verdict: Verdict, *, audit: bool = False) -> None:
+    """Print a verdict with every reason; with `audit`, everything that was done, and by whom."""
     console.say()
     badge = console.styled(f" {verdict.word} ", verdict.word)
     console.say(f"  {badge}")
@@ -39,6 +40,7 @@ def say_verdict(review: Review, verdict: Verdict) -> None:
     _say_reasons("Why", verdict.reasons)
     _say_reasons("Also noted", verdict.notes)
     _say_handoffs(review)
+    _say_audit(review, whole=audit)
     console.say()
     coverage = review.coverage
     console.say(
@@ -105,6 +107,28 @@ def _say_handoffs(review: Review) -> None:
                 "soft",
             )
         )
+
+
+def _say_audit(review: Review, *, whole: bool) -> None:
+    """Print who did what; without `whole`, how many entries of each kind there are."""
+    from dewarlog.report import tables  # noqa: PLC0415 - a pull needs no report
+
+    entries = review.audit.entries
+    if not entries:
+        return
+    console.say()
+    console.say(f"  {console.styled('Who did what', 'strong')}")
+    if not whole:
+        console.say(console.wrapped(f"{audit_words(review.audit)}. All of it: --audit", "    "))
+        return
+    for when, what, details, who in tables.audit(review, len(entries)).rows:
+        console.say(console.wrapped(f"{what}: {details}" if details else what, "    ", "  - "))
+        console.say(console.styled(console.wrapped(f"{when}; {who}", "    "), "soft"))
+
+
+def audit_words(audit: Audit) -> str:
+    """Count what was done and by how many: `4 x pull, 1 x clock set`."""
+    return ", ".join(f"{count:,} x {name}" for name, count in audit.counts().items())
 
 
 def byte_count(count: float) -> str:

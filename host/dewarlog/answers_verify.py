@@ -1,7 +1,7 @@
 """What `dewarlog verify` answers, in words and as data.
 
-Apart from cli_verify, which asks for it. Every claim takes one entry: what is proved, by which key,
-over which blocks; what is not, and what would prove it; what is contradicted, and where.
+Apart from cli_verify, which asks for it. Every claim takes one entry: what is proved, by which
+key, over which blocks; what is not, and what would prove it; what is contradicted, and where.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from dewarlog import console, words
-from dewarlog.claims import Standing
+from dewarlog.verify.claims import Standing
 
 if TYPE_CHECKING:
-    from dewarlog.claims import Claim, Verified
+    from dewarlog.verify.claims import Claim, Verified
 
 
 def say_verified(found: Verified) -> None:

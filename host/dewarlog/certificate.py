@@ -20,6 +20,8 @@ from dewarlog.strict_json import NotStrict, read_object
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from dewarlog.keys import BoardKeys
+
 CERTIFICATE_FORMAT: Final = 1
 DEVICE_ID_BYTES: Final = 8
 PUBLIC_KEY_BYTES: Final = 32
@@ -91,6 +93,13 @@ def write_certificate(certificate: Certificate, path: Path) -> None:
     with storage(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, data)
+
+
+def paired_certificate(keys: BoardKeys) -> Certificate | None:
+    """Make a certificate of the public key this computer took from the board itself, if it did."""
+    if keys.public_key is None:
+        return None
+    return Certificate(keys.device_id, keys.public_key, 0)
 
 
 def read_certificate(path: Path) -> Certificate:

@@ -90,12 +90,15 @@ KeysFolder = Annotated[
         "there is none, this user's data folder.",
     ),
 ]
+# Not by itself: it costs the board a hash for every 32 bytes beside its sampling, and a door has
+# no time to give away. The log holds no patient data; who listens learns temperatures, names and
+# places. Tags, which keep anybody from changing them, are always there.
 Secret = Annotated[
     bool,
     typer.Option(
         "--secret",
-        help="Encipher what goes over the air, or do nothing: names, places and readings are "
-        "then for the two ends alone. It takes a key or token, and about doubles the time.",
+        help="Encipher what goes over the link, or do nothing: names, places and readings are "
+        "then for the two ends alone. It takes a key or a token, and more time.",
     ),
 ]
 # How long `scan` listens when nobody watches: boards advertise a few times a second.
@@ -132,7 +135,14 @@ def _judge(log: Path) -> tuple[Review, Verdict]:
 
 
 @app.command(epilog=console.exit_code_table())
-def check(log: LogPath, as_json: AsJson = False) -> None:
+def check(
+    log: LogPath,
+    audit: Annotated[
+        bool,
+        typer.Option("--audit", help="Tell all that was done to the logger: what, when, by whom."),
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
     """Say USE or HOLD, and why.
 
     Verifies every byte, computes every excursion again and weighs what it finds. The exit code
@@ -147,7 +157,7 @@ def check(log: LogPath, as_json: AsJson = False) -> None:
         else:
             from dewarlog import answers
 
-            answers.say_verdict(review, verdict)
+            answers.say_verdict(review, verdict, audit=audit)
     raise typer.Exit(verdict.exit_code)
 
 

@@ -212,23 +212,39 @@ def receipt(
             help="The log it belongs to. Default: the one beside it.",
         ),
     ] = None,
+    certificate: Annotated[
+        Path | None,
+        typer.Option(
+            "--certificate",
+            metavar="FILE",
+            exists=True,
+            dir_okay=False,
+            readable=True,
+            help="The logger's device certificate, from somebody you trust. Default: the public "
+            "key taken when this computer was paired with it.",
+        ),
+    ] = None,
     keys: KeysFolder = None,
     as_json: AsJson = False,
 ) -> None:
     """Say what a receipt proves, by which key, and what it does not.
 
     Holds every field against the others, against the log, and against the logger's own proof
-    where the receipt key is here (`dewarlog pair --receipts`).
+    where the receipt key is here (`dewarlog pair --receipts`); its signature against the logger's
+    certificate.
     """
     with console.failures(as_json=as_json):
         from dewarlog import answers_door
+        from dewarlog.certificate import paired_certificate, read_certificate
         from dewarlog.keys import KeyStore
         from dewarlog.receipt import judge_receipt, read_receipt
 
         read = read_receipt(file)
         beside = file.parent / Path(read.log).name
         held = log or (beside if read.log and beside.is_file() else None)
-        found = judge_receipt(read, KeyStore(keys).of(read.device_id).receipt, held)
+        ours = KeyStore(keys).of(read.device_id)
+        trusted = read_certificate(certificate) if certificate else paired_certificate(ours)
+        found = judge_receipt(read, ours.receipt, held, trusted)
         if as_json:
             console.say_json(answers_door.receipt_data(read, found, held))
         else:

@@ -6,22 +6,21 @@ archive) and leaves the judging to verify.
 
 from __future__ import annotations
 
-from pathlib import Path
+from dataclasses import dataclass
+from pathlib import Path  # noqa: TC003 - typer reads the annotations when it runs
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dewarlog import console
-from dewarlog.cli import ArchiveFolder, AsJson, KeysFolder, LogPath
+from dewarlog.cli import ArchiveFolder, AsJson, KeysFolder, LogPath  # noqa: TC001 - as Path
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from dewarlog.certificate import Certificate
-    from dewarlog.keys import BoardKeys
     from dewarlog.pull import FiledLog
     from dewarlog.receipt import Receipt
-    from dewarlog.verify import Proofs
+    from dewarlog.verify.case import Proofs
 
 
 def verify(
@@ -46,7 +45,8 @@ def verify(
             exists=True,
             dir_okay=False,
             readable=True,
-            help="The log of the run before on the same logger: shows whether its end is missing.",
+            help="The log of the run before on the same logger: the two show whether the end of "
+            "the earlier is missing.",
         ),
     ] = None,
     receipt: Annotated[
@@ -63,6 +63,18 @@ def verify(
     ] = None,
     keys: KeysFolder = None,
     archive: ArchiveFolder = None,
+    following: Annotated[
+        Path | None,
+        typer.Option(
+            "--next",
+            metavar="LOG",
+            exists=True,
+            dir_okay=False,
+            readable=True,
+            help="The log of the run behind it: shows whether the end of this one is missing. "
+            "Default: the one this computer has filed, if any.",
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Say what is proved of a log, by which key, over which blocks, and what is not.
@@ -72,14 +84,15 @@ def verify(
     told with the key or file that would prove it, and is no failure.
 
     Exit code 0: nothing is contradicted, and a key proves what the answer says. 3: something is
-    contradicted; the first bad block and its byte are named. 4: nothing is contradicted, but no key
-    here proves who wrote the log. It says nothing of the product: that is `dewarlog check`.
+    contradicted; the first bad block and its byte are named. 4: nothing is contradicted, but no
+    key here proves who wrote the log. It says nothing of the product: that is `dewarlog check`.
     """
     with console.failures(as_json=as_json):
         from dewarlog import answers_verify
-        from dewarlog.verify import verify_log
+        from dewarlog.verify.course import verify_log
 
-        found = verify_log(log, _proofs(log, certificate, previous, receipt, (keys, archive)))
+        given = _Given(certificate, tuple(receipt or ()), previous, following)
+        found = verify_log(log, _proofs(log, given, keys, archive))
         if as_json:
             console.say_json(answers_verify.verified_data(found))
         else:
@@ -87,42 +100,48 @@ def verify(
     raise typer.Exit(found.exit_code)
 
 
-def _proofs(
-    log: Path,
-    certificate: Path | None,
-    previous: Path | None,
-    receipts: Sequence[Path] | None,
-    folders: tuple[Path | None, Path | None],
-) -> Proofs:
-    """Gather what is here; keys and copies are those of the logger that the log names."""
-    from dewarlog.certificate import read_certificate
-    from dewarlog.keys import KeyStore
-    from dewarlog.log_facts import device_of
-    from dewarlog.verify import Proofs
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """What was named on the command line."""
 
-    device_id = device_of(log)
-    keys = None if device_id is None else KeyStore(folders[0]).of(device_id)
-    named = None if certificate is None else read_certificate(certificate)
+    certificate: Path | None
+    receipts: tuple[Path, ...]
+    previous: Path | None
+    following: Path | None
+
+
+def _proofs(log: Path, given: _Given, keys_folder: Path | None, archive: Path | None) -> Proofs:
+    """Gather what is here; keys and copies are those of the logger that the log names."""
+    from dewarlog.certificate import paired_certificate, read_certificate
+    from dewarlog.keys import KeyStore
+    from dewarlog.verify.case import Proofs
+    from dewarlog.verify.log_facts import run_of
+
+    named = None if given.certificate is None else read_certificate(given.certificate)
+    receipts = _receipts(log, given.receipts)
+    run = run_of(log)
+    if run is None:
+        return Proofs(named, receipts=receipts)
+    keys = KeyStore(keys_folder).of(run.device_id)
+    filed = _filed(archive, run.device_id, log)
     return Proofs(
-        certificate=named or _paired(keys),
-        seal_state=None if keys is None else keys.seal,
-        receipt_key=None if keys is None else keys.receipt,
-        receipts=_receipts(log, receipts),
-        previous=previous,
-        filed=() if device_id is None else _filed(folders[1], device_id, log),
+        certificate=named or paired_certificate(keys),
+        seal_state=keys.seal,
+        receipt_key=keys.receipt,
+        receipts=receipts,
+        previous=given.previous,
+        following=given.following or _filed_run(filed, run.run + 1),
+        filed=filed,
     )
 
 
-def _paired(keys: BoardKeys | None) -> Certificate | None:
-    """Make a certificate of the public key that this computer took from the board itself."""
-    from dewarlog.certificate import Certificate
-
-    if keys is None or keys.public_key is None:
-        return None
-    return Certificate(keys.device_id, keys.public_key, 0)
+def _filed_run(filed: Sequence[FiledLog], run: int) -> Path | None:
+    """Give where the only filed log of that run is, if its blocks are known to be sound."""
+    held = [one for one in filed if one.run == run and one.path.exists()]
+    return held[0].path if len(held) == 1 and held[0].problem is None else None
 
 
-def _receipts(log: Path, named: Sequence[Path] | None) -> tuple[tuple[str, Receipt], ...]:
+def _receipts(log: Path, named: Sequence[Path]) -> tuple[tuple[str, Receipt], ...]:
     from dewarlog.receipt import read_receipt
 
     paths = named or sorted(log.parent.glob(f"{log.stem}.handoff-*.json"))

@@ -38,7 +38,7 @@ _UNITS: Final = {"_degc": "degC", "_s": "s", "_k": "K"}
 # Uncertainty hardly changes within a few degrees: a coarse grid and a straight line between.
 _GRID_DEGC: Final = np.arange(-260.0, 401.0, 10.0)
 _DIGITS: Final = 4
-_EVENT_HEADS: Final = ("event", "boot", "uptime_s", "utc", "utc_error_s", "kind", "details")
+_EVENT_HEADS: Final = ("event", "boot", "uptime_s", "utc", "utc_error_s", "kind", "details", "who")
 
 
 def contents(path: Path) -> Iterator[tuple[SampleSpan | None, tuple[Event, ...]]]:
@@ -202,8 +202,10 @@ def _cells(head: str, column: NDArray[Any]) -> list[Any]:
 def _events_csv(review: Review, writer: Any) -> int:  # noqa: ANN401 - csv hides its writer type
     writer.writerow(_EVENT_HEADS)
     rows = 0
+    actors = review.audit.actors()
     for _, events in contents(review.path):
         for event in events:
+            actor = actors.get(event.number)
             wall = review.clock.at(Moment(event.boot, event.uptime_ms))
             writer.writerow(
                 [
@@ -214,6 +216,7 @@ def _events_csv(review: Review, writer: Any) -> int:  # noqa: ANN401 - csv hides
                     "" if wall is None else round(wall.error_s, 3),
                     event.NAME,
                     safe(describe(event)),
+                    "" if actor is None else safe(actor.words),
                 ]
             )
             rows += 1

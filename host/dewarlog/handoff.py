@@ -17,7 +17,7 @@ What goes wrong before 4 leaves no record; what goes wrong after it leaves the r
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from dewarlog import words
@@ -296,10 +296,15 @@ class HandoffCourse:
         )
         recorded, session = self._record(board, run, body, decides.word)
         self._say("recorded in its log")
-        signed, not_signed = self._sign(session, board, log)
         receipt = Receipt(
-            board.device_id, log.log_id, recorded, body, session.proven, log.path.name, signed
+            board.device_id, log.log_id, recorded, body, session.proven, log.path.name
         )
+        try:
+            signed, not_signed = self._sign(session, board, log)
+        except BaseException:
+            self._keep(receipt, board, log)  # Ctrl-C while the logger signs: it is recorded
+            raise
+        receipt = replace(receipt, signed=signed)
         kept = self._keep(receipt, board, log)
         log, not_held, contradicted = self._fetch_record(board, log, receipt)
         self._say(not_held or contradicted or "the archive holds the record")

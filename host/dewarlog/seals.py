@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
+from dewarlog.checks.finding import OF_ONE_KIND
 from dewarlog.records import SealKeyEvent
 from dewarlog_wire import seal
 
@@ -31,13 +32,19 @@ _NEXT: Final = b"dewarlog seal next"
 
 
 class Worth(StrEnum):
-    """What one block's seal says."""
+    """What one block's seal says.
+
+    A seal is over a chain value. Where that does not follow from the block before, because that
+    one is missing or the block was changed, a right tag proves the value and not the block:
+    unlinked.
+    """
 
     PROVEN = "proven"
     WRONG_TAG = "wrong tag"
     UNSEALED = "unsealed"
     BEFORE_STATE = "before the state"
     OTHER_KEY = "another key"
+    UNLINKED = "not linked"
     NO_STATE = "no state held"
 
 
@@ -123,9 +130,11 @@ class _Epoch:
     proven: int = 0
     wrong: Trouble | None = None
 
-    def take(self, block: Block) -> None:
+    def take(self, block: Block, *, linked: bool) -> None:
         worth = self._worth(block)
-        self.proven += worth is Worth.PROVEN
+        if worth is Worth.PROVEN and not linked:
+            worth = Worth.UNLINKED
+        self.proven += worth in (Worth.PROVEN, Worth.UNLINKED)
         if worth is Worth.WRONG_TAG and self.wrong is None:
             self.wrong = Trouble(
                 "wrong-tag",
@@ -159,6 +168,22 @@ class _Epoch:
         return Worth.WRONG_TAG
 
 
+@dataclass(frozen=True, slots=True)
+class _Untold:
+    """A trouble that is none if the board tells of it: in the same block, or soon behind."""
+
+    state: int
+    boot: int
+    trouble: Trouble
+
+    def told_by(self, event: SealKeyEvent) -> bool:
+        # What a boot finds in the journal of the one before, it seals under that one's number.
+        if event.boot not in (self.boot, self.boot + 1):
+            return False
+        # Between two keys there may have been none.
+        return event.state == self.state or (self.state, event.state) == (_LOST, _NEW)
+
+
 class SealCheck:
     """Takes the blocks that continue a log, then the events of its journal."""
 
@@ -172,9 +197,7 @@ class SealCheck:
         self._new = 0
         self._lost = 0
         self._new_first = False
-        self._untold: list[
-            tuple[int, Trouble]
-        ] = []  # what a SEAL_KEY event would explain, by state
+        self._untold: list[_Untold] = []
         self._troubles: list[Trouble] = []
 
     def _epoch(self) -> _Epoch:
@@ -184,9 +207,11 @@ class SealCheck:
         """Take the next block."""
         if block.block_seq == 0:
             self._first_index = block.key_index
+        linked = block.chain_holds is True
         if self._last is not None:
             self._follow(self._last, block)
-        self._epochs[-1].take(block)
+            linked = linked and block.block_seq == self._last.block_seq + 1
+        self._epochs[-1].take(block, linked=linked)
         self._last = block
         self.feed_events(block.events)
 
@@ -198,7 +223,7 @@ class SealCheck:
         if last.key_index and block.key_index == due:
             return
         if block.key_index == 0:
-            self._untold.append((_LOST, _unsealed(block)))
+            self._untold.append(_Untold(_LOST, block.boot, _unsealed(block)))
             self._epochs.append(self._epoch())
             return
         trouble = Trouble(
@@ -210,7 +235,7 @@ class SealCheck:
         )
         if last.key_index == 0 or block.key_index < due:
             # A new key counts from 1, and the board says that it made one.
-            self._untold.append((_NEW, trouble))
+            self._untold.append(_Untold(_NEW, block.boot, trouble))
             self._epochs.append(self._epoch())
         else:
             self._troubles.append(trouble)
@@ -224,18 +249,13 @@ class SealCheck:
             self._lost += event.state == _LOST
             if event.state == _NEW and len(self._epochs) == 1:
                 self._new_first = True
-            self._untold = [
-                (kind, trouble)
-                for kind, trouble in self._untold
-                # Between two keys there may have been none.
-                if kind != event.state and not (kind == _LOST and event.state == _NEW)
-            ]
+            self._untold = [one for one in self._untold if not one.told_by(event)]
 
     def finish(self) -> Seals:
         """Give what the seals say."""
         epochs = self._epochs
         ours = any(epoch.proven for epoch in epochs)
-        troubles = [*self._troubles, *(trouble for _, trouble in self._untold)]
+        troubles = [*self._troubles, *(one.trouble for one in self._untold)]
         stretches: list[Stretch] = []
         for epoch in epochs:
             another = ours and not epoch.proven and len(epochs) > 1
@@ -276,15 +296,22 @@ def _unsealed(block: Block) -> Trouble:
     )
 
 
-def stretch_words(stretches: Sequence[Stretch]) -> str:
-    """Say which blocks: `block 3`, `blocks 0 to 5 and 7`."""
-    joined: list[list[int]] = []
+def spans(stretches: Iterable[Stretch]) -> list[tuple[int, int]]:
+    """Give first and last block of each row of blocks without a break."""
+    joined: list[tuple[int, int]] = []
     for one in stretches:
         if joined and joined[-1][1] + 1 == one.first_seq:
-            joined[-1][1] = one.last_seq
+            joined[-1] = (joined[-1][0], one.last_seq)
         else:
-            joined.append([one.first_seq, one.last_seq])
-    parts = [str(first) if first == last else f"{first} to {last}" for first, last in joined]
+            joined.append((one.first_seq, one.last_seq))
+    return joined
+
+
+def span_words(told: Sequence[tuple[int, int]]) -> str:
+    """Say which blocks: `block 3`, `blocks 0 to 5 and 7`; of very many, the first."""
+    parts = [str(first) if first == last else f"{first} to {last}" for first, last in told]
+    if len(parts) > OF_ONE_KIND:
+        parts = [*parts[:OF_ONE_KIND], f"{len(parts) - OF_ONE_KIND:,} more stretches"]
     listed = parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
-    single = len(joined) == 1 and joined[0][0] == joined[0][1]
+    single = len(told) == 1 and told[0][0] == told[0][1]
     return f"block{'' if single else 's'} {listed}"

@@ -11,9 +11,9 @@ import json
 import os
 import struct
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from dewarlog import words
 from dewarlog.durable import storage
 from dewarlog.errors import TokenDamaged
 from dewarlog.proven import Credential
@@ -84,7 +84,9 @@ class Token:
     @property
     def name(self) -> str:
         """How to call it in a sentence."""
-        whose = f"token of {words.plain(self.holder)}" if self.holder else "token of nobody named"
+        # Whatever stood in a file may be printed: a holder's name moves no terminal's cursor.
+        holder = "".join(letter for letter in self.holder if letter.isprintable())
+        whose = f"token of {holder}" if holder else "token of nobody named"
         return whose if self.until_s == _NO_END else f"{whose}, until {_utc(self.until_s)}"
 
     def why_not(self, device_id: bytes, utc_s: int) -> str | None:
@@ -227,4 +229,5 @@ def _number(value: bytes) -> int:
 
 
 def _utc(utc_s: int) -> str:
-    return words.utc(utc_s + layout.UTC_EPOCH_UNIX_S)
+    told = datetime.fromtimestamp(utc_s + layout.UTC_EPOCH_UNIX_S, UTC)
+    return f"{told:%Y-%m-%d %H:%M} UTC"

@@ -204,6 +204,7 @@ class MemoryDevice:
         default_factory=list[tuple[int, int, bytes, str]]
     )
     """(result, key, token id, holder) of every attempt to prove oneself that was recorded."""
+    signatures: list[bytes] = field(default_factory=list[bytes])
     acknowledged: list[bytes] = field(default_factory=list[bytes])
     answers: dict[int, tuple[Any, ...]] = field(default_factory=dict[int, "tuple[Any, ...]"])
     """What was worked out for a visitor."""
@@ -257,7 +258,7 @@ class MemoryDevice:
         return Ed25519PrivateKey.from_private_bytes(proof.signing_seed(self.device_key))
 
     def head(self, run: int) -> tuple[bytes, int, bytes, int, int]:
-        """Return (log id, blocks, chain, uptime_s, uptime_ms) of a run's head; KeyError for none."""
+        """Return (log id, blocks, chain, uptime_s, uptime_ms) of a run; KeyError for none."""
         return LOG_ID, 0, self.chain, 61, 7
 
     def sign(self, visitor: Visitor, run: int, nonce: bytes) -> None:
@@ -265,7 +266,8 @@ class MemoryDevice:
         values = (run, *self.head(run), *self.clock())
         packed = struct.pack(layout.SIGN_REPLY.format, *values, b"")
         said = proof.signed_head(visitor.guard.device_id, packed[:-64], nonce)
-        self.answers[id(visitor)] = (*values, self.signing_key().sign(said))
+        self.signatures.append(self.signing_key().sign(said))
+        self.answers[id(visitor)] = (*values, self.signatures[-1])
 
     def public(self, visitor: Visitor) -> None:
         """Work the public key out at once."""

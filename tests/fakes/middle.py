@@ -1,4 +1,4 @@
-"""Somebody between a host and a board: he sees every frame, and may change, drop, keep or repeat it.
+"""Somebody between a host and a board: he may change, drop, keep or repeat every frame.
 
 He can make every check that is no secret, a CRC too, so what he changes is always a sound frame.
 """
@@ -6,7 +6,7 @@ He can make every check that is no secret, a CRC too, so what he changes is alwa
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from dewarlog.link import Frame
 from dewarlog_wire import layout
@@ -50,9 +50,42 @@ class Middle:
         self._waiting: deque[Frame] = deque()
         self._seq = self._xfer = self._offset = 0
 
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the link has
-        """Be the link in everything else."""
-        return getattr(self.link, name)
+    # --- the link in everything else ----------------------------------------------------------
+
+    @property
+    def name(self) -> str:
+        """The link's."""
+        return self.link.name
+
+    @property
+    def body_max_bytes(self) -> int:
+        """The link's."""
+        return self.link.body_max_bytes
+
+    @property
+    def credit_bytes(self) -> int:
+        """The link's."""
+        return self.link.credit_bytes
+
+    @property
+    def patience_s(self) -> float:
+        """The link's."""
+        return self.link.patience_s
+
+    @property
+    def stray(self) -> bytes:
+        """The link's."""
+        return self.link.stray
+
+    def open(self) -> None:
+        """Open the link."""
+        self.link.open()
+
+    def close(self) -> None:
+        """Close the link."""
+        self.link.close()
+
+    # --- what goes over it --------------------------------------------------------------------
 
     def send(self, kind: int, seq: int, body: bytes) -> None:
         """Take a frame of the host's."""
@@ -63,11 +96,14 @@ class Middle:
 
     def receive(self, timeout_s: float) -> Frame | None:
         """Take a frame of the board's."""
-        if self._waiting:
-            return self._waiting.popleft()
-        frame = self.link.receive(timeout_s)
-        if frame is None:
-            return None
+        while not self._waiting:
+            frame = self.link.receive(timeout_s)
+            if frame is None:
+                return None
+            self._take(frame)
+        return self._waiting.popleft()
+
+    def _take(self, frame: Frame) -> None:
         frame = Frame(frame.kind, frame.seq, bytes(frame.body))
         self.heard.append(("board", frame))
         if frame.kind == layout.MSG_READ | layout.REPLY:
@@ -75,7 +111,6 @@ class Middle:
         if self.data is not None:
             frame = self._changed(frame, self.data)
         self._waiting.extend(self.to_host(frame))
-        return self._waiting.popleft() if self._waiting else None
 
     def _changed(self, frame: Frame, change: Callable[[int, bytes], bytes]) -> Frame:
         body = bytes(frame.body)

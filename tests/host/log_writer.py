@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass, field
 
-from dewarlog_wire import block, events, journal, layout
+from dewarlog_wire import block, events, journal, layout, seal
 from dewarlog_wire.column import ColumnEncoder
 
 DEGC = layout.TEMPERATURE_PER_DEGC
@@ -42,6 +42,10 @@ class LogWriter:
     blocks: int = 0
     next_sample: int = 0
     next_event: int = 0
+    device_id: bytes = b"\x01\x02\x03\x04\x05\x06\x07\x08"
+    log_id: bytes = bytes(range(8))
+    key_index: int = 0  # of the next block's seal; 0: no sealing key
+    seal_state: bytes = b""
     chain: bytes = layout.CHAIN_START
     data: bytearray = field(default_factory=bytearray)
     offsets: list[int] = field(default_factory=list)
@@ -57,7 +61,11 @@ class LogWriter:
         )
         for section, payload in sections:
             offset = block.put_section(buffer, offset, section, payload)
-        length, self.chain = block.seal_block(buffer, offset, self.chain)
+        key = (self.key_index, self.seal_state)
+        length, self.chain = block.seal_block(buffer, offset, self.chain, *key)
+        if self.key_index:
+            self.key_index += 1
+            self.seal_state = seal.next_state(self.seal_state)
         place = len(self.data)
         self.offsets.append(place)
         self.data += buffer[:length]
@@ -78,7 +86,7 @@ class LogWriter:
         extra: tuple[tuple[int, bytes], ...] = (),
     ) -> int:
         """Append the first block of the run. `calibration`: u in counts, when, due."""
-        identity = (b"\x01\x02\x03\x04\x05\x06\x07\x08", bytes(range(8)), 0, 1, 0, 1, 27, 0)
+        identity = (self.device_id, self.log_id, 0, 1, 0, 1, 27, 0)
         sections = [
             (
                 layout.SECTION_IDENTITY,

@@ -119,7 +119,7 @@ def test_every_event_is_in_the_event_table(tmp_path: Path) -> None:
     at = next(index for index, row in enumerate(rows) if row[0] == "event")
 
     assert [row[0] for row in rows[at + 1 :]] == [str(n) for n in range(len(rows) - at - 1)]
-    assert rows[-1][5:] == ["stop", "command"]
+    assert rows[-1][5:] == ["stop", "command", ""]
 
 
 def test_parquet_says_what_the_csv_says(tmp_path: Path) -> None:

@@ -416,6 +416,43 @@ def test_a_wrong_tag_leaves_no_receipt(door: Door) -> None:
     assert door.receipts == []
 
 
+def test_a_logger_that_does_not_sign_hands_over_all_the_same(door: Door) -> None:
+    """It is said, in the receipt by what is not in it; nothing else is wanting."""
+    door.pair()
+    door.link.door.signing_refused = True
+
+    code, output = door.run()
+
+    assert code == ExitCode.USE
+    assert "note: not signed: a signature is worked on" in output
+    assert read_receipt(door.receipts[0]).signed is None
+
+
+def test_the_receipt_holds_the_signature_over_the_head_that_holds_the_record(door: Door) -> None:
+    """It covers the handoff, and holds by the board's public key."""
+    door.run()
+
+    receipt = read_receipt(door.receipts[0])
+    assert receipt.signed is not None
+    key = door.link.door.signing_key().public_key()
+    key.verify(receipt.signed.signature, receipt.signed.message(DEVICE_ID))
+    assert receipt.signed.blocks > receipt.handoff.blocks
+
+
+def test_ctrl_c_while_the_logger_signs_leaves_the_receipt(door: Door) -> None:
+    """The handoff is recorded by then."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    door.link.door.sign = interrupt  # type: ignore[method-assign,assignment]
+
+    code, _ = door.run()
+
+    assert code == ExitCode.INTERRUPTED
+    assert len(door.receipts) == 1
+
+
 @pytest.mark.parametrize(
     ("lie", "words"),
     [

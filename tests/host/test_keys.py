@@ -11,10 +11,19 @@ import pytest
 from typer.testing import CliRunner
 
 from dewarlog import cli
-from dewarlog.errors import ExitCode, Impostor, KeyDamaged, KeyExposed, KeyRefused, PeerViolation
+from dewarlog.errors import (
+    ExitCode,
+    Impostor,
+    KeyDamaged,
+    KeyExposed,
+    KeyRefused,
+    KeyringUnusable,
+    PeerViolation,
+)
 from dewarlog.keys import BoardKeys, KeyStore, default_keys_root
 from dewarlog.proven import Credential
-from dewarlog.session import Session
+from dewarlog.session import SealState, Session
+from dewarlog.shelf import system_keyring
 from dewarlog_wire import layout, proof
 from door_board import DEVICE_ID, DEVICE_KEY, DoorLink
 from memory_board import by_radio
@@ -128,6 +137,137 @@ def test_a_damaged_key_file_is_named(tmp_path: Path, change: Callable[[bytes], b
 def test_keys_have_a_place_of_their_own() -> None:
     """Unless a folder is named."""
     assert default_keys_root().parts[-2:] == ("dewarlog", "keys")
+
+
+# --- the keyring ---------------------------------------------------------------------------------
+class MemoryKeyring:
+    """A keyring in memory; `locked` makes it refuse as a system's library would."""
+
+    def __init__(self) -> None:
+        self.held: dict[tuple[str, str], str] = {}
+        self.locked = False
+        self.asked = 0
+
+    def _open(self) -> None:
+        self.asked += 1
+        if self.locked:
+            raise RuntimeError("org.freedesktop.Secret.Error.IsLocked")
+
+    def get_password(self, service: str, username: str) -> str | None:
+        """Return a secret."""
+        self._open()
+        return self.held.get((service, username))
+
+    def set_password(self, service: str, username: str, password: str) -> None:
+        """Keep one."""
+        self._open()
+        self.held[service, username] = password
+
+    def delete_password(self, service: str, username: str) -> None:
+        """Forget one."""
+        self._open()
+        del self.held[service, username]
+
+
+@pytest.fixture
+def at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Give this user a folder of his own for what has no other place."""
+    monkeypatch.setattr("dewarlog.keys.default_keys_root", lambda: tmp_path / "home")
+    return tmp_path / "home"
+
+
+def test_keys_stand_in_the_keyring_where_there_is_one(at_home: Path) -> None:
+    """On the disk stands only the name of whose they are."""
+    ring = MemoryKeyring()
+    keys = BoardKeys(DEVICE_ID, COURIER, RECEIPT, seal=SealState(7, bytes(32)))
+
+    KeyStore(keyring=lambda: ring).keep(keys)
+
+    store = KeyStore(keyring=lambda: ring)
+    assert (store.of(DEVICE_ID), store.place(DEVICE_ID)) == (keys, "keyring")
+    on_disk = b"".join(path.read_bytes() for path in at_home.iterdir())
+    assert on_disk == f'["{DEVICE_ID.hex()}"]'.encode()
+    assert store.boards() == [DEVICE_ID]
+    store.forget(DEVICE_ID)
+    assert (ring.held, store.boards()) == ({}, [])
+
+
+def test_keys_from_a_file_move_into_the_keyring_when_they_are_kept_again(at_home: Path) -> None:
+    """The file with the secret is gone then."""
+    KeyStore(keyring=lambda: None).keep(BoardKeys(DEVICE_ID, COURIER))
+    ring = MemoryKeyring()
+    store = KeyStore(keyring=lambda: ring)
+    assert store.of(DEVICE_ID).courier == COURIER
+    assert ring.asked == 0
+
+    store.keep(BoardKeys(DEVICE_ID, COURIER, RECEIPT))
+
+    assert not store.path(DEVICE_ID).exists()
+    assert store.of(DEVICE_ID).receipt == RECEIPT
+
+
+@pytest.mark.parametrize("gone", [True, False], ids=["no keyring here", "locked"])
+def test_keys_in_a_keyring_that_cannot_be_used_are_an_error_not_none(
+    at_home: Path, *, gone: bool
+) -> None:
+    """A proof is never left out in silence; the sentence names the ways out."""
+    ring = MemoryKeyring()
+    KeyStore(keyring=lambda: ring).keep(BoardKeys(DEVICE_ID, COURIER))
+    ring.locked = True
+    store = KeyStore(keyring=lambda: None if gone else ring)
+
+    with pytest.raises(KeyringUnusable, match=r"Unlock it.*`--keys FOLDER`") as caught:
+        store.credential(DEVICE_ID, 0)
+
+    assert caught.value.exit_code is ExitCode.STORAGE
+    with pytest.raises(KeyringUnusable):
+        store.keep(BoardKeys(DEVICE_ID, COURIER))
+
+
+def test_a_folder_that_is_named_is_used_and_no_keyring(at_home: Path, tmp_path: Path) -> None:
+    """--keys FOLDER is the way out of a keyring that cannot be used."""
+    ring = MemoryKeyring()
+    ring.locked = True
+
+    KeyStore(tmp_path / "k", keyring=lambda: ring).keep(BoardKeys(DEVICE_ID, COURIER))
+
+    assert (ring.asked, at_home.exists()) == (0, False)
+    assert (tmp_path / "k" / f"{DEVICE_ID.hex()}.json").exists()
+
+
+def test_what_keeps_no_secret_is_no_keyring(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The library's null and fail backends; and a chain of them."""
+    import keyring
+    from keyring.backends import fail, null
+
+    class Chain:
+        backends = (null.Keyring(), fail.Keyring())
+
+    for backend in (null.Keyring(), fail.Keyring(), Chain()):
+        monkeypatch.setattr(keyring, "get_keyring", lambda backend=backend: backend)
+        assert system_keyring() is None
+    ours = MemoryKeyring()
+    monkeypatch.setattr(keyring, "get_keyring", lambda: ours)
+    assert system_keyring() is ours
+
+
+def test_every_key_is_kept_and_none_shows(tmp_path: Path) -> None:
+    """Roles, sealing state and public key."""
+    keys = BoardKeys(
+        DEVICE_ID,
+        courier=b"c" * 32,
+        receipt=b"r" * 32,
+        reader=b"e" * 32,
+        admin=b"a" * 32,
+        seal=SealState(9, b"s" * 32),
+        public_key=b"p" * 32,
+    )
+    store = KeyStore(tmp_path / "k")
+    store.keep(keys)
+
+    assert store.of(DEVICE_ID) == keys
+    assert repr(keys).endswith("courier, receipt, reader, admin, seals from 9 on, public key)")
+    assert repr(b"s" * 32) not in repr(keys) + repr(keys.seal)
 
 
 # --- pair ----------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ import pytest
 
 from dewarlog.errors import DeviceRefused, Unreachable
 from dewarlog.link import open_link, radio
+from dewarlog.proven import Credential
 from dewarlog.session import Session
 from dewarlog_wire import layout
 from line import scenario_file
@@ -59,7 +60,8 @@ def test_a_board_on_the_air_obeys_who_has_its_key_and_parts_from_who_is_silent(
     stranger.hello()
     with pytest.raises(DeviceRefused) as refused:
         stranger.set_time(1, 0, 40)
-    session = Session(by_air, courier_key=lambda _: key)
+    courier_key = Credential(layout.KEY_COURIER, key, b"", "courier key")
+    session = Session(by_air, credentials=lambda _: courier_key)
     session.hello()
     began_s = time.monotonic()
 
@@ -68,6 +70,6 @@ def test_a_board_on_the_air_obeys_who_has_its_key_and_parts_from_who_is_silent(
     silent_s = time.monotonic() - began_s
     session.set_time(1, 0, 40)  # not in vain: the link comes back, and is proven again
 
-    assert refused.value.text == "over the air this needs the courier key"
+    assert refused.value.text == "over the air this takes a proof by the courier or admin key"
     assert 0.9 * IDLE_S < silent_s < 2 * IDLE_S
     assert session.proven

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from dewarlog.checks.agreement import Agreement, AgreementCheck
+from dewarlog.checks.audit import Audit, AuditCheck
 from dewarlog.checks.calibration import check_calibration, counts_until
 from dewarlog.checks.clock import ClockCheck
 from dewarlog.checks.columns import ColumnsCheck
@@ -71,6 +72,7 @@ class Review:
     shocks: tuple[Shock, ...]
     tilt: Tilt | None
     supply: Supply
+    audit: Audit
     custody: tuple[CustodyRecord, ...]
     handoff_heads: Mapping[int, bool | None]
     """By the number of a handoff: does the head it names match this log? None: it cannot say."""
@@ -140,6 +142,7 @@ class _Pass:
     shock: ShockCheck = field(default_factory=ShockCheck)
     tilt: TiltCheck = field(default_factory=TiltCheck)
     supply: SupplyCheck = field(default_factory=SupplyCheck)
+    audit: AuditCheck = field(default_factory=AuditCheck)
     excursion: ExcursionCheck = field(default_factory=lambda: ExcursionCheck(()))
     near: ExcursionCheck = field(default_factory=lambda: ExcursionCheck(()))
     run: Run | None = None
@@ -170,6 +173,7 @@ class _Pass:
 
     def _lose(self) -> None:
         self.coverage.damaged()
+        self.audit.damaged()
         if self._lost_from is None:
             self._lost_from = self._next_sample
 
@@ -209,6 +213,7 @@ class _Pass:
         self.shock.feed_event(event)
         self.tilt.feed(event)
         self.supply.feed(event)
+        self.audit.feed(event)
         if isinstance(event, CustodyRecord):
             self.custody.append(event)
 
@@ -262,6 +267,8 @@ class _Pass:
         findings += more
         supply, more = self.supply.finish()
         findings += more
+        audit, more = self.audit.finish()
+        findings += more
         if run is not None and self.guard is not None:
             findings += excursion_findings(run, excursions)
             findings += near_limit_findings(run, self.guard, self.near.all_found(), excursions)
@@ -283,6 +290,7 @@ class _Pass:
             shocks=shocks,
             tilt=tilt,
             supply=supply,
+            audit=audit,
             custody=tuple(self.custody),
             handoff_heads=self.integrity.handoff_heads,
             events=self.events,

@@ -9,9 +9,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from dewarlog.records import HandoffEvent, unix_s_of
+from dewarlog.report.event_words import describe
 from dewarlog_wire import layout
 
 if TYPE_CHECKING:
+    from dewarlog.checks.audit import AuditEntry
     from dewarlog.checks.finding import Moment
     from dewarlog.checks.review import Review
     from dewarlog.records import CustodyRecord
@@ -148,6 +150,10 @@ def as_json(review: Review, verdict: Verdict) -> dict[str, Any]:
         },
         "supply": {"lowest_mv": review.supply.lowest_mv, "last_mv": review.supply.last_mv},
         "custody": [_custody(review, item) for item in review.custody],
+        "audit": {
+            "proofs_refused": review.audit.failures,
+            "entries": [_audit(review, item) for item in review.audit.entries],
+        },
         "clock": {
             "knows_time": review.clock.knows_time,
             "compared_with_host": review.clock.compared_with_host,
@@ -186,6 +192,27 @@ def _custody(review: Review, item: CustodyRecord) -> dict[str, Any]:
             "head_matches": review.handoff_heads.get(item.number),
         }
     return data
+
+
+def _audit(review: Review, item: AuditEntry) -> dict[str, Any]:
+    actor = item.actor
+    return {
+        "event": item.event.number,
+        "at": _moment(review, item.at),
+        "what": item.event.NAME,
+        "details": describe(item.event),
+        "by_host": item.by_host,
+        "who": item.who,
+        "actor": None
+        if actor is None
+        else {
+            "proven": actor.proven,
+            "link": actor.link,
+            "role": actor.role,
+            "token": None if actor.token is None else actor.token.hex(),
+            "holder": actor.holder or None,
+        },
+    }
 
 
 def _finding(reason: Reason) -> dict[str, Any]:

@@ -49,6 +49,7 @@ _TITLES: Final = {
     "clock": "Clock",
     "calibration": "Calibration",
     "supply": "Logger",
+    "audit": "Who did what",
     "not-yet-sealed": "Log",
     "still-recording": "Log",
     "no-sealing-key": "Log",
@@ -108,6 +109,7 @@ def build_report(path: Path, review: Review, verdict: Verdict) -> Report:
             for reason in (*verdict.reasons, *verdict.notes)
             if reason.finding.check in _DISAGREE or reason.finding.code in _DISAGREE
         ),
+        audit=tables.audit(review),
         events=tables.events(review, traces),
         events_left_out=traces.events_left_out,
         time_note=time_note(review),

@@ -136,6 +136,7 @@ class Report:
     integrity: tuple[Fact, ...]
     agreement: str
     disagreements: tuple[Point, ...]
+    audit: Table
     events: Table
     events_left_out: int
     time_note: str

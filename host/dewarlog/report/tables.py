@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from dewarlog import its90, words
 from dewarlog.checks.calibration import counts_until
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from dewarlog.checks.review import Review
     from dewarlog.checks.shock import Shock
     from dewarlog.report.traces import Traces
+
+# A page of more is no page any more; a log of a year has a few hundred.
+AUDIT_MAX: Final = 2000
 
 
 def excursions(review: Review) -> Table:
@@ -221,6 +224,18 @@ def uncertainty(review: Review) -> Table:
                 )
     heads = ("Probe", "At", "Expanded (k = 2)", "Wire", "Cold junction", "Converter")
     return Table(heads, tuple(rows))
+
+
+def audit(review: Review, most: int = AUDIT_MAX) -> Table:
+    """List who did what, in order, with the bound of each time; at most `most` entries."""
+    entries = review.audit.entries
+    rows = tuple(
+        (when(review, item.at, bound=True), item.event.NAME, describe(item.event), item.who)
+        for item in entries[:most]
+    )
+    if len(entries) > most:
+        rows += (("\u2013", f"{len(entries) - most:,} more", "`dewarlog check --audit`", ""),)
+    return Table(("When", "What", "Details", "Who"), rows)
 
 
 def events(review: Review, traces: Traces) -> Table:

@@ -1,6 +1,6 @@
 """What verify has to know of a log, gathered in one reading: chain, seals, signatures, handoffs.
 
-Between readings and verify; judges nothing by a key but the seals, whose state it is given.
+Between readings and case; judges nothing by a key but the seals, whose state it is given.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dewarlog.records import Block, HandoffEvent, JournalTail, SignatureEvent, S
 from dewarlog.seals import SealCheck
 from dewarlog.session import Signed
 
-WINDOW_BYTES: Final = 1 << 16  # enough for the first block
+FIRST_BYTES: Final = 1 << 16  # the first block is in them
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -52,6 +52,9 @@ class LogFacts:
     """By a count of blocks: the chain value after them; those of lost blocks are missing."""
     offsets: Mapping[int, int]
     """By the number of a block: the byte in the file where it begins."""
+    linked_from: Mapping[int, int]
+    """By a count of blocks: the first block from which on the chain leads to them unbroken. Who
+    vouches for their chain value vouches for the blocks from there on, and for no other."""
     seals: Seals
     signatures: tuple[SignedHere, ...]
     handoffs: Mapping[int, HandoffEvent]
@@ -67,6 +70,11 @@ class LogFacts:
     def last_block(self) -> int:
         """Give the number of the last block."""
         return self.blocks - 1
+
+    def covered(self, blocks: int) -> tuple[int, int] | None:
+        """Give the first and last block that who vouches for this head vouches for."""
+        first = self.linked_from.get(blocks, blocks)
+        return (first, blocks - 1) if first < blocks else None
 
 
 def read_facts(path: Path, held: SealState | None = None) -> LogFacts:
@@ -88,17 +96,17 @@ def read_facts(path: Path, held: SealState | None = None) -> LogFacts:
         return gathering.finish(path, reader.sha256)
 
 
-def device_of(path: Path) -> bytes | None:
-    """Return which board a log says it is of; None where its first block is not here.
+def run_of(path: Path) -> Run | None:
+    """Return what a log's first block says; None where it is not here.
 
     Raises:
         LogError: it is none, or of a newer format.
         ArchiveError: the file cannot be read.
     """
     with storage(path), path.open("rb") as file:
-        for item in LogReader(file, path, WINDOW_BYTES).items():
+        for item in LogReader(file, path, FIRST_BYTES).items():
             if isinstance(item, Block):
-                return None if item.run_settings is None else item.run_settings.device_id
+                return item.run_settings
     return None
 
 
@@ -110,6 +118,7 @@ class _Gathering:
         self._seals = SealCheck(held)
         self._run: Run | None = None
         self._offsets: dict[int, int] = {}
+        self._linked_from: dict[int, int] = {0: 0}
         self._blocks = 0
         self._signatures: list[SignedHere] = []
         self._handoffs: dict[int, HandoffEvent] = {}
@@ -119,8 +128,11 @@ class _Gathering:
     def block(self, block: Block) -> None:
         if block.run_settings is not None and self._run is None:
             self._run = block.run_settings
+        linked = block.chain_holds is True and block.block_seq == self._blocks
+        first = self._linked_from[self._blocks] if linked else block.block_seq + 1
         self._offsets[block.block_seq] = block.offset
         self._blocks = block.block_seq + 1
+        self._linked_from[self._blocks] = first
         self._seals.feed(block)
         self._events(block.events)
 
@@ -167,6 +179,7 @@ class _Gathering:
             blocks=self._blocks,
             chains=self.integrity.chains,
             offsets=self._offsets,
+            linked_from=self._linked_from,
             seals=self._seals.finish(),
             signatures=tuple(self._signatures),
             handoffs=self._handoffs,

@@ -1,6 +1,6 @@
 """A claim about a log: what is proved, by which key, over which blocks; or what would prove it.
 
-Below verify, which makes them, and answers_verify, which tells them. A claim that cannot be
+Below course, which collects them, and answers_verify, which tells them. A claim that cannot be
 checked is no failure and never counts as proved.
 """
 
