@@ -159,7 +159,8 @@ def _is_taken(talk: _Talk, is_host: bool, frame: parse.ParsedFrame) -> bool:
 
 def _data(talk: _Talk, body: bytes) -> bytes:
     """Return the plain body of DATA; END vouches for its bytes."""
-    start = int.from_bytes(body[2:6], "little") - talk.read_offset
+    # Before the first byte of a transfer there is no stream, nor a place for DATA.
+    start = max(0, int.from_bytes(body[2:6], "little") - talk.read_offset)
     held = body[6:]
     if talk.is_secret:
         held = _xor(talk.keys, 2, talk.read_counter, start, held)

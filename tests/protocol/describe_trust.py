@@ -134,7 +134,8 @@ class _Proven:
         plain = bytearray(held)
         if self._flags & layout.AUTH_SECRET:
             assert self._keys is not None
-            self._keys.cipher_into(plain, session_keys.DATA, counter, offset - start)
+            # Before the first byte of a transfer there is no stream, nor a place for DATA.
+            self._keys.cipher_into(plain, session_keys.DATA, counter, max(0, offset - start))
         self._transfer += plain
         self._say(kind, seq, body[: layout.DATA_HEAD.size] + bytes(plain))
 
