@@ -13,6 +13,7 @@ import struct
 
 from micropython import const
 
+from dewarlog_firmware.allowance import Allowance
 from dewarlog_wire import access, layout, proof, token
 from dewarlog_wire.errors import TokenError
 
@@ -73,6 +74,12 @@ WAIT_MAX_MS = const(16000)
 # How far holders of tokens may move a clock that is set, in all of their requests since a host
 # that needed no token set it: a token ends by this clock, and many small steps are one large one.
 TOKEN_CLOCK_S = const(300)
+# Proofs that hold are recorded too: so many at once, then one in a while, and the same host's next
+# one within a minute not at all. A host that comes back over a bad link costs nothing, and nobody
+# fills the flash by proving himself.
+ADMISSIONS_AT_ONCE = const(64)
+ADMISSION_EVERY_MS = const(10_000)
+ADMISSION_AGAIN_MS = const(60_000)
 _TICKS_MASK = const(0x3FFFFFFF)
 _NO_TOKEN = bytes(8)
 
@@ -103,6 +110,9 @@ class Guard:
         self._refused = 0  # those of them that were looked at
         self._shut_from_ms = -1  # ticks when the wait began; -1: no wait
         self._wait_ms = 0
+        self._admissions = Allowance(ADMISSIONS_AT_ONCE, ADMISSION_EVERY_MS)
+        self._admitted: "tuple | None" = None  # who was, last, as the log says
+        self._admitted_ms = 0
         # UTC less uptime by the clock before a token's holder moved it, or by who needed no token.
         self._true_utc_s: "int | None" = None
 
@@ -144,11 +154,25 @@ class Guard:
                 self.keys.note_access(visitor, result, self.failures)
 
     def admit(self, visitor: "Visitor") -> None:
-        """End the row: a proof held. An admin's own claims the board."""
+        """End the row: a proof held. An admin's own claims the board.
+
+        Raises Refused (busy) when more proofs were recorded than a host has need of.
+        """
         failures = self.failures
+        now_ms = self.keys.ticks_ms() & _TICKS_MASK
+        who = visitor.name()
+        gone_ms = (now_ms - self._admitted_ms) & _TICKS_MASK
+        if failures or who != self._admitted or gone_ms >= ADMISSION_AGAIN_MS:
+            if not self._admissions.take(now_ms):
+                raise Refused(
+                    layout.ERROR_BUSY,
+                    "too many proofs; ask again in %d s" % (ADMISSION_EVERY_MS // 1000),
+                )
+            self._admitted = who
+            self._admitted_ms = now_ms
+            self.keys.note_access(visitor, PROVEN, failures)
         self.failures = self._refused = 0
         self._shut_from_ms = -1
-        self.keys.note_access(visitor, PROVEN, failures)
         if visitor.is_admin and not self.lock.is_claimed:
             try:
                 self.lock.claim()
@@ -218,6 +242,10 @@ class Visitor:
     def is_admin(self) -> bool:
         """Tell whether he has the admin key itself."""
         return self.key == layout.KEY_ADMIN and not self._caveats
+
+    def name(self) -> tuple:
+        """Return who he is, as the log would say it."""
+        return self.link, self.key, self.token_id, self.holder
 
     def expect(self, needs: int) -> None:
         """Refuse a request that takes `needs` (a MAY bit, or 0) from who has it not."""
@@ -297,7 +325,11 @@ class Visitor:
         self._take(key, caveats)
         self._holds = auth
         self._answer = proof.board_proof(secret, said)
-        guard.admit(self)
+        try:
+            guard.admit(self)
+        except Refused:
+            self._unknow()
+            raise
         return self._answer, secret, said
 
     @property

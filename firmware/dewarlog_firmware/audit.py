@@ -77,7 +77,7 @@ class Audit:
 
     def _introduce(self, visitor: "Visitor") -> None:
         """Say who he is, unless the log's last word on that is he, in this conversation."""
-        if not (visitor.introduced and self._last == _actor(visitor)):
+        if not (visitor.introduced and self._last == visitor.name()):
             self._add(visitor, PROVEN if visitor.is_proven else UNPROVEN, self._guard.failures)
 
     def note_access(self, visitor: "Visitor", result: int, failures: int) -> None:
@@ -113,7 +113,7 @@ class Audit:
         self._logbook.record(layout.KIND_ACCESS, body)
         if result in (PROVEN, UNPROVEN):
             visitor.introduced = True
-            self._last = _actor(visitor)
+            self._last = visitor.name()
 
     # --- what a person has seen ---------------------------------------------------------------
 
@@ -137,7 +137,3 @@ class Audit:
         if kind == layout.KIND_SHOCK:
             return self._means_hold(struct.unpack(layout.EVENT_SHOCK.format, body))
         return kind == layout.KIND_EXCURSION_BEGIN
-
-
-def _actor(visitor: "Visitor") -> tuple:
-    return visitor.link, visitor.key, visitor.token_id, visitor.holder

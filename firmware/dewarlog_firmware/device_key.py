@@ -5,6 +5,8 @@ signs with the seed. The key stands in one file and nowhere in the log; whoever 
 can read it over the REPL. What is proved by it: protocol/SPEC.md 7.7.
 """
 
+from micropython import const
+
 from dewarlog_firmware.whole_file import write_whole
 from dewarlog_wire import proof
 from dewarlog_wire.layout import KEY_NAMES
@@ -13,11 +15,14 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+_ENOENT = const(2)  # errno, the same on every port
+
 
 def load_device_key(path: str, random_bytes: "Callable[[int], bytes]") -> bytes:
     """Return the key at `path`, made now if there is none; empty when it cannot be stored.
 
-    A key that would be another after the next boot proves nothing: better none. A file of another
+    A key that would be another after the next boot proves nothing: better none. So with one that
+    is there and cannot be read now: a new one would shut its owner out for good. A file of another
     length is no key and is replaced: the rename below never leaves half of one.
     """
     try:
@@ -25,8 +30,10 @@ def load_device_key(path: str, random_bytes: "Callable[[int], bytes]") -> bytes:
             key = file.read(proof.SECRET_BYTES + 1)
         if len(key) == proof.SECRET_BYTES:
             return key
-    except OSError:
-        pass  # the first start
+    except OSError as error:
+        if error.args[0] != _ENOENT:
+            return b""
+        # The first start.
     key = random_bytes(proof.SECRET_BYTES)
     try:
         write_whole(path, key)

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dewarlog_firmware.access import (
+    ADMISSIONS_AT_ONCE,
     LOCKED_OUT,
     PROOF_REFUSED,
     PROVEN,
@@ -1067,3 +1068,36 @@ def test_no_auth_is_taken_for_a_proof_that_is_none(body: bytes, flags: int) -> N
 
     assert guest.out.frames[-1][0] == layout.MSG_ERROR
     assert not guest.server._visitor.is_proven  # noqa: SLF001 - who the board takes it for
+
+
+# --- proofs without end --------------------------------------------------------------------------
+def test_a_host_that_comes_back_over_a_bad_link_is_recorded_once_a_minute() -> None:
+    """Each conversation is proven; the log says it once, and again when a minute has passed."""
+    guest = Guest(in_hand=False)
+    for _ in range(300):
+        guest.greet()
+        guest.prove(COURIER)
+        guest.device.now_ms += 100
+
+    assert [what[0] for what in guest.device.told] == [PROVEN]
+    guest.device.now_ms += 60_000
+    guest.greet()
+    guest.prove(COURIER)
+    assert [what[0] for what in guest.device.told] == [PROVEN, PROVEN]
+
+
+def test_proofs_in_turn_do_not_fill_the_log() -> None:
+    """Two keys by turns are two names each time: 64 at once, then busy, and nothing is proven."""
+    guest = Guest(in_hand=False)
+    for number in range(ADMISSIONS_AT_ONCE):
+        guest.greet()
+        guest.prove((COURIER, READER)[number % 2])
+    guest.greet()
+
+    kind, body = guest.prove(COURIER)
+    assert (kind, body[0]) == (layout.MSG_ERROR, layout.ERROR_BUSY)
+    assert len(guest.device.told) == ADMISSIONS_AT_ONCE
+    assert not guest.server._visitor.is_proven  # noqa: SLF001 - nothing else says so
+    guest.device.now_ms += 10_000
+    guest.greet()
+    assert guest.prove(COURIER)[0] == layout.MSG_AUTH | layout.REPLY

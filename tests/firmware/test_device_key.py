@@ -63,6 +63,15 @@ def test_a_key_that_cannot_be_stored_is_not_used(tmp_path: Path) -> None:
     assert load_device_key(str(tmp_path / "gone" / "key.bin"), numbers) == b""
 
 
+def test_a_key_that_cannot_be_read_now_is_not_replaced(tmp_path: Path) -> None:
+    """A new one would shut the board's owner out for good; this boot proves nothing."""
+    folder = tmp_path / "key.bin"
+    folder.mkdir()  # opening it fails, and not because it is missing
+
+    assert load_device_key(str(folder), numbers) == b""
+    assert folder.is_dir()
+
+
 def test_every_purpose_has_a_key_of_its_own() -> None:
     """None is the device key, and none is the seed of the signatures."""
     keys = derived_keys(bytes(32))

@@ -168,7 +168,7 @@ def test_no_command_that_speaks_to_a_board_prints_what_it_says_raw(
     device = HostileDevice()
     device.text = text
     link = MemoryLink(store, Clock(), device=device)
-    monkeypatch.setattr(link.server._guard, "device_id", device_id)
+    monkeypatch.setattr(link.server._guard, "device_id", device_id)  # noqa: SLF001 - nobody may change it
 
     def opened(_: str) -> MemoryLink:
         link.open()
