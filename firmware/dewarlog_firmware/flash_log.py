@@ -128,8 +128,12 @@ class FlashLog:
         """Find the run that was open when the board stopped; None when there is none.
 
         A run whose state file is unreadable is left alone, never reopened: its log stays as it is.
+        One that a power cut left without its first block never began, and goes: continued, it
+        would be a log that does not say of what.
         """
         runs = self.runs()
+        if runs and self.is_empty(runs[-1]):
+            self.remove_run(runs.pop())
         if not runs:
             return None
         state = self.read_state(runs[-1])
@@ -137,6 +141,13 @@ class FlashLog:
             return None
         self.run = runs[-1]
         return state
+
+    def is_empty(self, run: int) -> bool:
+        """Tell whether nothing is stored of a run: it never began, or was being removed."""
+        for run_number, file in self._files(run):
+            if os.stat(self._path(run_number, file))[6]:
+                return False
+        return True
 
     def close_run(self, keep_journal: bool = False) -> None:
         """Mark the open run as closed; its log never grows again.
@@ -401,7 +412,8 @@ class FlashLog:
         """Delete a run whose log a host holds; return the bytes freed. The caller has checked."""
         folder = self._folder(run)
         freed = 0
-        for name in os.listdir(folder):
+        # "state" last: after a power cut what is left is still known to be confirmed.
+        for name in sorted(os.listdir(folder)):
             freed += os.stat(folder + "/" + name)[6]
             os.remove(folder + "/" + name)
         os.rmdir(folder)
@@ -437,10 +449,14 @@ class FlashLog:
         """Return (run, file) of everything a host may read, oldest first."""
         found = []
         for run in self.runs():
-            for segment in self.segments(run):
-                found.append((run, segment))
-            if _exists(self._folder(run) + "/journal"):
-                found.append((run, layout.FILE_JOURNAL))
+            found.extend(self._files(run))
+        return found
+
+    def _files(self, run: int) -> list:
+        """Return (run, file) of one run's segments and its journal, as far as they are there."""
+        found = [(run, segment) for segment in self.segments(run)]
+        if _exists(self._folder(run) + "/journal"):
+            found.append((run, layout.FILE_JOURNAL))
         return found
 
     def entry(self, run: int, file: int) -> tuple:

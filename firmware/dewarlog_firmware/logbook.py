@@ -5,7 +5,8 @@ excursion engine's state with them; answers the server's questions about what is
 
 Order of writing, so that a power cut at any point loses at most the sample being written:
   1. journal records of a sample and its events: one write, one flush
-  2. sealing: the block goes to its segment, then a new journal replaces the old in one step
+  2. sealing: what is not yet in the journal goes there, then the block to its segment, then a new
+     journal replaces the old in one step
   3. a cut between the two leaves a block and a journal that say the same: `resume` sees by the
      block number that the journal is already sealed
 """
@@ -227,6 +228,7 @@ class Logbook:
     def end(self) -> None:
         """Seal what is open and close the run for good."""
         if not self.recorder.is_empty:
+            self.commit()
             self.flash.append_block(self.recorder.seal())
         self.flash.close_run()
         self.is_open = False
@@ -288,7 +290,9 @@ class Logbook:
         """Seal the open block if it holds anything; return (blocks, chain value)."""
         recorder = self.recorder
         if not recorder.is_empty:
-            recorder.take_journal()
+            # A cut behind the block finds the old journal: it must hold what the block holds, or
+            # numbers would be given twice and the engine would not have seen the last sample.
+            self.commit()
             self._store(self.flash.append_block, recorder.seal())
             self._open_journal()
         return recorder.blocks, recorder.chain
@@ -342,7 +346,12 @@ class Logbook:
         """Give up the oldest earlier run, if a host has confirmed that it holds all of it."""
         for run in self.flash.runs():
             state = self.flash.read_state(run)
-            if run == self.recorder.run or state is None or not state.closed:
+            if run == self.recorder.run:
+                continue
+            if state is None and self.flash.is_empty(run):  # a power cut stopped its removal
+                self.flash.remove_run(run)
+                return True
+            if state is None or not state.closed:
                 continue
             entries = [self.flash.entry(*key) for key in self.flash.entries() if key[0] == run]
             if all(entry[2] & layout.ENTRY_CONFIRMED for entry in entries):

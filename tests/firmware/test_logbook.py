@@ -57,6 +57,14 @@ def seen(book: Logbook) -> int:
     return book.engine.seen
 
 
+class _PowerCut(BaseException):
+    """The supply is gone."""
+
+
+def _cut(*_: object) -> None:
+    raise _PowerCut
+
+
 def codes_of(number: int) -> tuple[int, ...]:
     """Return the codes of one sample: a slow ramp, probe 2 open in every seventh."""
     probe_2 = layout.state_code(layout.STATE_OPEN) if number % 7 == 3 else -23_000
@@ -202,6 +210,67 @@ def test_a_journal_already_sealed_is_not_sealed_again(tmp_path: Path) -> None:
     assert readings_of(tmp_path, 0) == [codes_of(n)[0] for n in range(30)]
     assert again.recorder.next_sample == 30
     assert seen(again) == 30
+
+
+def test_a_cut_behind_a_block_with_unwritten_records_gives_no_number_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sample that set off the seal itself is in the block: it counts, and the engine saw it."""
+    book = begun(tmp_path)
+    write_samples(book, 0, 20)
+    book.judge(0, codes_of(20))
+    book.recorder.sample(0, codes_of(20))
+    book.emit(layout.KIND_SUPPLY, (3_300, 0))
+    with monkeypatch.context() as patched:
+        patched.setattr(book.flash, "start_journal", _cut)
+        with pytest.raises(_PowerCut):
+            book.seal()
+    book.flash.release()
+
+    again = new_book(tmp_path)
+    again.flash.open_run()
+    again.resume()
+
+    assert (again.recorder.next_sample, again.recorder.next_event) == (21, 1)
+    assert seen(again) == 21
+
+
+def test_a_cut_while_a_run_is_closed_gives_no_event_number_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last event stands in the last block; the run, found open again, goes on behind it."""
+    book = begun(tmp_path)
+    write_samples(book, 0, 5)
+    book.emit(layout.KIND_STOP, (0,))
+    with monkeypatch.context() as patched:
+        patched.setattr(book.flash, "close_run", _cut)
+        with pytest.raises(_PowerCut):
+            book.end()
+    book.flash.release()
+
+    again = new_book(tmp_path)
+    again.flash.open_run()
+    again.resume()
+
+    assert (again.recorder.next_sample, again.recorder.next_event) == (5, 1)
+
+
+def test_a_run_without_its_first_block_never_began(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cut between folder and first block, it is not continued: it would not say what it is."""
+    book = new_book(tmp_path)
+    with monkeypatch.context() as patched:
+        patched.setattr(book.flash, "append_block", _cut)
+        with pytest.raises(_PowerCut):
+            book.begin([(layout.SECTION_TEXT, b"\x02dewar 7")], LOG_ID, 7)
+
+    again = new_book(tmp_path)
+
+    assert again.flash.open_run() is None
+    assert again.flash.runs() == []
+    again.begin([(layout.SECTION_TEXT, b"\x02dewar 7")], LOG_ID, 7)
+    assert again.recorder.run == 2
 
 
 def test_a_lost_journal_leaves_the_counters_of_the_blocks(tmp_path: Path) -> None:
@@ -427,3 +496,24 @@ def test_a_state_of_other_firmware_does_not_keep_the_board_from_starting(
     book.flash.open_run()
 
     assert book.resume().recovered_samples == 5
+
+
+def test_a_removal_that_a_power_cut_stopped_is_finished(tmp_path: Path) -> None:
+    """Whatever was removed already, the rest of a confirmed run goes when room is wanted."""
+    book = begun(tmp_path)
+    write_samples(book, 0, 10)
+    book.end()
+    assert book.confirm(1, book.recorder.blocks, book.recorder.chain, 0)
+    folder = tmp_path / "00000001"
+    for name in sorted(path.name for path in folder.iterdir()):
+        again = begun(tmp_path)
+        assert folder.exists()
+        (folder / name).unlink()
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(again.flash, "free_bytes", lambda: 0 if folder.exists() else 1 << 20)
+            kept = {path.name: path.read_bytes() for path in folder.iterdir()}
+            assert again.check_room()
+        again.end()
+        folder.mkdir()
+        for other, data in kept.items():
+            (folder / other).write_bytes(data)
