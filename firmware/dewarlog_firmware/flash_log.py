@@ -294,11 +294,29 @@ class FlashLog:
             start += max(1, len(chunk) - len(layout.BLOCK_MAGIC) + 1)
         return size
 
-    def sealed_since(self, block_seq: int) -> bool:
-        """Tell whether samples or events were sealed in block `block_seq` or a later one."""
-        for segment in reversed(self.segments(self.run)):
+    def journal_is_spent(self, run: int) -> bool:
+        """Tell whether a run's journal holds nothing that its blocks do not hold.
+
+        So it is after a power cut between the closing of the run and the journal's removal.
+        """
+        try:
+            head, records = self._read_journal(run)
+        except (OSError, JournalError):
+            return False
+        has_content = False
+        for kind, _ in records:
+            has_content = has_content or kind != layout.JOURNAL_STATE
+        return not has_content or self.sealed_since(head[3], run)
+
+    def sealed_since(self, block_seq: int, run: "int | None" = None) -> bool:
+        """Tell whether samples or events were sealed in block `block_seq` or a later one.
+
+        Of the open run, if not of another.
+        """
+        run = self.run if run is None else run
+        for segment in reversed(self.segments(run)):
             first_seq = None
-            with open(self._segment_path(self.run, segment), "rb") as file:
+            with open(self._segment_path(run, segment), "rb") as file:
                 for _, fields in self._headers(file):
                     seq = fields[_BLOCK_SEQ]
                     if first_seq is None:
@@ -369,7 +387,10 @@ class FlashLog:
         The generator ends with (TORN, bytes not readable) when a torn tail follows.
         Raises OSError when there is no journal, JournalError when its head is unreadable.
         """
-        file = open(self._folder(self.run) + "/journal", "rb")
+        return self._read_journal(self.run)
+
+    def _read_journal(self, run: int) -> tuple:
+        file = open(self._folder(run) + "/journal", "rb")
         try:
             head = journal.read_head(file.read(layout.JOURNAL_HEAD.size))
         except JournalError:

@@ -354,10 +354,16 @@ class Logbook:
             if state is None or not state.closed:
                 continue
             entries = [self.flash.entry(*key) for key in self.flash.entries() if key[0] == run]
-            if all(entry[2] & layout.ENTRY_CONFIRMED for entry in entries):
+            if all(self._is_held(entry) for entry in entries):
                 self.flash.remove_run(run)
                 return True
         return False
+
+    def _is_held(self, entry: tuple) -> bool:
+        """Tell whether a host has all that a file of a closed run says."""
+        if entry[2] & layout.ENTRY_CONFIRMED:
+            return True
+        return entry[1] == layout.FILE_JOURNAL and self.flash.journal_is_spent(entry[0])
 
     def _drop_segment(self) -> bool:
         """Give up the oldest segment of this run but the first, which says what the run is."""

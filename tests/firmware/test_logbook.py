@@ -517,3 +517,42 @@ def test_a_removal_that_a_power_cut_stopped_is_finished(tmp_path: Path) -> None:
         folder.mkdir()
         for other, data in kept.items():
             (folder / other).write_bytes(data)
+
+
+@pytest.mark.parametrize("samples_behind", [0, 3])
+def test_a_spent_journal_does_not_keep_a_confirmed_run(
+    tmp_path: Path, samples_behind: int
+) -> None:
+    """Cut between closing and the journal's removal, the run can still be given up."""
+    book = begun(tmp_path)
+    write_samples(book, 0, 10)
+    book.seal()
+    write_samples(book, 10, samples_behind)
+    journal = tmp_path / "00000001" / "journal"
+    spent = journal.read_bytes()
+    book.end()
+    journal.write_bytes(spent)
+    assert book.confirm(1, book.recorder.blocks, book.recorder.chain, 0)
+
+    again = begun(tmp_path)
+    assert again.flash.runs() == [1, 2]
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(again.flash, "free_bytes", lambda: 0 if journal.exists() else 1 << 20)
+        assert again.check_room()
+    assert again.flash.runs() == [2]
+
+
+def test_a_journal_that_was_never_sealed_keeps_its_run(tmp_path: Path) -> None:
+    """What stands in no block is not held by any host, whatever it has confirmed."""
+    book = begun(tmp_path)
+    write_samples(book, 0, 10)
+    blocks, chain = book.seal()
+    write_samples(book, 10, 3)
+    book.flash.close_run(keep_journal=True)
+    assert book.confirm(1, blocks, chain, 0)
+
+    again = begun(tmp_path)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(again.flash, "free_bytes", lambda: 0)
+        assert not again.check_room()
+    assert again.flash.runs() == [1, 2]
