@@ -427,7 +427,9 @@ class FlashLog:
     def free_bytes(self) -> int:
         """Return the bytes the file system still has free."""
         stat = os.statvfs(self.root)
-        return stat[0] * stat[3]
+        # littlefs counts a block twice that two files share for a moment, as after a power cut, and
+        # MicroPython then tells less than none as a number beyond all.
+        return stat[0] * stat[3] if stat[3] <= stat[2] else 0
 
     def remove_run(self, run: int) -> int:
         """Delete a run whose log a host holds; return the bytes freed. The caller has checked."""

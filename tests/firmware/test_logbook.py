@@ -556,3 +556,15 @@ def test_a_journal_that_was_never_sealed_keeps_its_run(tmp_path: Path) -> None:
         patched.setattr(again.flash, "free_bytes", lambda: 0)
         assert not again.check_room()
     assert again.flash.runs() == [1, 2]
+
+
+def test_a_file_system_that_counts_more_blocks_than_it_has_is_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Less than no room comes as a number beyond all; it must not read as endless room."""
+    book = begun(tmp_path)
+    told = (4096, 4096, 26, (1 << 32) - 3, 0, 0, 0, 0, 0, 255)
+    monkeypatch.setattr("os.statvfs", lambda _: told)
+
+    assert book.flash.free_bytes() == 0
+    assert not book.check_room()
