@@ -389,6 +389,13 @@ class FlashLog:
         """
         return self._read_journal(self.run)
 
+    def stored_journal_bytes(self) -> int:
+        """Return the size of the open run's journal, readable or not; 0 when there is none."""
+        try:
+            return os.stat(self._folder(self.run) + "/journal")[6]
+        except OSError:
+            return 0
+
     def _read_journal(self, run: int) -> tuple:
         file = open(self._folder(run) + "/journal", "rb")
         try:
@@ -427,7 +434,7 @@ class FlashLog:
     def free_bytes(self) -> int:
         """Return the bytes the file system still has free."""
         stat = os.statvfs(self.root)
-        # littlefs counts a block twice that two files share for a moment, as after a power cut, and
+        # littlefs counts a block twice that two files share for a moment, as after a power cut;
         # MicroPython then tells less than none as a number beyond all.
         return stat[0] * stat[3] if stat[3] <= stat[2] else 0
 

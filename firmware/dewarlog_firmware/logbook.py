@@ -130,8 +130,8 @@ class Logbook:
         recorder.resume(self.flash.run, 0, tail.blocks, tail.chain, 0, 0)
         try:
             recovery, block_seq = self._replay()
-        except (OSError, JournalError) as error:
-            recovery, block_seq = self._without_journal(error)
+        except (OSError, JournalError):
+            recovery, block_seq = self._without_journal()
         recovery.dropped_bytes += tail.dropped_bytes
         if not recorder.is_empty:
             if self.flash.sealed_since(block_seq):
@@ -214,7 +214,7 @@ class Logbook:
                 recovery.tilt_uptime_s = uptime_s
                 recovery.tilt_values = struct.unpack(layout.EVENT_TILT.format, body[head_bytes:])
 
-    def _without_journal(self, error: Exception) -> tuple:
+    def _without_journal(self) -> tuple:
         """The journal is gone or its head unreadable: go on behind the last block."""
         boot, next_sample, next_event, self.shocks = self.flash.counters()
         recorder = self.recorder
@@ -222,8 +222,7 @@ class Logbook:
             recorder.run, boot, recorder.blocks, recorder.chain, next_sample, next_event
         )
         self.engine.break_time()
-        lost_bytes = getattr(error, "size_bytes", 0)
-        return Recovery(0, lost_bytes, boot), recorder.blocks
+        return Recovery(0, self.flash.stored_journal_bytes(), boot), recorder.blocks
 
     def end(self) -> None:
         """Seal what is open and close the run for good."""

@@ -290,6 +290,22 @@ def test_a_lost_journal_leaves_the_counters_of_the_blocks(tmp_path: Path) -> Non
     assert again.recorder.next_event == 1
 
 
+def test_a_journal_whose_head_is_damaged_is_said_to_be_dropped(tmp_path: Path) -> None:
+    """No record behind it can be trusted: all its bytes count as dropped, in the BOOT event."""
+    write_samples(begun(tmp_path), 0, 25)
+    path = next(tmp_path.glob("*/journal"))
+    data = bytearray(path.read_bytes())
+    data[20] ^= 4
+    path.write_bytes(data)
+
+    again = new_book(tmp_path)
+    again.flash.open_run()
+    recovery = again.resume()
+
+    assert recovery.recovered_samples == 0
+    assert recovery.dropped_bytes == len(data)
+
+
 def test_a_torn_last_block_is_cut_and_the_run_goes_on(tmp_path: Path) -> None:
     """The chain continues from the last whole block."""
     book = begun(tmp_path)
