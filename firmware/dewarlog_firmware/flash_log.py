@@ -452,6 +452,13 @@ class FlashLog:
 
     def remove_segment(self, segment: int) -> int:
         """Delete one segment of the open run; return the samples that were in it."""
+        samples = self.samples_in(segment)
+        os.remove(self._segment_path(self.run, segment))
+        self.generation += 1
+        return samples
+
+    def samples_in(self, segment: int) -> int:
+        """Return the number of samples in one segment of the open run."""
         path = self._segment_path(self.run, segment)
         samples = 0
         span = bytearray(layout.SECTION_HEAD.size + layout.SPAN.size)
@@ -463,8 +470,6 @@ class FlashLog:
                     samples += struct.unpack_from(
                         layout.SPAN.format, span, layout.SECTION_HEAD.size
                     )[1]
-        os.remove(path)
-        self.generation += 1
         return samples
 
     # --- reading ------------------------------------------------------------------------------

@@ -365,11 +365,15 @@ class Logbook:
         return entry[1] == layout.FILE_JOURNAL and self.flash.journal_is_spent(entry[0])
 
     def _drop_segment(self) -> bool:
-        """Give up the oldest segment of this run but the first, which says what the run is."""
+        """Give up the oldest segment of this run but the first, which says what the run is.
+
+        It is told before it is done: a power cut between the two must not leave an untold hole.
+        The segment that is then still there goes at the next boot, and is told a second time.
+        """
         segments = self.flash.segments(self.recorder.run)
         if len(segments) < 3:
             return False
-        samples = self.flash.remove_segment(segments[1])
+        samples = self.flash.samples_in(segments[1])
         length_ms = samples * self.recorder.interval_ms
         self.emit(
             layout.KIND_GAP,
@@ -381,6 +385,8 @@ class Logbook:
                 samples,
             ),
         )
+        self.commit()
+        self.flash.remove_segment(segments[1])
         return True
 
     # --- what the server asks -----------------------------------------------------------------

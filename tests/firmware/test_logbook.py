@@ -584,3 +584,37 @@ def test_a_file_system_that_counts_more_blocks_than_it_has_is_full(
 
     assert book.flash.free_bytes() == 0
     assert not book.check_room()
+
+
+def test_a_cut_behind_the_removal_of_old_samples_leaves_it_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The gap is durable before the segment goes."""
+    monkeypatch.setattr(layout, "SEGMENT_MAX_BYTES", 512)
+    book = begun(tmp_path, layout.FULL_OVERWRITE)
+    for part in range(6):
+        write_samples(book, 40 * part, 40)
+        book.seal()
+    remove = book.flash.remove_segment
+    samples = book.flash.samples_in(book.flash.segments(1)[1])
+    assert samples > 0
+
+    def remove_and_die(segment: int) -> int:
+        remove(segment)
+        raise _PowerCut
+
+    with monkeypatch.context() as patched:
+        patched.setattr(book.flash, "free_bytes", lambda: 0)
+        patched.setattr(book.flash, "remove_segment", remove_and_die)
+        with pytest.raises(_PowerCut):
+            book.check_room()
+    book.flash.release()
+
+    again = new_book(tmp_path)
+    again.flash.open_run()
+    again.resume()
+
+    gap = struct.pack(
+        layout.EVENT_GAP.format, 0, layout.GAP_OVERWRITTEN, 0, 10 * samples, samples
+    )
+    assert gap in segment_files(tmp_path)[-1].read_bytes()
