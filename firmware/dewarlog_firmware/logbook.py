@@ -135,13 +135,15 @@ class Logbook:
         recovery.dropped_bytes += tail.dropped_bytes
         if not recorder.is_empty:
             if self.flash.sealed_since(block_seq):
+                # The block has all of the journal, of which less may be readable by now.
+                _, next_sample, next_event, _ = self.flash.counters()
                 recorder.resume(
                     recorder.run,
                     recorder.boot,
                     recorder.blocks,
                     recorder.chain,
-                    recorder.next_sample,
-                    recorder.next_event,
+                    max(recorder.next_sample, next_sample),
+                    max(recorder.next_event, next_event),
                 )
             else:
                 self.flash.append_block(recorder.seal())

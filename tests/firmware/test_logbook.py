@@ -235,6 +235,24 @@ def test_a_cut_behind_a_block_with_unwritten_records_gives_no_number_twice(
     assert seen(again) == 21
 
 
+def test_a_damaged_journal_already_sealed_gives_no_number_twice(tmp_path: Path) -> None:
+    """What its block holds counts, not what can still be read of the journal."""
+    book = begun(tmp_path)
+    write_samples(book, 0, 30)
+    journal = next(tmp_path.glob("*/journal"))
+    before = bytearray(journal.read_bytes())
+    book.seal()
+    book.flash.release()
+    before[len(before) // 2] ^= 1
+    journal.write_bytes(before)
+
+    again = new_book(tmp_path)
+    again.flash.open_run()
+    again.resume()
+
+    assert again.recorder.next_sample == 30
+
+
 def test_a_cut_while_a_run_is_closed_gives_no_event_number_twice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
