@@ -632,7 +632,5 @@ def test_a_cut_behind_the_removal_of_old_samples_leaves_it_told(
     again.flash.open_run()
     again.resume()
 
-    gap = struct.pack(
-        layout.EVENT_GAP.format, 0, layout.GAP_OVERWRITTEN, 0, 10 * samples, samples
-    )
+    gap = struct.pack(layout.EVENT_GAP.format, 0, layout.GAP_OVERWRITTEN, 0, 10 * samples, samples)
     assert gap in segment_files(tmp_path)[-1].read_bytes()
