@@ -132,8 +132,11 @@ class Logbook:
             recovery, block_seq = self._replay()
         except (OSError, JournalError):
             recovery, block_seq = self._without_journal()
+        is_torn = (
+            recovery.dropped_bytes > 0
+        )  # what cannot be read of the journal may be sealed too
         recovery.dropped_bytes += tail.dropped_bytes
-        if not recorder.is_empty:
+        if is_torn or not recorder.is_empty:
             if self.flash.sealed_since(block_seq):
                 # The block has all of the journal, of which less may be readable by now.
                 _, next_sample, next_event, _ = self.flash.counters()
@@ -145,7 +148,7 @@ class Logbook:
                     max(recorder.next_sample, next_sample),
                     max(recorder.next_event, next_event),
                 )
-            else:
+            elif not recorder.is_empty:
                 self.flash.append_block(recorder.seal())
         self.is_open = True
         recorder.boot = recovery.boot + 1
