@@ -146,6 +146,8 @@ class FlashLog:
         say whose it is, and nothing was ever recorded in it.
         """
         runs = self.runs()
+        if runs and self.is_empty(runs[-1]):
+            self.remove_run(runs.pop())
         if not runs:
             return None
         state = self.read_state(runs[-1])
@@ -172,6 +174,12 @@ class FlashLog:
             return True
         fields = struct.unpack(layout.BLOCK_HEADER.format, head)
         return fields[0] == layout.BLOCK_MAGIC and fields[_LENGTH] > size
+    def is_empty(self, run: int) -> bool:
+        """Tell whether nothing is stored of a run: it never began, or was being removed."""
+        for run_number, file in self._files(run):
+            if os.stat(self._path(run_number, file))[6]:
+                return False
+        return True
 
     def close_run(self, keep_journal: bool = False) -> None:
         """Mark the open run as closed; its log never grows again.
@@ -344,11 +352,29 @@ class FlashLog:
             start += max(1, len(chunk) - len(layout.BLOCK_MAGIC) + 1)
         return size
 
-    def sealed_since(self, block_seq: int) -> bool:
-        """Tell whether samples or events were sealed in block `block_seq` or a later one."""
-        for segment in reversed(self.segments(self.run)):
+    def journal_is_spent(self, run: int) -> bool:
+        """Tell whether a run's journal holds nothing that its blocks do not hold.
+
+        So it is after a power cut between the closing of the run and the journal's removal.
+        """
+        try:
+            head, records = self._read_journal(run)
+        except (OSError, JournalError):
+            return False
+        has_content = False
+        for kind, _ in records:
+            has_content = has_content or kind != layout.JOURNAL_STATE
+        return not has_content or self.sealed_since(head[3], run)
+
+    def sealed_since(self, block_seq: int, run: "int | None" = None) -> bool:
+        """Tell whether samples or events were sealed in block `block_seq` or a later one.
+
+        Of the open run, if not of another.
+        """
+        run = self.run if run is None else run
+        for segment in reversed(self.segments(run)):
             first_seq = None
-            with open(self._segment_path(self.run, segment), "rb") as file:
+            with open(self._segment_path(run, segment), "rb") as file:
                 for _, fields in self._headers(file):
                     seq = fields[_BLOCK_SEQ]
                     if first_seq is None:
@@ -441,7 +467,17 @@ class FlashLog:
         The generator ends with (TORN, bytes not readable) when a torn tail follows.
         Raises OSError when there is no journal, JournalError when its head is unreadable.
         """
-        file = open(self._folder(self.run) + "/journal", "rb")
+        return self._read_journal(self.run)
+
+    def stored_journal_bytes(self) -> int:
+        """Return the size of the open run's journal, readable or not; 0 when there is none."""
+        try:
+            return os.stat(self._folder(self.run) + "/journal")[6]
+        except OSError:
+            return 0
+
+    def _read_journal(self, run: int) -> tuple:
+        file = open(self._folder(run) + "/journal", "rb")
         try:
             head = journal.read_head(file.read(layout.JOURNAL_HEAD.size))
         except JournalError:
@@ -478,13 +514,16 @@ class FlashLog:
     def free_bytes(self) -> int:
         """Return the bytes the file system still has free."""
         stat = os.statvfs(self.root)
-        return stat[0] * stat[3]
+        # littlefs counts a block twice that two files share for a moment, as after a power cut;
+        # MicroPython then tells less than none as a number beyond all.
+        return stat[0] * stat[3] if stat[3] <= stat[2] else 0
 
     def remove_run(self, run: int) -> int:
         """Delete a run whose log a host holds; return the bytes freed. The caller has checked."""
         folder = self._folder(run)
         freed = 0
-        for name in os.listdir(folder):
+        # "state" last: after a power cut what is left is still known to be confirmed.
+        for name in sorted(os.listdir(folder)):
             freed += os.stat(folder + "/" + name)[6]
             os.remove(folder + "/" + name)
         os.rmdir(folder)
@@ -493,6 +532,13 @@ class FlashLog:
 
     def remove_segment(self, segment: int) -> int:
         """Delete one segment of the open run; return the samples that were in it."""
+        samples = self.samples_in(segment)
+        os.remove(self._segment_path(self.run, segment))
+        self.generation += 1
+        return samples
+
+    def samples_in(self, segment: int) -> int:
+        """Return the number of samples in one segment of the open run."""
         path = self._segment_path(self.run, segment)
         samples = 0
         span = bytearray(layout.SECTION_HEAD.size + layout.SPAN.size)
@@ -504,8 +550,6 @@ class FlashLog:
                     samples += struct.unpack_from(
                         layout.SPAN.format, span, layout.SECTION_HEAD.size
                     )[1]
-        os.remove(path)
-        self.generation += 1
         return samples
 
     # --- reading ------------------------------------------------------------------------------
@@ -520,10 +564,14 @@ class FlashLog:
         """Return (run, file) of everything a host may read, oldest first."""
         found = []
         for run in self.runs():
-            for segment in self.segments(run):
-                found.append((run, segment))
-            if _exists(self._folder(run) + "/journal"):
-                found.append((run, layout.FILE_JOURNAL))
+            found.extend(self._files(run))
+        return found
+
+    def _files(self, run: int) -> list:
+        """Return (run, file) of one run's segments and its journal, as far as they are there."""
+        found = [(run, segment) for segment in self.segments(run)]
+        if _exists(self._folder(run) + "/journal"):
+            found.append((run, layout.FILE_JOURNAL))
         return found
 
     def entry(self, run: int, file: int) -> tuple:

@@ -5,7 +5,8 @@ excursion engine's state with them; answers the server's questions about what is
 
 Order of writing, so that a power cut at any point loses at most the sample being written:
   1. journal records of a sample and its events: one write, one flush
-  2. sealing: the block goes to its segment, then a new journal replaces the old in one step
+  2. sealing: what is not yet in the journal goes there, then the block to its segment, then a new
+     journal replaces the old in one step
   3. a cut between the two leaves a block and a journal that say the same: `resume` sees by the
      block number that the journal is already sealed
   4. once a block is stored the sealing key moves on (SPEC 4.9), before anything else is written; a
@@ -148,20 +149,25 @@ class Logbook:
         recorder.resume(self.flash.run, 0, tail.blocks, tail.chain, 0, 0)
         try:
             recovery, block_seq = self._replay()
-        except (OSError, JournalError) as error:
-            recovery, block_seq = self._without_journal(error)
+        except (OSError, JournalError):
+            recovery, block_seq = self._without_journal()
+        is_torn = (
+            recovery.dropped_bytes > 0
+        )  # what cannot be read of the journal may be sealed too
         recovery.dropped_bytes += tail.dropped_bytes
-        if not recorder.is_empty:
+        if is_torn or not recorder.is_empty:
             if self.flash.sealed_since(block_seq):
+                # The block has all of the journal, of which less may be readable by now.
+                _, next_sample, next_event, _ = self.flash.counters()
                 recorder.resume(
                     recorder.run,
                     recorder.boot,
                     recorder.blocks,
                     recorder.chain,
-                    recorder.next_sample,
-                    recorder.next_event,
+                    max(recorder.next_sample, next_sample),
+                    max(recorder.next_event, next_event),
                 )
-            else:
+            elif not recorder.is_empty:
                 self._seal_recovered()
         self.is_open = True
         # A board that starts again and again stays at the last number there is.
@@ -283,7 +289,7 @@ class Logbook:
                 recovery.tilt_uptime_s = uptime_s
                 recovery.tilt_values = struct.unpack(layout.EVENT_TILT.format, body[head_bytes:])
 
-    def _without_journal(self, error: Exception) -> tuple:
+    def _without_journal(self) -> tuple:
         """The journal is gone or its head unreadable: go on behind the last block."""
         boot, next_sample, next_event, self.shocks = self.flash.counters()
         recorder = self.recorder
@@ -291,12 +297,12 @@ class Logbook:
             recorder.run, boot, recorder.blocks, recorder.chain, next_sample, next_event
         )
         self.engine.break_time()
-        lost_bytes = getattr(error, "size_bytes", 0)
-        return Recovery(0, lost_bytes, boot), recorder.blocks
+        return Recovery(0, self.flash.stored_journal_bytes(), boot), recorder.blocks
 
     def end(self) -> None:
         """Seal what is open and close the run for good."""
         if not self.recorder.is_empty:
+            self.commit()
             self._append(self.recorder.seal())
         self.flash.close_run()
         self.is_open = False
@@ -360,7 +366,9 @@ class Logbook:
         """Seal the open block if it holds anything; return (blocks, chain value)."""
         recorder = self.recorder
         if not recorder.is_empty:
-            recorder.take_journal()
+            # A cut behind the block finds the old journal: it must hold what the block holds, or
+            # numbers would be given twice and the engine would not have seen the last sample.
+            self.commit()
             self._append(recorder.seal())
             self._open_journal()
             self._note_loss()
@@ -457,20 +465,35 @@ class Logbook:
         """Give up the oldest earlier run, if a host has confirmed that it holds all of it."""
         for run in self.flash.runs():
             state = self.flash.read_state(run)
-            if run == self.recorder.run or state is None or not state.closed:
+            if run == self.recorder.run:
+                continue
+            if state is None and self.flash.is_empty(run):  # a power cut stopped its removal
+                self.flash.remove_run(run)
+                return True
+            if state is None or not state.closed:
                 continue
             entries = [self.flash.entry(*key) for key in self.flash.entries() if key[0] == run]
-            if all(entry[2] & layout.ENTRY_CONFIRMED for entry in entries):
+            if all(self._is_held(entry) for entry in entries):
                 self.flash.remove_run(run)
                 return True
         return False
 
+    def _is_held(self, entry: tuple) -> bool:
+        """Tell whether a host has all that a file of a closed run says."""
+        if entry[2] & layout.ENTRY_CONFIRMED:
+            return True
+        return entry[1] == layout.FILE_JOURNAL and self.flash.journal_is_spent(entry[0])
+
     def _drop_segment(self) -> bool:
-        """Give up the oldest segment of this run but the first, which says what the run is."""
+        """Give up the oldest segment of this run but the first, which says what the run is.
+
+        It is told before it is done: a power cut between the two must not leave an untold hole.
+        The segment that is then still there goes at the next boot, and is told a second time.
+        """
         segments = self.flash.segments(self.recorder.run)
         if len(segments) < 3:
             return False
-        samples = self.flash.remove_segment(segments[1])
+        samples = self.flash.samples_in(segments[1])
         length_ms = samples * self.recorder.interval_ms
         self.emit(
             layout.KIND_GAP,
@@ -482,6 +505,8 @@ class Logbook:
                 samples,
             ),
         )
+        self.commit()
+        self.flash.remove_segment(segments[1])
         return True
 
     # --- what the server asks -----------------------------------------------------------------

@@ -572,3 +572,213 @@ def test_a_run_whose_first_block_rotted_is_gone_on_with(tmp_path: Path) -> None:
     segment.write_bytes(bytes(60) + segment.read_bytes()[60:])
 
     assert new_book(tmp_path).flash.open_run() is not None
+
+
+class _PowerCut(BaseException):
+    """The supply is gone."""
+
+
+def _cut(*_: object) -> None:
+    raise _PowerCut
+
+
+def test_a_cut_behind_a_block_with_unwritten_records_gives_no_number_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sample that set off the seal itself is in the block: it counts, and the engine saw it."""
+    book = begun(tmp_path)
+    write_samples(book, 0, 20)
+    book.judge(0, codes_of(20))
+    book.recorder.sample(0, codes_of(20))
+    book.emit(layout.KIND_SUPPLY, (3_300, 0))
+    with monkeypatch.context() as patched:
+        patched.setattr(book.flash, "start_journal", _cut)
+        with pytest.raises(_PowerCut):
+            book.seal()
+    book.flash.release()
+
+    again = new_book(tmp_path)
+    again.flash.open_run()
+    again.resume()
+
+    assert (again.recorder.next_sample, again.recorder.next_event) == (21, 1)
+    assert seen(again) == 21
+
+
+@pytest.mark.parametrize("part", [0.5, 0.05])
+def test_a_damaged_journal_already_sealed_gives_no_number_twice(
+    tmp_path: Path, part: float
+) -> None:
+    """What its block holds counts, not what can still be read of the journal, if anything can."""
+    book = begun(tmp_path)
+    write_samples(book, 0, 30)
+    journal = next(tmp_path.glob("*/journal"))
+    before = bytearray(journal.read_bytes())
+    book.seal()
+    book.flash.release()
+    before[layout.JOURNAL_HEAD.size + int(len(before) * part)] ^= 1
+    journal.write_bytes(before)
+
+    again = new_book(tmp_path)
+    again.flash.open_run()
+    again.resume()
+
+    assert again.recorder.next_sample == 30
+
+
+def test_a_cut_while_a_run_is_closed_gives_no_event_number_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last event stands in the last block; the run, found open again, goes on behind it."""
+    book = begun(tmp_path)
+    write_samples(book, 0, 5)
+    book.emit(layout.KIND_STOP, (0,))
+    with monkeypatch.context() as patched:
+        patched.setattr(book.flash, "close_run", _cut)
+        with pytest.raises(_PowerCut):
+            book.end()
+    book.flash.release()
+
+    again = new_book(tmp_path)
+    again.flash.open_run()
+    again.resume()
+
+    assert (again.recorder.next_sample, again.recorder.next_event) == (5, 1)
+
+
+def test_a_run_without_its_first_block_never_began(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cut between folder and first block, it is not continued: it would not say what it is."""
+    book = new_book(tmp_path)
+    with monkeypatch.context() as patched:
+        patched.setattr(book.flash, "append_block", _cut)
+        with pytest.raises(_PowerCut):
+            book.begin([(layout.SECTION_TEXT, b"\x02dewar 7")], LOG_ID, 7)
+
+    again = new_book(tmp_path)
+
+    assert again.flash.open_run() is None
+    assert again.flash.runs() == []
+    again.begin([(layout.SECTION_TEXT, b"\x02dewar 7")], LOG_ID, 7)
+    assert again.recorder.run == 2
+
+
+def test_a_journal_whose_head_is_damaged_is_said_to_be_dropped(tmp_path: Path) -> None:
+    """No record behind it can be trusted: all its bytes count as dropped, in the BOOT event."""
+    write_samples(begun(tmp_path), 0, 25)
+    path = next(tmp_path.glob("*/journal"))
+    data = bytearray(path.read_bytes())
+    data[20] ^= 4
+    path.write_bytes(data)
+
+    again = new_book(tmp_path)
+    again.flash.open_run()
+    recovery = again.resume()
+
+    assert recovery.recovered_samples == 0
+    assert recovery.dropped_bytes == len(data)
+
+
+def test_a_removal_that_a_power_cut_stopped_is_finished(tmp_path: Path) -> None:
+    """Whatever was removed already, the rest of a confirmed run goes when room is wanted."""
+    book = begun(tmp_path)
+    write_samples(book, 0, 10)
+    book.end()
+    assert book.confirm(1, book.recorder.blocks, book.recorder.chain, 0)
+    folder = tmp_path / "00000001"
+    for name in sorted(path.name for path in folder.iterdir()):
+        again = begun(tmp_path)
+        assert folder.exists()
+        (folder / name).unlink()
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(again.flash, "free_bytes", lambda: 0 if folder.exists() else 1 << 20)
+            kept = {path.name: path.read_bytes() for path in folder.iterdir()}
+            assert again.check_room()
+        again.end()
+        folder.mkdir()
+        for other, data in kept.items():
+            (folder / other).write_bytes(data)
+
+
+@pytest.mark.parametrize("samples_behind", [0, 3])
+def test_a_spent_journal_does_not_keep_a_confirmed_run(
+    tmp_path: Path, samples_behind: int
+) -> None:
+    """Cut between closing and the journal's removal, the run can still be given up."""
+    book = begun(tmp_path)
+    write_samples(book, 0, 10)
+    book.seal()
+    write_samples(book, 10, samples_behind)
+    journal = tmp_path / "00000001" / "journal"
+    spent = journal.read_bytes()
+    book.end()
+    journal.write_bytes(spent)
+    assert book.confirm(1, book.recorder.blocks, book.recorder.chain, 0)
+
+    again = begun(tmp_path)
+    assert again.flash.runs() == [1, 2]
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(again.flash, "free_bytes", lambda: 0 if journal.exists() else 1 << 20)
+        assert again.check_room()
+    assert again.flash.runs() == [2]
+
+
+def test_a_journal_that_was_never_sealed_keeps_its_run(tmp_path: Path) -> None:
+    """What stands in no block is not held by any host, whatever it has confirmed."""
+    book = begun(tmp_path)
+    write_samples(book, 0, 10)
+    blocks, chain = book.seal()
+    write_samples(book, 10, 3)
+    book.flash.close_run(keep_journal=True)
+    assert book.confirm(1, blocks, chain, 0)
+
+    again = begun(tmp_path)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(again.flash, "free_bytes", lambda: 0)
+        assert not again.check_room()
+    assert again.flash.runs() == [1, 2]
+
+
+def test_a_file_system_that_counts_more_blocks_than_it_has_is_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Less than no room comes as a number beyond all; it must not read as endless room."""
+    book = begun(tmp_path)
+    told = (4096, 4096, 26, (1 << 32) - 3, 0, 0, 0, 0, 0, 255)
+    monkeypatch.setattr("os.statvfs", lambda _: told)
+
+    assert book.flash.free_bytes() == 0
+    assert not book.check_room()
+
+
+def test_a_cut_behind_the_removal_of_old_samples_leaves_it_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The gap is durable before the segment goes."""
+    monkeypatch.setattr(layout, "SEGMENT_MAX_BYTES", 512)
+    book = begun(tmp_path, layout.FULL_OVERWRITE)
+    for part in range(6):
+        write_samples(book, 40 * part, 40)
+        book.seal()
+    remove = book.flash.remove_segment
+    samples = book.flash.samples_in(book.flash.segments(1)[1])
+    assert samples > 0
+
+    def remove_and_die(segment: int) -> int:
+        remove(segment)
+        raise _PowerCut
+
+    with monkeypatch.context() as patched:
+        patched.setattr(book.flash, "free_bytes", lambda: 0)
+        patched.setattr(book.flash, "remove_segment", remove_and_die)
+        with pytest.raises(_PowerCut):
+            book.check_room()
+    book.flash.release()
+
+    again = new_book(tmp_path)
+    again.flash.open_run()
+    again.resume()
+
+    gap = struct.pack(layout.EVENT_GAP.format, 0, layout.GAP_OVERWRITTEN, 0, 10 * samples, samples)
+    assert gap in segment_files(tmp_path)[-1].read_bytes()

@@ -266,6 +266,24 @@ def test_overwritten_blocks_are_a_known_loss(tmp_path: Path) -> None:
     assert "overwritten" in holds
 
 
+def test_overwritten_blocks_before_a_block_without_samples_are_a_known_loss(
+    tmp_path: Path,
+) -> None:
+    """What stands first behind the hole may be a shock window: the next samples tell its size."""
+    writer = LogWriter()
+    writer.start()
+    writer.samples(0, [[-24000] * 6], events=[(layout.KIND_SUPPLY, 0, (4000, 0))])
+    start = len(writer.data)
+    writer.samples(60_000, [[-24000] * 6], events=[(layout.KIND_SUPPLY, 60_000, (4000, 0))])
+    end = len(writer.data)
+    writer.shock(110_000, ([0] * 9, [0] * 9, [9] * 9))
+    gap = (layout.KIND_GAP, 120_000, (0, layout.GAP_OVERWRITTEN, 0, 60, 6))
+    writer.samples(120_000, [[-24000] * 6], events=[gap])
+    data = writer.data[:start] + writer.data[end:]
+
+    assert _broken(_review(tmp_path, bytes(data))) == []
+
+
 def test_sample_and_event_numbers_must_follow(tmp_path: Path) -> None:
     """Numbers that jump inside a sound chain are the writer's fault, and told."""
     writer = LogWriter()

@@ -91,6 +91,59 @@ def test_a_torn_program_leaves_its_first_part(micropython: MicroPython, part: fl
     assert shown[0][whole + 16 :] == [0xFF] * (256 - whole - 16)
 
 
+@pytest.mark.parametrize(("part", "byte"), [(0.0, 0x5A), (1.0, 0xFF)])
+def test_a_cut_just_before_or_behind_an_erase_leaves_none_or_all_of_it(
+    micropython: MicroPython, part: float, byte: int
+) -> None:
+    """The two clean cuts: nothing has changed yet, or everything has."""
+    shown = on_device(
+        micropython,
+        _FLASH,
+        f"""
+        flash.program(0, b"\\x5a" * 4096)
+        flash.cut_operation, flash.cut_fraction = flash.operations, {part}
+        try:
+            flash.erase(0)
+        except PowerCut:
+            show(sorted(set(flash.image[:4096])))
+        """,
+    )
+
+    assert shown == [[byte]]
+
+
+def test_a_bit_turns_over_at_rest_and_takes_no_time(micropython: MicroPython) -> None:
+    """Either way, and it counts as no operation."""
+    shown = on_device(
+        micropython,
+        _FLASH,
+        """
+        flash.flip(8 * 3 + 6)
+        show(list(flash.image[:5]))
+        flash.flip(8 * 3 + 6)
+        show([flash.image[3], flash.operations, clock.now])
+        """,
+    )
+
+    assert shown == [[0xFF, 0xFF, 0xFF, 0xBF, 0xFF], [0xFF, 0, 0]]
+
+
+def test_a_device_that_is_told_of_its_cut_fails_from_then_on(micropython: MicroPython) -> None:
+    """It leaves littlefs not in the middle but with an error, and the callback was called."""
+    shown = on_device(
+        micropython,
+        _FLASH,
+        """
+        called = []
+        device = BlockDevice(flash, lambda: called.append(1))
+        flash.cut_operation, flash.cut_fraction = 0, 0.0
+        show([device.writeblocks(0, bytes(256), 0), device.ioctl(6, 0), len(called)])
+        """,
+    )
+
+    assert shown == [[-5, -5, 1]]
+
+
 def test_after_a_cut_old_files_reach_the_flash_no_more(micropython: MicroPython) -> None:
     """The garbage collector closes files of the lost session; their writes must go nowhere."""
     shown = on_device(

@@ -103,6 +103,9 @@ class IntegrityCheck:
     _journal: JournalTail | None = None
     _overwritten: int = 0
     _jumps: list[_Jump] = field(default_factory=list[_Jump])
+    # Blocks are missing since the last that held samples, or events: the next may begin anywhere.
+    _samples_open: bool = False
+    _events_open: bool = False
     _stray: _Stray | None = None
     _stopped: bool = False
     _sealed: int = 0
@@ -167,7 +170,9 @@ class IntegrityCheck:
                 "a block was replaced or changed.",
                 block,
             )
-        self._numbers(block, after_loss=after_loss or block.block_seq != self._next_seq)
+        if after_loss or block.block_seq != self._next_seq:
+            self._samples_open = self._events_open = True
+        self._numbers(block)
         for problem in block.problems:
             self._add(
                 Severity.BROKEN,
@@ -345,11 +350,16 @@ class IntegrityCheck:
             )
         )
 
-    def _numbers(self, block: Block, *, after_loss: bool) -> None:
+    def _numbers(self, block: Block) -> None:
         """Hold sample and event numbers against those before; a loss has been named already."""
         span = block.span
         if span is not None:
-            if span.first_sample != self._next_sample and not after_loss:
+            if self._samples_open:
+                self._samples_open = False
+                if self._jumps and not self._jumps[-1].samples:
+                    # The block behind the jump held no samples: these tell how many are missing.
+                    self._jumps[-1].samples = max(0, span.first_sample - self._next_sample)
+            elif span.first_sample != self._next_sample:
                 self._add(
                     Severity.BROKEN,
                     "sample-sequence",
@@ -359,8 +369,9 @@ class IntegrityCheck:
                 )
             self._next_sample = span.end_sample
         if block.first_event is not None:
-            # A block that was lost or overwritten may have held events and no samples.
-            if block.first_event != self._next_event and not after_loss and not self._lost_any:
+            if self._events_open:
+                self._events_open = False
+            elif block.first_event != self._next_event:
                 self._add(
                     Severity.BROKEN,
                     "event-sequence",
@@ -369,10 +380,6 @@ class IntegrityCheck:
                     block,
                 )
             self._next_event = block.first_event + len(block.events)
-
-    @property
-    def _lost_any(self) -> bool:
-        return bool(self._jumps) or self._lost_bytes > 0
 
     def _events(self, events: tuple[Event, ...], blocks: int) -> None:
         """Take events that stand behind the first `blocks` blocks of the log."""

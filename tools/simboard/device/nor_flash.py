@@ -3,7 +3,7 @@
 While a block is erased or programmed the processor's interrupts are off, as on rp2, where code
 runs from the same flash; time goes on and what was triggered meanwhile is served afterwards. The
 supply may go at any moment: a program then leaves its pages in part, an erase leaves a mix of old
-and erased bits.
+and erased bits. Bits may also turn over while nobody looks: `flip`.
 """
 
 import micropython
@@ -13,6 +13,8 @@ from simboard.device.power import PowerCut
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from simboard.device.clock import Clock
 
 BLOCK_BYTES = 4096  # sector of the W25Q16JV on a Pico; what rp2.Flash calls a block
@@ -55,8 +57,10 @@ def _program(image: ptr8, start: int, data: ptr8, count: int):  # noqa: F821 - v
 class NorFlash:
     """The file system's part of the flash chip, and how long its operations take.
 
-    `cut_operation`, when not negative, takes the supply away during that operation (erases and
-    programs count together, from 0), after `cut_fraction` of its time.
+    `cut_operation`, when not negative, takes the supply away at that operation (erases and
+    programs count together, from 0), after `cut_fraction` of its time: 0 is just before it, with
+    nothing changed, 1 just after it, with all of it done. `watch`, if any, is called with the
+    number of each operation before it begins.
     """
 
     def __init__(
@@ -80,6 +84,7 @@ class NorFlash:
         self.longest_stall_us = 0
         self.cut_operation = -1
         self.cut_fraction = 0.5
+        self.watch: "Callable[[int], object] | None" = None
         self.wear = [0] * block_count
         self._noise = Noise(seed)
 
@@ -92,6 +97,10 @@ class NorFlash:
             )
         self.image[:] = data
 
+    def flip(self, bit: int) -> None:
+        """Turn one bit of the image over, at rest: no operation, no time."""
+        self.image[bit >> 3] ^= 1 << (bit & 7)
+
     def read(self, start: int, into: bytearray) -> None:
         """Fill `into` from `start`."""
         count = len(into)
@@ -103,13 +112,14 @@ class NorFlash:
         count = len(data)
         pages = (count + PAGE_BYTES - 1) // PAGE_BYTES
         fraction = self._stall(_PROGRAM_CALL_US + pages * self.program_us)
-        if fraction is not None:
+        if fraction is not None and fraction > 0:
             whole = int(count * fraction)
             _program(self.image, start, data, whole)
             torn = bytearray(data[whole : whole + 16])
             for i in range(len(torn)):  # bits of a torn page clear in no order
                 torn[i] |= self._noise.bits(8)
             _program(self.image, start + whole, torn, len(torn))
+        if fraction is not None:
             raise PowerCut
         _program(self.image, start, data, count)
         self.programmed_pages += pages
@@ -119,14 +129,21 @@ class NorFlash:
         start = block * BLOCK_BYTES
         fraction = self._stall(self._erase_time_us())
         if fraction is not None:
-            image = self.image
-            for i in range(start, start + BLOCK_BYTES):
-                if fraction > 0.9 or not self._noise.bits(1):
-                    image[i] |= self._noise.bits(8) | self._noise.bits(8)
+            if fraction >= 1:
+                _erase(self.image, start)
+            elif fraction > 0:
+                self._half_erase(start, fraction)
             raise PowerCut
         _erase(self.image, start)
         self.erases += 1
         self.wear[block] += 1
+
+    def _half_erase(self, start: int, fraction: float) -> None:
+        """Leave old and erased bits mixed."""
+        image = self.image
+        for i in range(start, start + BLOCK_BYTES):
+            if fraction > 0.9 or not self._noise.bits(1):
+                image[i] |= self._noise.bits(8) | self._noise.bits(8)
 
     def _erase_time_us(self) -> int:
         """Most erases take near the shortest time, one in a hundred near the longest."""
@@ -139,6 +156,8 @@ class NorFlash:
     def _stall(self, us: int) -> float | None:
         """Let the operation's time pass with interrupts off; return the part done if cut."""
         clock = self.clock
+        if self.watch is not None:
+            self.watch(self.operations)
         cut = self.operations == self.cut_operation
         self.operations += 1
         if us > self.longest_stall_us:
@@ -158,11 +177,17 @@ class NorFlash:
 
 
 class BlockDevice:
-    """What rp2.Flash is to vfs.VfsLfs2; dead after a cut or reset: old files reach nobody."""
+    """What rp2.Flash is to vfs.VfsLfs2; dead after a cut or reset: old files reach nobody.
 
-    def __init__(self, flash: "NorFlash") -> None:
+    A PowerCut raised here leaves littlefs' code in the middle, whose open files are then not to be
+    touched any more. With `on_cut` the device instead fails from then on, and `on_cut` is called,
+    which must see to it that the firmware ends before anybody hears of it.
+    """
+
+    def __init__(self, flash: "NorFlash", on_cut: "Callable[[], object] | None" = None) -> None:
         self.dead = False
         self._flash = flash
+        self._on_cut = on_cut
 
     def readblocks(self, block: int, buf: bytearray, offset: int = 0) -> int:
         """Fill `buf`; negative: an errno."""
@@ -175,11 +200,14 @@ class BlockDevice:
         """Program `buf`; without an offset erase first, as the simple interface has it."""
         if self.dead:
             return -5
-        if offset is None:
-            for i in range((len(buf) + BLOCK_BYTES - 1) // BLOCK_BYTES):
-                self._flash.erase(block + i)
-            offset = 0
-        self._flash.program(block * BLOCK_BYTES + offset, buf)
+        try:
+            if offset is None:
+                for i in range((len(buf) + BLOCK_BYTES - 1) // BLOCK_BYTES):
+                    self._flash.erase(block + i)
+                offset = 0
+            self._flash.program(block * BLOCK_BYTES + offset, buf)
+        except PowerCut:
+            return self._die()
         return 0
 
     def ioctl(self, request: int, argument: object) -> int:
@@ -191,5 +219,16 @@ class BlockDevice:
         if request == 6:
             if self.dead:
                 return -5
-            self._flash.erase(argument)
+            try:
+                self._flash.erase(argument)
+            except PowerCut:
+                return self._die()
         return 0
+
+    def _die(self) -> int:
+        """Fail for good; raises PowerCut where nobody is to be called."""
+        self.dead = True
+        if self._on_cut is None:
+            raise PowerCut
+        self._on_cut()
+        return -5

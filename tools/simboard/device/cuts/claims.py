@@ -1,0 +1,257 @@
+"""What must hold on the flash after every boot that follows a cut: a list, to be added to.
+
+Each claim takes the rig: `rig.witness` knows what was recorded and what of it was durable,
+`rig.app` is the firmware's App that has just opened its run, `rig.flash.image` the whole chip. It
+raises ClaimBroken. To claim more, write one more function and put it into CLAIMS.
+"""
+
+import struct
+
+from dewarlog_firmware import app as firmware
+from dewarlog_wire import block, layout
+from simboard.device.cuts.broken import need
+from simboard.device.cuts.stored import read_file, read_journal, read_segments, run_folders
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from simboard.device.cuts.rig import Rig
+    from simboard.device.cuts.witness import RunWitness
+
+_ROOT = firmware.LOG_ROOT
+
+
+def every_durable_block_is_there_and_equal(rig: "Rig") -> None:
+    """Sealed blocks: each stored one is byte for byte what was sealed, in an unbroken chain."""
+    stored = run_folders(_ROOT)
+    for run in rig.witness.runs.values():
+        if run.number in rig.witness.removed_runs:
+            continue
+        need(
+            run.number in stored or not run.durable_blocks,
+            "run %d has %d durable blocks and no folder",
+            run.number,
+            run.durable_blocks,
+        )
+        if run.number in stored:
+            _check_blocks(rig, run)
+
+
+def _check_blocks(rig: "Rig", run: "RunWitness") -> None:
+    blocks, wrong = read_segments(_ROOT, run.number)
+    rot = rig.witness.rot
+    is_rotten = rot is not None and rot.run == run.number
+    for name, offset, fault in wrong:
+        need(
+            is_rotten and rot.name == name and offset <= rot.at,
+            "run %d: %s is damaged at byte %d: %s",
+            run.number,
+            name,
+            offset,
+            fault,
+        )
+    wanted, sample, event = 0, 0, 0
+    sample_hole = event_hole = False  # a block was given up since the last that counted
+    chain = layout.CHAIN_START
+    for stored in blocks:
+        while wanted < stored.seq and (wanted in run.removed_blocks or is_rotten):
+            wanted += 1
+            chain = None
+            sample_hole = event_hole = True
+        need(stored.seq == wanted, "run %d: block %d, not %d", run.number, stored.seq, wanted)
+        need(wanted < len(run.blocks), "run %d: block %d was never sealed", run.number, wanted)
+        need(
+            stored.data == run.blocks[wanted],
+            "run %d: block %d is not the one that was sealed",
+            run.number,
+            wanted,
+        )
+        need(
+            (wanted == 0) == (stored.kind == layout.BLOCK_RUN),
+            "run %d: block %d is of kind %d",
+            run.number,
+            wanted,
+            stored.kind,
+        )
+        block.check_block(stored.data, 0, chain)
+        if stored.span is not None:
+            first, count = stored.span
+            need(
+                first == sample or sample_hole or is_rotten,
+                "run %d: samples %d to %d missing",
+                run.number,
+                sample,
+                first - 1,
+            )
+            sample = first + count
+            sample_hole = False
+        if stored.events is not None:
+            first, count = stored.events
+            need(
+                first == event or event_hole or is_rotten,
+                "run %d: events %d to %d missing",
+                run.number,
+                event,
+                first - 1,
+            )
+            event = first + count
+            event_hole = False
+        chain = stored.chain
+        wanted += 1
+        rig.witness.checks += 1
+    while wanted in run.removed_blocks:
+        wanted += 1
+    if is_rotten:
+        return
+    need(
+        wanted >= run.durable_blocks,
+        "run %d: %d blocks are there, %d were durable",
+        run.number,
+        wanted,
+        run.durable_blocks,
+    )
+    if run.closed and run is not rig.witness.open_run:
+        need(
+            sample >= run.durable_samples and event >= run.durable_events,
+            "run %d is closed with %d samples and %d events sealed; %d and %d were durable",
+            run.number,
+            sample,
+            event,
+            run.durable_samples,
+            run.durable_events,
+        )
+
+
+def the_journal_continues_the_blocks(rig: "Rig") -> None:
+    """The open journal: whole, and it holds exactly what is not yet sealed."""
+    run = rig.witness.open_run
+    found = read_journal(_ROOT, run.number)
+    need(found is not None, "run %d has no journal", run.number)
+    head, records, torn = found
+    recorder = rig.app.logbook.recorder
+    need(not torn, "run %d: %d bytes of the journal are torn after a boot", run.number, torn)
+    need(
+        head[3:6] == (recorder.blocks, recorder.first_sample, recorder.first_event),
+        "run %d: the journal begins at %r, the recorder at %r",
+        run.number,
+        head[3:6],
+        (recorder.blocks, recorder.first_sample, recorder.first_event),
+    )
+    sample, event = recorder.first_sample, recorder.first_event
+    for kind, body in records:
+        if kind == layout.JOURNAL_SAMPLE:
+            values = struct.unpack("<%dh" % (len(body) // 2), body)
+            said = run.samples[sample]
+            need((values[0], values[1:]) == said, "run %d: sample %d differs", run.number, sample)
+            sample += 1
+        elif kind == layout.JOURNAL_EVENT:
+            event_kind, _, ms, s = struct.unpack_from(layout.EVENT_HEAD.format, body, 0)
+            said = (event_kind, body[layout.EVENT_HEAD.size :], s, ms)
+            need(said == run.events[event], "run %d: event %d differs", run.number, event)
+            event += 1
+    need(
+        sample >= run.durable_samples and event >= run.durable_events,
+        "run %d: blocks and journal hold %d samples and %d events, %d and %d were durable",
+        run.number,
+        sample,
+        event,
+        run.durable_samples,
+        run.durable_events,
+    )
+    rig.witness.checks += len(records)
+
+
+def every_boot_and_hole_is_told(rig: "Rig") -> None:
+    """A boot that recorded samples stands in the log with the gap that it ended."""
+    run = rig.witness.open_run
+    told = set()
+    for number in range(len(run.events)):
+        kind, body, _, _ = run.events[number]
+        if kind != layout.KIND_BOOT:
+            continue
+        boot = struct.unpack(layout.EVENT_BOOT.format, body)[1]
+        told.add(boot)
+        if boot:
+            follows = run.events[number + 1][0] if number + 1 < len(run.events) else None
+            need(follows == layout.KIND_GAP, "run %d: boot %d tells no gap", run.number, boot)
+    need(run.boots <= told, "run %d: samples of boots %r, told %r", run.number, run.boots, told)
+
+
+def what_was_given_up_is_told(rig: "Rig") -> None:
+    """Samples overwritten in a full memory stand in a GAP event."""
+    run = rig.witness.open_run
+    rot = rig.witness.rot
+    if rot is not None and rot.run == run.number:
+        return  # the event itself may be damaged: the boot tells that bytes were dropped
+    lost = 0
+    for seq in run.removed_blocks:
+        # The run's own bytes tell: a removed block stays in the witness.
+        lost += _samples_in(run.blocks[seq])
+    told = 0
+    for kind, body, _, _ in run.events:
+        if kind == layout.KIND_GAP:
+            gap = struct.unpack(layout.EVENT_GAP.format, body)
+            if gap[1] == layout.GAP_OVERWRITTEN:
+                told += gap[4]
+    need(told >= lost, "run %d: %d samples were overwritten, %d are told", run.number, lost, told)
+
+
+def _samples_in(data: bytes) -> int:
+    if data[5] != layout.BLOCK_SAMPLES:
+        return 0
+    at = layout.BLOCK_HEADER.size + layout.SECTION_HEAD.size
+    return struct.unpack_from(layout.SPAN.format, data, at)[1]
+
+
+def small_files_are_old_or_new(rig: "Rig") -> None:
+    """Key, radio state and run states: what was there before, or what was being written."""
+    for path, (durable, writing) in rig.witness.small.items():
+        found = read_file(path)
+        allowed = [durable]
+        if writing is not None:
+            allowed.append(writing)
+        if path == firmware.RADIO_PATH:
+            allowed.append(None)  # a new run, or the profile's own state, deletes it
+        if rig.witness.rot is not None and rig.witness.rot.name == path[1:]:
+            continue  # its CRC tells the firmware
+        need(found in allowed, "%s holds %r, of %r", path, found, allowed)
+        if writing is not None:
+            rig.witness.small[path] = (found, None)
+        rig.witness.checks += 1
+
+
+def a_confirmed_run_stays_confirmed(rig: "Rig") -> None:
+    """A CONFIRM that was answered outlasts the cut."""
+    flash = rig.app.logbook.flash
+    for run in rig.witness.runs.values():
+        if run.confirmed_blocks and run.number not in rig.witness.removed_runs:
+            state = flash.read_state(run.number)
+            rot = rig.witness.rot
+            if rot is not None and rot.name == "state" and state is None:
+                continue  # its CRC told: nothing is known, so nothing is given up
+            need(
+                state is not None and state.confirmed_blocks >= run.confirmed_blocks,
+                "run %d: a host confirmed %d blocks, the board knows of %r",
+                run.number,
+                run.confirmed_blocks,
+                None if state is None else state.confirmed_blocks,
+            )
+
+
+def excursions_are_those_without_a_cut(rig: "Rig") -> None:
+    """The device's own excursion events are those of an engine that never lost power."""
+    rig.witness.check_excursions(_unpack)
+
+
+def _unpack(kind: int, body: bytes) -> tuple:
+    return struct.unpack(layout.EVENTS[kind].format, body)
+
+
+CLAIMS = [
+    every_durable_block_is_there_and_equal,
+    the_journal_continues_the_blocks,
+    every_boot_and_hole_is_told,
+    what_was_given_up_is_told,
+    small_files_are_old_or_new,
+    a_confirmed_run_stays_confirmed,
+    excursions_are_those_without_a_cut,
+]
