@@ -1,5 +1,8 @@
 """The demo at the door: a bad trip handed over twice by radio, and what that proves afterwards.
 
+The dewar's owner claims and locks its logger and lends two couriers a token each; a stranger in
+reach gets nothing.
+
 Started by `tools/demo --ble`. The radio is the virtual one of tools/simboard/air; all else is what
 people use: the firmware, bleak, the commands. Each person has a computer of their own, which is a
 folder below `demo/` with an archive and keys; nothing else is touched.
@@ -33,13 +36,15 @@ for = "3 h"
 above_degc = -150
 peak_degc = -125
 """
-STEPS: Final = 7
+STEPS: Final = 9
 TRIP_S: Final = 600.0
 SCAN_S: Final = 3
 # A connection as phones and laptops choose it: one event every 15 ms.
 INTERVAL_MS: Final = 15
 FIRST: Final = ("S. Haddad", "J. Bakker", "Clinic, cell lab")
 SECOND: Final = ("J. Bakker", "A. Costa", "Depot 7, gate")
+# Exit code of what the board or the link did not do.
+DEVICE: Final = 5
 
 
 class StepFailed(Exception):
@@ -68,7 +73,7 @@ The receipts: {receipts.strip()}
 
 Try next:
     change a word in a receipt, and run `.venv/bin/dewarlog receipt` on it again
-    change a byte of the log, and run `.venv/bin/dewarlog check` on it
+    change a byte of the log, and run `.venv/bin/dewarlog verify` on it
     tools/simboard/README.md, "The virtual radio": your own dewars on the air, and faults""")
     return 0
 
@@ -85,25 +90,42 @@ def _at_the_door(socket: str) -> list[float]:
     ):
         for board in (sick, well):
             board.wait_serving(TRIP_S)
-        step(2, STEPS, "on the bench, by cable: the computers of courier 1 and of the site pair")
+        step(
+            2, STEPS, "on the bench, by cable: the owner claims the logger, locks it, lends it out"
+        )
         port, dewar = f"usb:{sick.pty}", _name(sick)
-        _run("pair", port, "--keys", _place("courier-1", "keys"))
-        _run("pair", port, "--receipts", "--keys", _place("receiver", "keys"))
+        _run("claim", port, "--certificate", CERTIFICATE, "--keys", OWNERS_KEYS)
+        _run("lock", port, "--keys", OWNERS_KEYS)
+        for computer, holder in (("courier-1", FIRST[1]), ("courier-2", SECOND[1])):
+            _lend(computer, holder, _id(sick))
         step(3, STEPS, "at the door, by radio from here on: who is here?")
         os.environ["DEWARLOG_AIR"] = socket
         print(f"$ export DEWARLOG_AIR={socket}", flush=True)
         _run("scan", "--no-usb", "--seconds", str(SCAN_S))
-        step(4, STEPS, "courier 1, whose computer is paired, takes the dewar over")
+        step(4, STEPS, "a stranger in reach tries to read it, and gets nothing")
+        _run("pull", dewar, *_own("stranger"), codes=(DEVICE,))
+        step(5, STEPS, "courier 1 takes the dewar over, by the token he was lent")
         first_s = _hand_over("courier-1", dewar, *FIRST)
-        step(5, STEPS, "courier 2 takes it over: another computer, without a key")
+        step(6, STEPS, "courier 2 takes it over: another computer, another token")
         second_s = _hand_over("courier-2", dewar, *SECOND)
     return [first_s, second_s]
 
 
+def _id(board: SimBoard) -> str:
+    return cast("dict[str, str]", board.scenario.device["board"])["unique_id"]
+
+
 def _name(board: SimBoard) -> str:
     """Name a dewar as `scan` shows it: its radio's name ends as its id does."""
-    settings = cast("dict[str, str]", board.scenario.device["board"])
-    return f"ble:dewarlog-{settings['unique_id'][-4:]}"
+    return f"ble:dewarlog-{_id(board)[-4:]}"
+
+
+def _lend(computer: str, holder: str, device_id: str) -> None:
+    """Make a token for a courier, who puts it away on his computer."""
+    token = _place(f"{computer}.token.json")
+    lent = ("--device", device_id, "--days", "2", "--holder", holder, "--output", token)
+    _run("token", "make", *lent, "--keys", OWNERS_KEYS)
+    _run("token", "add", token, "--keys", _place(computer, "keys"))
 
 
 def _hand_over(computer: str, dewar: str, giver: str, receiver: str, place: str) -> float:
@@ -117,14 +139,22 @@ def _hand_over(computer: str, dewar: str, giver: str, receiver: str, place: str)
 def _at_the_receiving_site() -> int:
     """Join what both couriers hold, and say what it proves; return the check's exit code."""
     folder = _place("receiver", "archive")
-    step(6, STEPS, "the receiving site joins both couriers' archives: one log, two receipts")
+    step(7, STEPS, "the receiving site joins both couriers' archives: one log, two receipts")
     for courier in ("courier-1", "courier-2"):
         _run("archive", "--archive", folder, "--merge", _place(courier, "archive"))
     log = str(only_log(ROOT / folder))
+    step(
+        8,
+        STEPS,
+        "it has no key, only the certificate: what does that prove? And the owner's keys?",
+    )
     for receipt in _receipts(ROOT / folder):
-        keys = ("--keys", _place("receiver", "keys"))
-        _run("receipt", str(receipt.relative_to(ROOT)), "--log", log, *keys)
-    step(7, STEPS, "check every byte and every claim, and write the page for the file")
+        shown = (str(receipt.relative_to(ROOT)), "--log", log, "--certificate", CERTIFICATE)
+        _run("receipt", *shown, "--keys", _place("receiver", "keys"))
+    held = ("--archive", folder)
+    _run("verify", log, "--certificate", CERTIFICATE, "--keys", _place("receiver", "keys"), *held)
+    _run("verify", log, "--keys", OWNERS_KEYS, *held)
+    step(9, STEPS, "check every byte and every claim, and write the page for the file")
     judged = _run("check", log, codes=JUDGED)
     _run("report", log, "--output", _place("receiver", "report.html"), codes=JUDGED)
     return judged
@@ -134,6 +164,10 @@ def _at_the_receiving_site() -> int:
 def _place(*names: str) -> str:
     """Name a place below the demo's folder as it is typed: from the clone's root."""
     return str(FOLDER.joinpath(*names).relative_to(ROOT))
+
+
+CERTIFICATE: Final = _place("owner", "certificate.json")
+OWNERS_KEYS: Final = _place("owner", "keys")
 
 
 def _own(computer: str) -> tuple[str, ...]:
