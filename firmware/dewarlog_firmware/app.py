@@ -96,12 +96,13 @@ def run(lock: "Lock | None" = None) -> None:
 
 def _run(lock: Lock) -> None:
     board = open_board()
+    began_ms = board.ticks_ms()  # what follows may erase flash for a second and more
     config = load_profile(PROFILE_PATH)
     key = open_seal_key(board)
     # Another profile is another run: limits never change inside one.
     close_former_run(LOG_ROOT, profile_crc(profile_sections(config)), _fast_functions()[0], key)
     gc.collect()  # its recorder's buffers are as large as those the app now makes
-    App(board, config, lock, key).run()
+    App(board, config, lock, key, began_ms).run()
 
 
 def open_seal_key(board: "Board") -> "SealKey | None":
@@ -134,16 +135,24 @@ def load_profile(path: str) -> "Config":
 
 
 class App:
-    """One board, one profile, one loop, one lock."""
+    """One board, one profile, one loop, one lock.
+
+    `began_ms`: ticks from which uptime counts; now, when not given.
+    """
 
     def __init__(
-        self, board: "Board", config: "Config", lock: Lock, seal_key: "SealKey | None" = None
+        self,
+        board: "Board",
+        config: "Config",
+        lock: Lock,
+        seal_key: "SealKey | None" = None,
+        began_ms: "int | None" = None,
     ) -> None:
         self.board = board
         self.is_recording = False
         self.end_requested = False
         self.config = config
-        self._uptime = Uptime(board.ticks_ms())
+        self._uptime = Uptime(board.ticks_ms() if began_ms is None else began_ms)
         self._clock_due_ms = -1
         self._clock_utc_s = 0
         self._uncommitted_since_ms = -1
