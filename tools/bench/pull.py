@@ -117,7 +117,7 @@ def board_program(script: str, *arguments: str) -> Generator[str]:
         sys.exit("tools/bench/pull.py: no MicroPython here; tools/setup finds or makes one")
     paths = f"{_ROOT / 'protocol'}:{_ROOT / 'firmware'}"
     with terminal() as (board, _, name):
-        command = [*interpreter.command, "-X", "heapsize=256k", str(BOARD / script), *arguments]
+        command = [*interpreter.command, "-X", "heapsize=512k", str(BOARD / script), *arguments]
         process = subprocess.Popen(
             command, stdin=board, stdout=board, env={**os.environ, "MICROPYPATH": paths}
         )
