@@ -132,7 +132,7 @@ def test_a_wrong_key_is_named(tmp_path: Path, text: str, where: str, problem: st
 
 def test_a_file_that_is_no_toml_or_is_not_there_says_which_there_are(tmp_path: Path) -> None:
     """The message lists our own scenarios."""
-    with pytest.raises(ScenarioError, match="bad, calm, replay"):
+    with pytest.raises(ScenarioError, match="bad, calm, hour, replay"):
         scenario.load(tmp_path / "nothing.toml")
     with pytest.raises(ScenarioError, match=r"case\.toml"):
         _load(tmp_path, "title = ")
