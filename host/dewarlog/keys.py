@@ -23,7 +23,7 @@ from dewarlog.shelf import Shelf, system_keyring
 from dewarlog.tokens import Token, parse_token
 from dewarlog_wire import layout
 from dewarlog_wire.proof import SECRET_BYTES
-from dewarlog_wire.seal import STATE_BYTES
+from dewarlog_wire.seal import FIRST_INDEX, STATE_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 KEYS_FORMAT: Final = 1
 PUBLIC_KEY_BYTES: Final = 32
+_INDEX_MAX: Final = 0xFFFFFFFF  # u32 on the wire
 # Names of the secrets in the file and of the fields below.
 ROLES: Final = {name: number for number, name in layout.KEY_NAMES.items()}
 
@@ -144,7 +145,7 @@ class KeyStore:
                 continue
             try:
                 fields = cast("dict[str, Any]", json.loads(data))
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 raise TokenDamaged(self._shelf.path(name), "it is not JSON") from error
             found.append((self._shelf.place(name), parse_token(self._shelf.path(name), fields)))
         return found
@@ -209,11 +210,13 @@ def _parse(path: Path, data: bytes, device_id: bytes) -> BoardKeys:
         secrets: dict[str, bytes | None] = {}
         for name in (*ROLES, "seal_state", "public_key"):
             secrets[name] = bytes.fromhex(fields[name]) if name in fields else None
-        index = int(fields["seal_index"]) if "seal_state" in fields else 0
+        index = fields["seal_index"] if "seal_state" in fields else FIRST_INDEX
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise KeyDamaged(path, "it is no key file") from error
     if any(secret is not None and len(secret) != SECRET_BYTES for secret in secrets.values()):
         raise KeyDamaged(path, f"a key has not {SECRET_BYTES} bytes")
+    if type(index) is not int or not FIRST_INDEX <= index <= _INDEX_MAX:
+        raise KeyDamaged(path, "its sealing state has no number of a key")
     state = secrets["seal_state"]
     return BoardKeys(
         device_id,

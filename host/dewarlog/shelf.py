@@ -13,9 +13,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 import sys
-from typing import TYPE_CHECKING, Final, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, cast
 
 from dewarlog.durable import storage, sync_folder, write_all
 from dewarlog.errors import KeyDamaged, KeyExposed, KeyringUnusable
@@ -29,6 +30,7 @@ SERVICE: Final = "dewarlog"
 _INDEX: Final = "keyring"
 _FOLDER_MODE: Final = 0o700
 _FILE_MODE: Final = 0o600
+_NAME: Final = re.compile(r"(token-[0-9a-f]{16}-)?[0-9a-f]{16}")  # keys, or a token (keys.py)
 _OF_OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 # Backends of the keyring library that keep nothing, or keep it as a file that we protect better.
 _NO_KEYRINGS: Final = ("keyring.backends.fail", "keyring.backends.null", "keyrings.alt")
@@ -141,10 +143,13 @@ class Shelf:
                 _refuse_exposed(place)
             data = path.read_bytes()
         try:
-            names = cast("list[str]", json.loads(data))
-            return frozenset(str(name) for name in names)
-        except (ValueError, TypeError) as error:
+            names = cast("list[Any]", json.loads(data))
+        except (ValueError, RecursionError) as error:
             raise KeyDamaged(path, "it does not name what stands in the keyring") from error
+        # They become names of files: nothing but what was ever kept under one.
+        if type(names) is not list or not all(map(_is_name, names)):
+            raise KeyDamaged(path, "it does not name what stands in the keyring")
+        return frozenset(cast("list[str]", names))
 
     def _write_index(self, names: frozenset[str]) -> None:
         self._write_file(_INDEX, json.dumps(sorted(names)).encode())
@@ -185,6 +190,10 @@ def write_private(path: Path, data: bytes) -> None:
         write_all(file, data)
         os.fsync(file.fileno())
     temporary.replace(path)
+
+
+def _is_name(name: Any) -> bool:  # noqa: ANN401 - whatever stood in the file
+    return type(name) is str and _NAME.fullmatch(name) is not None
 
 
 def _refuse_exposed(path: Path) -> None:

@@ -19,6 +19,7 @@ from dewarlog.errors import (
     KeyRefused,
     KeyringUnusable,
     PeerViolation,
+    TokenDamaged,
 )
 from dewarlog.keys import BoardKeys, KeyStore, default_keys_root
 from dewarlog.proven import Credential
@@ -111,6 +112,12 @@ def test_a_folder_that_others_can_enter_is_refused(tmp_path: Path) -> None:
         store.keep(BoardKeys(DEVICE_ID, COURIER, RECEIPT))
 
 
+def _sealed(data: bytes, index: bytes) -> bytes:
+    """Give a key file a sealing state with that number."""
+    more = b', "seal_state": "%s", "seal_index": %s}' % (b"ab" * 32, index)
+    return data.rstrip(b"}\n") + more
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -120,8 +127,16 @@ def test_a_folder_that_others_can_enter_is_refused(tmp_path: Path) -> None:
         lambda data: data.replace(COURIER.hex().encode(), b"00ff"),
         lambda data: data.replace(COURIER.hex().encode(), b"zz" * 32),
         lambda data: data.replace(DEVICE_ID.hex().encode(), b"00" * 8),
+        lambda data: b"[" * 100_000,
+        lambda data: _sealed(data, b"Infinity"),
+        lambda data: _sealed(data, b"0"),
+        lambda data: _sealed(data, b"4294967296"),
+        lambda data: _sealed(data, b"true"),
     ],
-    ids=["empty", "a list", "cut", "short key", "no hex", "another logger's"],
+    ids=[
+        *("empty", "a list", "cut", "short key", "no hex", "another logger's", "nested deep"),
+        *("seal infinity", "seal 0", "seal beyond u32", "seal true"),
+    ],
 )
 def test_a_damaged_key_file_is_named(tmp_path: Path, change: Callable[[bytes], bytes]) -> None:
     """KeyDamaged, with what to do."""
@@ -222,6 +237,34 @@ def test_keys_in_a_keyring_that_cannot_be_used_are_an_error_not_none(
     assert caught.value.exit_code is ExitCode.STORAGE
     with pytest.raises(KeyringUnusable):
         store.keep(BoardKeys(DEVICE_ID, COURIER))
+
+
+@pytest.mark.parametrize(
+    "names",
+    ['["../../x"]', '["\\u0000"]', '["\\ud800"]', "[null]", '{"a": 1}', "7", "[" * 100_000],
+)
+def test_a_damaged_list_of_names_is_refused_before_a_file_is_touched(
+    at_home: Path, names: str
+) -> None:
+    """Whatever stands there would become the name of a file."""
+    ring = MemoryKeyring()
+    KeyStore(keyring=lambda: ring).keep(BoardKeys(DEVICE_ID, COURIER))
+    (at_home / "keyring.json").write_text(names)
+
+    with pytest.raises(KeyDamaged, match="does not name"):
+        KeyStore(keyring=lambda: ring).of(DEVICE_ID)
+
+
+def test_a_kept_token_nested_deep_is_refused(tmp_path: Path) -> None:
+    """TokenDamaged, as for whatever else is no token."""
+    store = KeyStore(tmp_path / "keys")
+    store.keep(BoardKeys(DEVICE_ID, COURIER))
+    path = store.root / f"token-{DEVICE_ID.hex()}-{'00' * 8}.json"
+    path.write_text("[" * 100_000)
+    path.chmod(0o600)
+
+    with pytest.raises(TokenDamaged):
+        store.tokens(DEVICE_ID)
 
 
 def test_a_folder_that_is_named_is_used_and_no_keyring(at_home: Path, tmp_path: Path) -> None:
