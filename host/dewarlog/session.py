@@ -36,6 +36,7 @@ from dewarlog.errors import (
 )
 from dewarlog.proven import Proven
 from dewarlog_wire import PROTOCOL_VERSION, access, layout, proof
+from dewarlog_wire.seal import FIRST_INDEX
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,6 +61,7 @@ LOCKED_OUT_MOST_S = 20
 REOPEN_EVERY_S = 0.5
 
 SIGNED_TEXT = b"dewarlog head 1"
+_PART_MAX_MS = 999
 LIST_MOST = 255
 LIST_MAX_FILES = 4096
 # A board may seal while its list is read: a file or two more, never a list that runs ahead.
@@ -658,7 +660,9 @@ class Session:
     def handoff(self, body: bytes) -> Recorded:
         """Have the board record a handoff: EVENT_HANDOFF's fields and its three texts."""
         reply = self.request(layout.MSG_HANDOFF, body, "HANDOFF", once=True)
-        return Recorded(*read_record(layout.HANDOFF_REPLY, reply))
+        recorded = Recorded(*read_record(layout.HANDOFF_REPLY, reply))
+        _expect_part_of_second(recorded.uptime_ms)
+        return recorded
 
     def radio(self, *, on: bool, minutes: int) -> None:
         """Switch the radio on or off for so many minutes; 0: until something else says so."""
@@ -693,13 +697,16 @@ class Session:
         signed = Signed(*read_record(layout.SIGN_REPLY, reply), nonce=nonce)
         if signed.run != run:
             raise PeerViolation(f"asked to sign run {run}, it signed run {signed.run}")
+        _expect_part_of_second(signed.uptime_ms)
         return signed
 
     def seal_key(self) -> SealState:
         """Ask for the state of the sealing key; a board gives it over its USB port only."""
-        return SealState(
-            *read_record(layout.SEAL_KEY_REPLY, self._ask(layout.MSG_SEAL_KEY, "SEAL_KEY"))
-        )
+        reply = self._ask(layout.MSG_SEAL_KEY, "SEAL_KEY")
+        state = SealState(*read_record(layout.SEAL_KEY_REPLY, reply))
+        if state.key_index < FIRST_INDEX:
+            raise PeerViolation(f"it gives a sealing state with the number {state.key_index}")
+        return state
 
     def lock(self, *, on: bool) -> None:
         """Lock the board, or open it; it takes a proof by the admin key."""
@@ -722,6 +729,12 @@ def read_record(record: layout.Record, body: bytes) -> tuple[Any, ...]:
     if len(body) != record.size:
         raise PeerViolation(f"its {record.name} has {len(body)} bytes where {record.size} are due")
     return struct.unpack(record.format, body)
+
+
+def _expect_part_of_second(uptime_ms: int) -> None:
+    """Refuse a time that no receipt can say: what is written of it must be read again."""
+    if uptime_ms > _PART_MAX_MS:
+        raise PeerViolation(f"it tells a time {uptime_ms} ms into a second")
 
 
 def _auth_refused(board: Board, credential: Credential, refusal: DeviceRefused) -> PullError:

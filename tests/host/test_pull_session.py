@@ -8,10 +8,11 @@ from hashlib import sha256
 
 import pytest
 
-from dewarlog.errors import DeviceRefused, NoAnswer
+from dewarlog.errors import DeviceRefused, NoAnswer, PeerViolation
 from dewarlog.session import ClockBefore, Sealed, Session, Status, StoredFile
-from dewarlog_wire import FORMAT_VERSION, layout
+from dewarlog_wire import FORMAT_VERSION, events, layout
 from dewarlog_wire.frame import parse_serial_in
+from door_board import RUN, DoorLink
 from memory_board import DEVICE_ID, LOG_ID, Clock, MemoryLink, MemoryStore, StoredRun
 
 
@@ -155,3 +156,40 @@ def test_each_program_begins_with_a_number_of_its_own() -> None:
     }
 
     assert starts == set(range(256))
+
+
+def _overwritten(reply: bytes, record: layout.Record, name: str, value: int) -> bytes:
+    """Return a reply that says another number in one field."""
+    at = record.offset_of(name)
+    code = next(code for field, code, _, _ in record.fields if field == name)
+    packed = struct.pack("<" + code, value)
+    return reply[:at] + packed + reply[at + len(packed) :]
+
+
+@pytest.mark.parametrize(
+    ("record", "name", "value"),
+    [
+        (layout.SIGN_REPLY, "uptime_ms", 1000),
+        (layout.HANDOFF_REPLY, "uptime_ms", 65535),
+        (layout.SEAL_KEY_REPLY, "key_index", 0),
+    ],
+    ids=lambda value: getattr(value, "name", value),
+)
+def test_what_no_file_here_can_hold_is_a_violation(
+    record: layout.Record, name: str, value: int
+) -> None:
+    """Else a receipt or a key would be written that nobody reads again."""
+    link = DoorLink()
+    link.open()
+    session = Session(link, clock=link.clock)
+    session.hello()
+    link.lie = lambda _kind, reply: _overwritten(reply, record, name, value)
+    writer = link.store.writer
+    body = events.handoff_body(5, 0, 1, writer.blocks, writer.chain, ("A", "B", "C"))
+
+    with pytest.raises(PeerViolation):
+        {
+            layout.SIGN_REPLY.name: lambda: session.sign(RUN, bytes(16)),
+            layout.HANDOFF_REPLY.name: lambda: session.handoff(body),
+            layout.SEAL_KEY_REPLY.name: session.seal_key,
+        }[record.name]()
