@@ -12,7 +12,6 @@ A case that raises anything else prints `!`, and the traceback as one quoted lin
 
 import gc
 import io
-import os
 import struct
 import sys
 import time
@@ -20,34 +19,41 @@ from binascii import hexlify, unhexlify
 from hashlib import sha256
 
 import describe
+import vector_lines
+from device_rig import (
+    LOG_ID,
+    POLLS_MAX,
+    Desk,
+    Out,
+    clear_log,
+    flat,
+    lay_log,
+    new_lock,
+    open_logbook,
+    parts_of,
+    scratch,
+    the_recorder,
+    use_scratch,
+    write,
+)
+from device_trust import (  # called by their names
+    read_guarded,  # noqa: F401
+    read_lock,  # noqa: F401
+    read_public,  # noqa: F401
+    read_seal_key,  # noqa: F401
+    read_token,  # noqa: F401
+    read_versions,  # noqa: F401
+)
 from dewarlog_firmware import config, device_key, former_run, profile
 from dewarlog_firmware.excursion import Engine
 from dewarlog_firmware.flash_log import FlashLog
 from dewarlog_firmware.logbook import Logbook
 from dewarlog_firmware.radio import Radio
-from dewarlog_firmware.recorder import Recorder
 from dewarlog_firmware.server import Server
 from dewarlog_wire import block, cobs, column, events, frame, layout, session
 from dewarlog_wire.errors import BlockError, WireError
-from dewarlog_wire.frame import parse_frame
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
 
 REFUSALS = (WireError, config.ConfigError)
-# A slice of work moves at least a byte of a file of at most 64 KiB: more than this never ends.
-POLLS_MAX = 70000
-
-_scratch = ["."]  # replaced before the first case
-_held: "dict[str, Any]" = {}  # what is costly to make, made once
-
-
-def use_scratch(folder: str) -> str:
-    """Keep the files of cases below `folder`, which exists; return the folder used before."""
-    before = _scratch[0]
-    _scratch[0] = folder
-    return before
 
 
 def outcome_of(name: str, data: bytes) -> "tuple[str, list[str]]":
@@ -69,26 +75,6 @@ def digest_of(lines: "list[str]") -> str:
     return str(hexlify(digest.digest()[:8]), "ascii")
 
 
-def _flat(values: "tuple[Any, ...]") -> str:
-    """Write values as every interpreter writes them; `repr` of bytes and texts differs."""
-    return " ".join(
-        [_flat(value) if isinstance(value, tuple) else describe.show(value) for value in values]
-    )
-
-
-def parts_of(data: bytes, count: int) -> "list[bytes]":
-    """Cut a case into parts: a u16 length before each but the last; a cut case has empty ones."""
-    parts = []
-    at = 0
-    for _ in range(count - 1):
-        length = data[at] | data[at + 1] << 8 if at + 2 <= len(data) else 0
-        at = min(at + 2, len(data))
-        parts.append(data[at : at + length])
-        at = min(at + length, len(data))
-    parts.append(data[at:])
-    return parts
-
-
 # --- the wire -----------------------------------------------------------------------------------
 def read_block(data: bytes) -> "list[str]":
     """Read blocks from the first byte to the last, and all that is in them."""
@@ -108,24 +94,24 @@ def read_column(data: bytes) -> "list[str]":
 
 def read_events(data: bytes) -> "list[str]":
     """Read an EVENTS section."""
-    return [_flat(event) for event in events.read_events(data, 0, len(data))]
+    return [flat(event) for event in events.read_events(data, 0, len(data))]
 
 
 def read_frame(data: bytes) -> "list[str]":
     """Read one whole frame."""
-    return [_flat(frame.parse_frame(data))]
+    return [flat(frame.parse_frame(data))]
 
 
 def read_message(data: bytes) -> "list[str]":
     """Read the body of one message: its kind, then the body."""
     if not data:
         return []
-    return [describe.message_line(data[0], 0, session.unpack_body(data[0], data[1:]))]
+    return [vector_lines.message_line(data[0], 0, session.unpack_body(data[0], data[1:]))]
 
 
 def read_serial_line(data: bytes) -> "list[str]":
     """Read one whole line to the board."""
-    return [_flat(frame.parse_serial_in(data))]
+    return [flat(frame.parse_serial_in(data))]
 
 
 def read_serial_in(data: bytes) -> "list[str]":
@@ -135,7 +121,7 @@ def read_serial_in(data: bytes) -> "list[str]":
     for byte in data:
         one = reader.push(byte)
         if one is not None:
-            lines.append(_flat(one))
+            lines.append(flat(one))
     lines.append(str(reader.ignored))
     return lines
 
@@ -143,14 +129,14 @@ def read_serial_in(data: bytes) -> "list[str]":
 def read_serial_out(data: bytes) -> "list[str]":
     """Find frames in a board's port; where the pieces are cut must not matter."""
     whole = frame.FrameReader()
-    lines = [_flat(one) for one in whole.feed(data)]
+    lines = [flat(one) for one in whole.feed(data)]
     split = frame.FrameReader()
     again = []
     at = 0
     while at < len(data):
         step = 1 + data[at] % 61
         for one in split.feed(data[at : at + step]):
-            again.append(_flat(one))
+            again.append(flat(one))
         at += step
     if again != lines:
         raise AssertionError("the frames found depend on where the bytes are cut")
@@ -173,7 +159,7 @@ def read_pieces(data: bytes) -> "list[str]":
         one = reader.feed(data[at : at + length], now_ms)
         at += length
         if one is not None:
-            lines.append(_flat(one))
+            lines.append(flat(one))
     lines.append(str(reader.dropped))
     return lines
 
@@ -183,7 +169,7 @@ def read_short_data(data: bytes) -> "list[str]":
     if len(data) < 6:
         return []
     due = struct.unpack("<I", data[2:6])[0]
-    return [_flat(frame.parse_short_data(data[6:], data[0], data[1], due))]
+    return [flat(frame.parse_short_data(data[6:], data[0], data[1], due))]
 
 
 def read_cobs(data: bytes) -> "list[str]":
@@ -197,14 +183,14 @@ def read_config(data: bytes) -> "list[str]":
     made = config.load_config(data)
     sections = list(profile.profile_sections(made))
     Engine(made.rules, profile.reading_columns(made)).state_bytes()
-    _recorder().run_block(sections, 0, 0)
+    the_recorder().run_block(sections, 0, 0)
     return []  # the two JSON readers do not promise the same
 
 
 def read_radio(data: bytes) -> "list[str]":
     """Come up with radio.bin: what was said last, or the profile's word."""
-    path = _scratch[0] + "/radio.bin"
-    _write(path, data)
+    path = scratch[0] + "/radio.bin"
+    write(path, data)
     notes = []
     switch = Radio(_Link(), 1, path, notes.append, lambda: (200000000, 0))  # pyright: ignore[reportArgumentType]
     switch.resume(5)
@@ -229,80 +215,14 @@ class _Link:
 
 def read_key(data: bytes) -> "list[str]":
     """Come up with key.bin: 32 bytes are the key, anything else is replaced by a new one."""
-    path = _scratch[0] + "/key.bin"
-    _write(path, data)
+    path = scratch[0] + "/key.bin"
+    write(path, data)
     key = device_key.load_device_key(path, lambda count: b"n" * count)
     device_key.derived_keys(key)
     return [str(hexlify(key), "ascii")]
 
 
-def _write(path: str, data: bytes) -> None:
-    with open(path, "wb") as file:
-        file.write(data)
-
-
 # --- the board's log ----------------------------------------------------------------------------
-RULES = (
-    config.Rule(0, layout.RULE_ABOVE, 0, 1, 15, -150 * 128, 256, 20, 0),
-    config.Rule(1, layout.RULE_RISING, 1, 0, 1, 20, 10, 0, 600),
-)
-
-
-def _recorder() -> Recorder:
-    """Return the one recorder: three probes, one conversion a sample. Its buffers are large."""
-    if "recorder" not in _held:
-        _held["recorder"] = Recorder((0, 1, 2), False)
-    return _held["recorder"]
-
-
-def new_engine() -> Engine:
-    """Make the excursion engine of three probes."""
-    return Engine(RULES, ((0, 0), (1, 1), (2, 2)))
-
-
-def _logbook() -> Logbook:
-    """Open the log as a boot does."""
-    recorder = _recorder()
-    recorder.interval_ms = 0  # of a new one
-    engine = new_engine()
-    flash = FlashLog(_scratch[0] + "/log", recorder.buffer)
-    book = Logbook(recorder, flash, engine, layout.FULL_STOP, None, lambda values: False)
-    engine.emit = book.emit
-    return book
-
-
-def _clear_log() -> None:
-    root = _scratch[0] + "/log"
-    try:
-        runs = os.listdir(root)
-    except OSError:
-        return
-    for name in runs:
-        path = root + "/" + name
-        if os.stat(path)[0] & 0x4000:
-            for file in os.listdir(path):
-                os.remove(path + "/" + file)
-            os.rmdir(path)
-        else:
-            os.remove(path)
-
-
-def _lay_log(segments: "list[bytes]", journal: bytes, state: bytes) -> None:
-    """Put files of run 1 in place, as an earlier boot may have left them."""
-    _clear_log()
-    root = _scratch[0] + "/log"
-    folder = root + "/00000001"
-    for path in (root, folder):
-        try:
-            os.mkdir(path)
-        except OSError:
-            pass
-    names = ["%04x.seg" % number for number in range(len(segments))] + ["journal", "state"]
-    for name, data in zip(names, segments + [journal, state]):
-        if data:
-            _write(folder + "/" + name, data)
-
-
 def _sound_blocks(data: bytes) -> "list[bytes]":
     """Return the blocks of a segment that have a good CRC."""
     found = []
@@ -325,13 +245,13 @@ def read_logbook(data: bytes) -> "list[str]":
     Every block that was sound before is still there, or an AssertionError says so.
     """
     first, second, journal, state = parts_of(data, 4)
-    _lay_log([first, second], journal, state)
+    lay_log([first, second], journal, state)
     lines = []
     for boot in range(2):
-        book = _logbook()
+        book = open_logbook()
         if book.flash.open_run() is None:
             book.at(boot, 0)
-            book.begin([(layout.SECTION_TEXT, b"\x02dewar")], b"logid123", 7)
+            book.begin([(layout.SECTION_TEXT, b"\x02dewar")], LOG_ID, 7)
             lines.append("run %d" % book.flash.run)
         else:
             found = book.resume()
@@ -378,7 +298,7 @@ def _expect_kept(before: bytes, name: str) -> None:
     blocks = _sound_blocks(before)
     if not blocks:
         return
-    with open(_scratch[0] + "/log/00000001/" + name, "rb") as file:
+    with open(scratch[0] + "/log/00000001/" + name, "rb") as file:
         after = file.read()
     for one in blocks:
         if one not in after:
@@ -388,10 +308,10 @@ def _expect_kept(before: bytes, name: str) -> None:
 def read_former_run(data: bytes) -> "list[str]":
     """Come up with another profile: the run on flash is closed, whatever stands there."""
     first, journal, state = parts_of(data, 3)
-    _lay_log([first], journal, state)
-    closed = former_run.close_former_run(_scratch[0] + "/log", 7, column.encode_page)
+    lay_log([first], journal, state)
+    closed = former_run.close_former_run(scratch[0] + "/log", 7, column.encode_page)
     _expect_kept(first, "0000.seg")
-    log = FlashLog(_scratch[0] + "/log", bytearray(16))
+    log = FlashLog(scratch[0] + "/log", bytearray(16))
     open_state = log.open_run()
     if open_state is not None and open_state.config_crc != 7:
         raise AssertionError("a run of another profile stays open")
@@ -399,97 +319,26 @@ def read_former_run(data: bytes) -> "list[str]":
 
 
 # --- the server ---------------------------------------------------------------------------------
-class _Desk:
-    """Stands for desk.Desk, which needs a whole app: the same readers, over a real logbook."""
-
-    features = 7
-
-    def __init__(self, book: Logbook) -> None:
-        self.book = book
-        self.now_ms = 0
-
-    def ticks_ms(self) -> int:
-        self.now_ms += 1000  # so that no pause is waited for
-        return self.now_ms & 0x3FFFFFFF
-
-    def secret(self, key: int) -> bytes:
-        return b"k" * 32
-
-    def handoff(self, body: bytes) -> "tuple | None":
-        try:
-            values = events.read_handoff(body)
-        except BlockError as error:
-            raise ValueError(str(error))
-        if not self.book.has_chain(values[3], values[4]):
-            return None
-        self.book.record(layout.KIND_HANDOFF, body)
-        self.book.commit()
-        return 1, self.book.recorder.next_event - 1, 5, 0, bytes(32)
-
-    def radio(self, state: int, minutes: int) -> None:
-        struct.pack(layout.EVENT_RADIO.format, state, 1, minutes)
-
-    def status(self) -> "tuple[int, ...]":
-        return tuple([0] * len(layout.STATUS_REPLY.fields))
-
-    def set_time(self, utc_s: int, utc_ms: int, error_ms: int) -> "tuple[int, int]":
-        self.book.emit(layout.KIND_CLOCK_SYNC, (utc_s, utc_ms, error_ms, 0, 0))
-        self.book.commit()
-        return 0, 0
-
-    def mark(self, custody: bytes) -> None:
-        try:
-            events.read_custody(custody)
-        except BlockError as error:
-            raise ValueError(str(error))
-        self.book.record(layout.KIND_CUSTODY, custody)
-        self.book.commit()
-
-    def stop(self) -> None:
-        pass
-
-
-class _Out:
-    """Takes what the server sends, and holds every frame to the format."""
-
-    def __init__(self, body_max: int) -> None:
-        self.body_max = body_max
-        self.lines = []
-
-    def send(self, frame: bytearray, length: int) -> bool:
-        kind, seq, body = parse_frame(memoryview(frame)[:length])
-        if len(body) > self.body_max:
-            raise AssertionError("a body of %d bytes on a link that takes fewer" % len(body))
-        session.unpack_body(kind, body)
-        self.lines.append("%02x %d %d" % (kind, seq, len(body)))
-        return True
-
-    def send_packet(self, packet: memoryview) -> bool:
-        if len(packet) > 64:
-            raise AssertionError("a packet of %d bytes where 64 are allowed" % len(packet))
-        self.lines.append("packet %d" % len(packet))
-        return True
-
-
 def read_server(data: bytes) -> "list[str]":
     """Answer requests: a first byte that says which link, then kind, seq, length and body each."""
-    _clear_log()
-    book = _logbook()
+    clear_log()
+    book = open_logbook()
     book.at(0, 0)
-    book.begin([(layout.SECTION_TEXT, b"\x02dewar" + bytes(300))], b"logid123", 7)
+    book.begin([(layout.SECTION_TEXT, b"\x02dewar" + bytes(300))], LOG_ID, 7)
+    desk = Desk(book, new_lock())
     by_air = bool(data) and bool(data[0] & 1)
     body_max = layout.BLE_BODY_MAX_BYTES if by_air else 1024
     server = Server(
         book,  # pyright: ignore[reportArgumentType]
-        _Desk(book),  # pyright: ignore[reportArgumentType]
-        b"deviceid",
+        desk,  # pyright: ignore[reportArgumentType]
+        desk.guard,
         lambda count: b"r" * count,
         body_max,
         None,
         packets=by_air,
         in_hand=not by_air,
     )
-    out = _Out(body_max)
+    out = Out(body_max)
     if by_air:
         server.use_packets(out, 64)
     at = 1

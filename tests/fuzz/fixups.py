@@ -5,19 +5,30 @@ Only what a careless or hostile writer could compute as well; all else stays as 
 
 from __future__ import annotations
 
+import json
 import struct
 import zlib
 from base64 import b64encode
 from hashlib import sha256
-from typing import Final
+from typing import Any, Final
 
 import device_readers
-from dewarlog_wire import FORMAT_VERSION, cobs, layout
+from device_rig import DEVICE_KEY
+from dewarlog.receipt import Receipt
+from dewarlog.session import Recorded, Signed
+from dewarlog_wire import FORMAT_VERSION, cobs, layout, proof, seal
+from dewarlog_wire.errors import WireError
+from trusted import TrustedBoard
 
 _BLOCK_MIN: Final = layout.BLOCK_HEADER.size + layout.BLOCK_SEAL.size
 _LENGTH_AT: Final = layout.BLOCK_HEADER.offset_of("length")
 _VERSION_AT: Final = layout.BLOCK_HEADER.offset_of("version")
 _JOURNAL_COUNTS: Final = ("block_seq", "first_sample", "first_event")
+# What a document raises that lacks a field, or has it of another kind.
+_NOT_ONE: Final = (
+    *(ValueError, KeyError, TypeError, AttributeError, IndexError),
+    *(OverflowError, RecursionError),
+)
 _MAGICS: Final = (layout.BLOCK_MAGIC, layout.JOURNAL_MAGIC)
 
 
@@ -217,3 +228,116 @@ def radio(data: bytes) -> bytes:
 def command(data: bytes) -> bytes:
     """Make the log behind the byte that names a command sound."""
     return data[:1] + log(data[1:])
+
+
+# --- keys and receipts --------------------------------------------------------------------------
+def checked(data: bytes) -> bytes:
+    """Give lock.bin its length and CRC."""
+    data = data[:2].ljust(2, b"\0")
+    return data + crc(data)
+
+
+def public(data: bytes) -> bytes:
+    """Give public.bin the proof by its board's seed."""
+    data = data[:32].ljust(32, b"\0")
+    seed = proof.signing_seed(DEVICE_KEY)
+    return data + proof.hmac_sha256(seed, b"dewarlog public 1" + data)[: proof.PROOF_BYTES]
+
+
+def seal_key(data: bytes) -> bytes:
+    """Make seal.made sound, the blocks have its marks, and every slot that is not free whole."""
+    made, *sides = device_readers.parts_of(data, 3)
+    made = made[:33].ljust(33, b"\0")
+    fixed: list[bytes] = []
+    for number, side in enumerate(sides):
+        block = bytearray(side[:4096].ljust(4096, b"\xff"))
+        mark = bytes(255 - byte for byte in made[16 * number : 16 * number + 16])
+        block[:16] = block[128:144] = mark
+        for at in range(256, 4096, 128):
+            slot = block[at : at + 40]
+            if slot not in (b"\xff" * 40, bytes(40)):
+                slot[3] = 0  # no board makes 2**24 blocks
+                block[at : at + 40] = slot[:36] + crc(slot[:36])
+        fixed.append(bytes(block))
+    return joined([made + crc(made), *fixed])
+
+
+def receipt(data: bytes) -> bytes:
+    """Make a receipt whose fields say what its body and its numbers say."""
+    try:
+        fields = json.loads(data)
+        run, number, uptime_s = (
+            int(fields[name]) & 0xFFFFFFFF for name in ("run", "number", "uptime_s")
+        )
+        tag = bytes.fromhex(fields["tag"])[:32].ljust(32)
+        recorded = Recorded(run, number, uptime_s, int(fields["uptime_ms"]) % 1000, tag)
+        device_id, log_id = (
+            bytes.fromhex(fields[name])[:8].ljust(8) for name in ("device_id", "log_id")
+        )
+        signed = fields.get("signed")
+        head = None if signed is None else _signed(signed, recorded.run, log_id)
+        body = bytes.fromhex(fields["body"])
+        made = Receipt(
+            device_id, log_id, recorded, body, fields["proven"] is True, str(fields["log"]), head
+        )
+        return json.dumps(made.fields()).encode("utf-8", "surrogatepass")
+    except (*_NOT_ONE, WireError):
+        return data
+
+
+def _signed(fields: dict[str, Any], run: int, log_id: bytes) -> Signed:
+    names = ("blocks", "uptime_s", "utc_s")
+    blocks, uptime_s, utc_s = (int(fields[name]) & 0xFFFFFFFF for name in names)
+    chain, nonce, signature = (
+        bytes.fromhex(fields[name])[:size].ljust(size)
+        for name, size in (("chain", 32), ("nonce", 16), ("signature", 64))
+    )
+    uptime_ms, clock_state = int(fields["uptime_ms"]) % 1000, int(fields["clock_state"]) & 255
+    when = (uptime_s, uptime_ms, utc_s, clock_state)
+    return Signed(run, log_id, blocks, chain, *when, signature, nonce)
+
+
+def verified(data: bytes) -> bytes:
+    """Make log and receipt sound, for every other case also what only the board's keys make."""
+    options, held, certificate, told, keys = device_readers.parts_of(data, 5)
+    held, told = log(held), receipt(told)
+    if zlib.crc32(data) & 1:
+        held, told = _sealed(held), _tagged(told)
+    return joined([options, held, certificate, told, keys])
+
+
+def _sealed(data: bytes) -> bytes:
+    """Give each block that has a key index the tag of the trusted board's key."""
+    made = bytearray(data)
+    states = {seal.FIRST_INDEX: TrustedBoard().seal_state}
+    for index in range(seal.FIRST_INDEX, 64):
+        states[index + 1] = seal.next_state(states[index])
+    at = 0
+    while made.startswith(layout.BLOCK_MAGIC, at):
+        length = int.from_bytes(made[at + _LENGTH_AT : at + _LENGTH_AT + 4], "little")
+        end = at + length
+        place = end - layout.BLOCK_SEAL.size
+        if length < _BLOCK_MIN or end > len(made):
+            break
+        chain, index, tag, _ = struct.unpack_from(layout.BLOCK_SEAL.format, made, place)
+        state = states.get(index)
+        tag = tag if state is None else seal.block_tag(state, chain)
+        struct.pack_into(layout.BLOCK_SEAL.format, made, place, chain, index, tag, 0)
+        made[end - 4 : end] = crc(made[at : end - 4])
+        at = end
+    return bytes(made)
+
+
+def _tagged(data: bytes) -> bytes:
+    """Give a receipt the tag of the trusted board's receipt key."""
+    try:
+        fields = json.loads(data)
+        ids = [bytes.fromhex(fields[name]) for name in ("device_id", "log_id")]
+        names = ("run", "number", "uptime_s", "uptime_ms")
+        run, number, uptime_s, uptime_ms = (int(fields[name]) for name in names)
+        head = Recorded(run, number, uptime_s, uptime_ms, b"").head()
+        key = TrustedBoard().receipt_key
+        tag = proof.receipt_tag(key, ids[0], ids[1], head, bytes.fromhex(fields["body"]))
+        return json.dumps({**fields, "tag": tag.hex()}).encode()
+    except (*_NOT_ONE, struct.error):
+        return data

@@ -24,14 +24,14 @@ from engine import Tally, alarm, run_case, shrunk
 from find_file import read_find, write_find
 from on_board import ENGINES as BOARDS
 from on_board import run_one
-from shares import ENGINES, notes, run_shares, shares_of
+from share_out import ENGINES, notes, run_shares, shares_of
 from targets import BY_NAME, TARGETS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from engine import Finding
-    from shares import Share
+    from share_out import Share
 
 _EVERY_S: Final = 2.0  # between two words of progress
 

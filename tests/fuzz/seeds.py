@@ -8,22 +8,31 @@ import json
 import struct
 import tempfile
 import zlib
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import describe
 import device_readers
+import device_rig
+import device_trust
 import fixups
-from dewarlog.receipt import Receipt
+import vector_lines
+from dewarlog.keys import ROLES
+from dewarlog.receipt import UNSIGNED_FORMAT, Receipt
 from dewarlog.session import Recorded
-from dewarlog_wire import block, events, layout, session
+from dewarlog.tokens import Token, make_token
+from dewarlog_wire import block, events, layout, session, token
 from dewarlog_wire import frame as wire_frame
 from log_writer import DEFAULT_RULES, LogWriter
 from trips import clock_read, custody, handoff, quiet, trip
+from trusted import TrustedBoard
 from workshop.places import FIRMWARE, PROTOCOL, ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from log_writer import EventSpec
+    from trusted import Trip
 
 _VECTORS: Final = PROTOCOL / "vectors"
 DEVICE_ID: Final = bytes(range(1, 9))
@@ -34,7 +43,7 @@ BOARD_FOLDER: Final = "log/00000001/"
 
 def _vectors(layer: str) -> Iterator[tuple[dict[str, str], str]]:
     for path in sorted((_VECTORS / layer).glob("*.txt")):
-        header, _, data = describe.parse_vector(path.read_text(encoding="utf-8"))
+        header, _, data = vector_lines.parse_vector(path.read_text(encoding="utf-8"))
         yield header, data
 
 
@@ -42,14 +51,14 @@ def _vectors(layer: str) -> Iterator[tuple[dict[str, str], str]]:
 @functools.cache
 def blocks() -> list[bytes]:
     """Return every vector of blocks, and a log of each kind of block."""
-    found = [describe.hex_bytes(data) for _, data in _vectors("block")]
+    found = [vector_lines.hex_bytes(data) for _, data in _vectors("block")]
     return [*found, bytes(_small_log().data)]
 
 
 @functools.cache
 def journals() -> list[bytes]:
     """Return every vector of journals."""
-    return [describe.hex_bytes(data) for _, data in _vectors("journal")]
+    return [vector_lines.hex_bytes(data) for _, data in _vectors("journal")]
 
 
 @functools.cache
@@ -101,11 +110,14 @@ def events_sections() -> list[bytes]:
 def _event(kind: int) -> bytes:
     """Return an event of that kind with numbers that may stand there."""
     record = layout.EVENTS[kind]
+    buffer = bytearray(events.EVENT_MAX_BYTES)
+    if kind == layout.KIND_SETTING:
+        body = (layout.SECTION_TEXT, 0, 0, 1, 2, b"ab", b"\x02cd")
+        return bytes(buffer[: events.pack_event_into(buffer, 0, kind, 100, 5, body)])
     values: list[object] = [
         b"\0" * int(code[:-1]) if code[-1] == "s" else 1 for _, code, _, _ in record.fields
     ]
     values += ["né"] * len(layout.EVENT_TEXTS.get(kind, ()))
-    buffer = bytearray(events.EVENT_MAX_BYTES)
     return bytes(buffer[: events.pack_event_into(buffer, 0, kind, 100, 5, tuple(values))])
 
 
@@ -113,7 +125,7 @@ def _event(kind: int) -> bytes:
 def frames() -> list[bytes]:
     """Return a frame of every message there is, and the vectors of frames."""
     found = [
-        describe.hex_bytes(data)
+        vector_lines.hex_bytes(data)
         for header, data in _vectors("frame")
         if header["binding"] == "frame"
     ]
@@ -131,6 +143,9 @@ def messages() -> list[bytes]:
     for kind, values in (
         (layout.MSG_MARK, (3, 5000, *texts)),
         (layout.MSG_HANDOFF, (5000, 0, 2, 1, bytes(32), *texts)),
+        (layout.MSG_ACKNOWLEDGE, (1, 5000, *texts[:2])),
+        (layout.MSG_AUTH, (1, 0, bytes(16), b"")),
+        (layout.MSG_AUTH, (4, 1, bytes(16), caveats()[-4])),
         (layout.MSG_ERROR, (5, "not now")),
         (layout.MSG_DATA, (1, 0, 512, b"bytes")),
         (layout.MSG_LIST | layout.REPLY, (2, 0, entry, entry)),
@@ -141,7 +156,7 @@ def messages() -> list[bytes]:
 
 def _bound(binding: str) -> list[bytes]:
     return [
-        describe.hex_bytes(data)
+        vector_lines.hex_bytes(data)
         for header, data in _vectors("frame")
         if header["binding"] == binding
     ]
@@ -213,7 +228,29 @@ def logs() -> list[bytes]:
     torn = LogWriter(channels=1)
     torn.start()
     torn.journal(0, [(0, -24000, 1600)] * 5, events=[custody(1000, 0)], torn=b"\x01\x04\0abc")
-    return [bytes(_small_log().data), hour, bytes(torn.data), *blocks()]
+    sealed = bytes(board_trip()[1].log.data)
+    return [
+        bytes(_small_log().data),
+        hour,
+        bytes(torn.data),
+        sealed,
+        bytes(_told().data),
+        *blocks(),
+    ]
+
+
+def _told() -> LogWriter:
+    """Write a log that has an event of every kind, in a block and in the journal behind it."""
+    made = LogWriter(channels=1)
+    made.start()
+    first: list[EventSpec] = []
+    for kind in sorted(layout.EVENTS):
+        body = _event(kind)
+        first.append((kind, 1000, events.read_event(body, 0, len(body))[3]))
+    made.samples(0, [quiet(1, count=40)])
+    made.events(first)
+    made.journal(600_000, [(0, -24000, 1600)] * 2, events=first)
+    return made
 
 
 @functools.cache
@@ -264,7 +301,7 @@ def logbooks() -> list[bytes]:
 
 def _all_records() -> list[tuple[int, bytes]]:
     """Return a journal record of every kind, an event of every kind among them."""
-    state = struct.pack("<HB", 3, 1) + device_readers.new_engine().state_bytes()
+    state = struct.pack("<HB", 3, 1) + device_rig.new_engine().state_bytes()
     span = struct.pack(layout.JOURNAL_SPAN_BODY.format, 10000, 5, 100)
     sample = struct.pack("<5h", 0, -24000, -32767, -20000, 1600)
     raw = struct.pack(layout.RAW_SET.format, 0, 0, 0, -1000, 1600)
@@ -316,10 +353,16 @@ def servers() -> list[bytes]:
         _request(layout.MSG_MARK, 3, 5000, "A", "B", "C"),
         _request(layout.MSG_CONFIRM, 1, 1, bytes(32), 200_000_000),
         _request(layout.MSG_STOP),
-        _request(layout.MSG_AUTH, 1, bytes(16)),
+        _request(layout.MSG_AUTH, 1, 0, bytes(16), b""),
+        _request(layout.MSG_AUTH, 4, 1, bytes(16), caveats()[-4]),
         _request(layout.MSG_HANDOFF, 5000, 0, 2, 1, bytes(32), "A", "B", "C"),
         _request(layout.MSG_RADIO, 0, 30),
         _request(layout.MSG_KEY, 1),
+        _request(layout.MSG_SEAL_KEY),
+        _request(layout.MSG_LOCK, 1),
+        _request(layout.MSG_SIGN, 1, bytes(16)),
+        _request(layout.MSG_PUBLIC),
+        _request(layout.MSG_ACKNOWLEDGE, 1, 5000, "A", "B"),
     ]
     every = hello + b"".join(wholes)
     return [
@@ -332,6 +375,113 @@ def servers() -> list[bytes]:
 def _request(kind: int, *values: object) -> bytes:
     body = session.pack_body(kind, *values)
     return bytes([kind, kind, len(body)]) + body
+
+
+# --- keys, tokens and locks ---------------------------------------------------------------------
+@functools.cache
+def caveats() -> list[bytes]:
+    """Return the caveats of tokens: those of the vectors, one of every kind, none."""
+    every = [
+        token.caveat(layout.CAVEAT_ID, b"token id"),
+        token.caveat(layout.CAVEAT_DEVICE, device_rig.DEVICE_ID),
+        token.caveat(layout.CAVEAT_LOG, device_rig.LOG_ID),
+        token.caveat(layout.CAVEAT_NOT_BEFORE, struct.pack("<I", device_rig.UTC_S)),
+        token.caveat(layout.CAVEAT_NOT_AFTER, struct.pack("<I", device_rig.UTC_S + 60)),
+        token.caveat(layout.CAVEAT_MAY, b"\x07"),
+        token.caveat(layout.CAVEAT_HOLDER, "Ané".encode()),
+    ]
+    found = [vector_lines.hex_bytes(data) for _, data in _vectors("token")]
+    return [*found, b"".join(every), every[0], every[0] + every[5], every[0] + every[6] * 2]
+
+
+def guarded() -> list[bytes]:
+    """Return conversations whose tags are made by device_trust: every request behind a proof."""
+    files = _board_files()
+    size = block.check_block(files["0000.seg"], 0, None).length
+    etag = zlib.crc32(LOG_ID_ON_BOARD + struct.pack("<H", 0))
+    acknowledge = events.acknowledge_body(1, 5000, ("A", "seen"))
+    handed = events.handoff_body(5000, 0, 2, 1, bytes(32), ("A", "B", "C"))
+    hello = _said(layout.MSG_HELLO, 1, 0, 512, b"hostnonc")
+    wholes = [
+        _said(layout.MSG_STATUS),
+        _said(layout.MSG_TIME, device_rig.UTC_S + 9, 5, 10),
+        _said(layout.MSG_LIST, 0, 20),
+        _said(layout.MSG_READ, 1, 0, etag, 0, size, 0, 65536) + _said(layout.MSG_STATUS),
+        _said(layout.MSG_READ, 1, 0, etag, 9, size - 9, 0, 99) + _said(layout.MSG_ACK, 1, 200, 9),
+        _said(layout.MSG_HASH, 1, 0, etag, 0, 100),
+        _said(layout.MSG_SEAL),
+        _said_body(layout.MSG_MARK, events.custody_body(3, 5000, ("A", "B", "C"))),
+        _said(layout.MSG_CONFIRM, 1, 1, bytes(32), 200_000_000),
+        _said_body(layout.MSG_HANDOFF, handed),
+        _said(layout.MSG_RADIO, 0, 30),
+        _said(layout.MSG_KEY, 1),
+        _said(layout.MSG_SEAL_KEY),
+        _said(layout.MSG_LOCK, 1) + _said(layout.MSG_LOCK, 0),
+        _said(layout.MSG_SIGN, 1, bytes(16)) + _said(layout.MSG_STATUS) * 2,
+        _said(layout.MSG_PUBLIC),
+        _said_body(layout.MSG_ACKNOWLEDGE, acknowledge),
+        _said(layout.MSG_STOP),
+        _said(layout.MSG_ABORT),
+        _said(0x30),
+    ]
+    proofs = [
+        _said_body(layout.MSG_AUTH, bytes((key, flags)) + held)
+        for key in (layout.KEY_READER, layout.KEY_COURIER, layout.KEY_ADMIN)
+        for flags in (0, layout.AUTH_SECRET)
+        for held in (b"", caveats()[-4])
+    ]
+    wrong = bytearray(proofs[0])
+    wrong[2] |= device_trust.HOW_UNTAGGED
+    settings = (0, device_trust.BY_AIR, device_trust.IS_LOCKED, 5, 6, 7)
+    return [
+        bytes([setting]) + hello + auth + talk
+        for setting in settings
+        for auth in proofs
+        for talk in (b"".join(wholes[at:] + wholes[:at]) for at in (0, 5, 10, 15))
+    ] + [bytes([0]) + hello + bytes(wrong) + proofs[0] + b"".join(wholes)]
+
+
+def _said(kind: int, *values: object) -> bytes:
+    return _said_body(kind, session.pack_body(kind, *values) if values else b"")
+
+
+def _said_body(kind: int, body: bytes) -> bytes:
+    return bytes([kind, kind, 0, len(body)]) + body
+
+
+@functools.cache
+def seal_keys() -> list[bytes]:
+    """Return seal.made and the two blocks: new, in the midst, full, and without a key."""
+    marks = [bytes(range(16)), bytes(range(16, 32))]
+    found: list[bytes] = []
+    for index, which, page, kept in ((1, 0, 1, 0), (7, 0, 7, 1), (15, 0, 15, 1), (22, 1, 7, 1)):
+        made = bytearray(b"".join(bytes(255 - byte for byte in mark) for mark in marks))
+        made.append(kept)
+        sides = [bytearray(b"\xff" * 4096) for _ in marks]
+        for side, mark in zip(sides, marks, strict=True):
+            side[:16] = side[128:144] = mark
+        for spent in range(1, page):
+            sides[which][256 * spent : 256 * (spent + 1)] = bytes(256)
+        slot = struct.pack("<I32s", index, hashlib.sha256(b"%d" % index).digest())
+        for at in (256 * page, 256 * page + 128):
+            sides[which][at : at + 40] = slot + fixups.crc(slot)
+        found.append(fixups.joined([bytes(made) + fixups.crc(made), *map(bytes, sides)]))
+    return [*found, bytes(4)]
+
+
+def locks() -> list[bytes]:
+    """Return what lock.bin holds."""
+    return [fixups.checked(bytes(pair)) for pair in ((0, 0), (1, 0), (1, 1), (0, 1))]
+
+
+def publics() -> list[bytes]:
+    """Return what public.bin holds."""
+    return [fixups.public(bytes(range(32)))]
+
+
+def versions() -> list[bytes]:
+    """Return what firmware.bin holds."""
+    return [bytes((0, 9, 0, 1, 24, 1)), bytes((1, 2, 3, 1, 25, 0))]
 
 
 def radios() -> list[bytes]:
@@ -350,7 +500,8 @@ def device_keys() -> list[bytes]:
 def profiles() -> list[bytes]:
     """Return profiles of boards."""
     names = (FIRMWARE / "profile.example.json", *(ROOT / "tools/simboard/profiles").glob("*.json"))
-    return [path.read_bytes() for path in names]
+    found = [path.read_bytes() for path in names]
+    return [*found, json.dumps({**json.loads(found[0]), "access": {"lock": True}}).encode()]
 
 
 # --- the host's files ---------------------------------------------------------------------------
@@ -400,17 +551,114 @@ def archives() -> list[bytes]:
 
 @functools.cache
 def receipts() -> list[bytes]:
-    """Return receipts."""
+    """Return receipts: without a signature, with one, and of the format before."""
     body = events.handoff_body(5000, 0, 2, 1, bytes(32), ("A. Jansen", "K. Mori", "né"))
     recorded = Recorded(1, 12, 100, 5, bytes(32))
     made = Receipt(DEVICE_ID, LOG_ID, recorded, body, proven=True, log="trip.dwl")
-    return [json.dumps(made.fields()).encode()]
+    signed = board_trip()[1].receipt
+    before = replace(signed, signed=None, format=UNSIGNED_FORMAT)
+    return [json.dumps(one.fields()).encode() for one in (made, signed, before)]
 
 
+@functools.cache
+def board_trip() -> tuple[TrustedBoard, Trip]:
+    """Return a board with keys as it was before a run, and what it recorded and gave out."""
+    return TrustedBoard(), TrustedBoard().trip()
+
+
+def certificates() -> list[bytes]:
+    """Return device certificates."""
+    return [json.dumps(board_trip()[0].certificate.fields()).encode()]
+
+
+@functools.cache
 def keys() -> list[bytes]:
-    """Return files of keys."""
+    """Return files of keys: of a board that is seldom met, and all of the trusted one's."""
     fields = {"format": 1, "device": DEVICE_ID.hex(), "courier": bytes(32).hex()}
-    return [json.dumps(fields).encode(), json.dumps({**fields, "receipt": "ff" * 32}).encode()]
+    every: dict[str, object] = dict.fromkeys(ROLES, "0a" * 32)
+    every |= {"seal_index": 5, "seal_state": "0b" * 32, "public_key": "0c" * 32}
+    return [
+        json.dumps(fields).encode(),
+        json.dumps({**fields, "receipt": "ff" * 32}).encode(),
+        json.dumps({**fields, **every}).encode(),
+    ]
+
+
+@functools.cache
+def _tokens() -> list[Token]:
+    said = caveats()[-4][2 + 8 + 2 + 8 :]  # id and device come with the token
+    cut = (said[:10], said[10:16], said[16:22], said[22:25], said[25:])
+    made = make_token(DEVICE_ID, layout.KEY_COURIER, bytes(32), b"token id", cut)
+    plain = make_token(DEVICE_ID, layout.KEY_READER, bytes(32), b"token 2 ", ())
+    return [made, plain]
+
+
+def tokens() -> list[bytes]:
+    """Return token files."""
+    listed = [one.fields() for one in _tokens()]
+    return [
+        json.dumps({"format": 1, "tokens": listed}).encode(),
+        json.dumps({"format": 1, "tokens": listed[1:]}).encode(),
+    ]
+
+
+def kept_tokens() -> list[bytes]:
+    """Return tokens as they are kept beside keys."""
+    return [json.dumps(one.fields()).encode() for one in _tokens()]
+
+
+def keyrings() -> list[bytes]:
+    """Return the names in a keyring, and what it holds under the first of them."""
+    names = [DEVICE_ID.hex(), "token-" + DEVICE_ID.hex() + "-" + b"token id".hex()]
+    return [fixups.joined([json.dumps(names).encode(), one]) for one in (*keys(), *kept_tokens())]
+
+
+@functools.cache
+def verified() -> list[bytes]:
+    """Return options, a log, a certificate, a receipt and keys, as verify is given them."""
+    board, trip_made = board_trip()
+    held: dict[str, object] = {"format": 1, "device": board.device_id.hex()}
+    held |= {"receipt": board.receipt_key.hex(), "seal_index": board.key_index}
+    held["seal_state"] = board.seal_state.hex()
+    receipt = json.dumps(trip_made.receipt.fields()).encode()
+    parts = [bytes(trip_made.log.data), certificates()[0], receipt, json.dumps(held).encode()]
+    return [
+        *(fixups.joined([bytes([option]), *parts]) for option in range(8)),
+        fixups.joined([b"\0", logs()[0], *parts[1:]]),
+    ]
+
+
+def replies() -> list[bytes]:
+    """Return what a board replies, in the order host_readers asks it; each tagged there."""
+    _, made = board_trip()
+    signed = made.signed
+    head = (signed.run, signed.log_id, signed.blocks, signed.chain, signed.uptime_s)
+    entry = (1, 0, 1, 2, 3, LOG_ID)
+    bodies = [
+        struct.pack(layout.STATUS_REPLY.format, *([1] * len(layout.STATUS_REPLY.fields))),
+        struct.pack(layout.TIME_REPLY.format, 5, 0),
+        session.pack_body(layout.MSG_LIST | layout.REPLY, 2, 0, entry, (1, 1, 1, 2, 3, LOG_ID)),
+        struct.pack(layout.SEAL_REPLY.format, 3, bytes(32)),
+        struct.pack(
+            layout.SIGN_REPLY.format,
+            *(*head, signed.uptime_ms, signed.utc_s, signed.clock_state, signed.signature),
+        ),
+        struct.pack(layout.PUBLIC_REPLY.format, bytes(32)),
+        struct.pack(layout.SEAL_KEY_REPLY.format, 41, bytes(32)),
+        struct.pack(layout.HANDOFF_REPLY.format, 7, 12, 5, 6, bytes(32)),
+        struct.pack(layout.KEY_REPLY.format, bytes(32)),
+        b"",
+    ]
+    said = b"".join(_answered(0, body) for body in bodies)
+    errors = b"".join(
+        _answered(1, session.pack_body(layout.MSG_ERROR, code, "9 seconds left"))
+        for code in layout.ERROR_NAMES
+    )
+    return [bytes([setting]) + talk for setting in range(8) for talk in (said, errors)]
+
+
+def _answered(how: int, body: bytes) -> bytes:
+    return bytes([how]) + len(body).to_bytes(2, "little") + body
 
 
 def adverts() -> list[bytes]:
@@ -441,5 +689,5 @@ def _hostile_log() -> LogWriter:
 @functools.cache
 def commands() -> list[bytes]:
     """Return a byte that names a command and a log for it."""
-    chosen = [*logs()[:3], bytes(_hostile_log().data)]
+    chosen = [*logs()[:5], bytes(_hostile_log().data)]
     return [bytes([number]) + log for number in range(5) for log in chosen]

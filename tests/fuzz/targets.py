@@ -158,6 +158,42 @@ TARGETS: Final = (
         allowed=NOTHING,
         on_board=True,
     ),
+    # Who may in, and what seals.
+    Target("token", seeds.caveats, (host_readers.construct_token,), on_board=True),
+    Target(
+        "guarded",
+        seeds.guarded,
+        weight=0.3,
+        heap_bytes=4 * MIB,
+        heap_per_byte=4000,
+        allowed=NOTHING,
+        on_board=True,
+    ),
+    Target(
+        "seal_key",
+        seeds.seal_keys,
+        fix_up=fixups.seal_key,
+        parts=3,
+        weight=0.1,
+        max_bytes=12 * KIB,
+        heap_bytes=MIB,
+        heap_per_byte=200,
+        allowed=NOTHING,
+        on_board=True,
+    ),
+    Target("lock", seeds.locks, fix_up=fixups.checked, weight=0.3, allowed=NOTHING, on_board=True),
+    Target(
+        "public", seeds.publics, fix_up=fixups.public, weight=0.3, allowed=NOTHING, on_board=True
+    ),
+    Target("versions", seeds.versions, weight=0.2, allowed=NOTHING, on_board=True),
+    Target(
+        "replies",
+        seeds.replies,
+        (host_readers.read_replies,),
+        weight=0.3,
+        memory_bytes=8 * MIB,
+        allowed=HOST,
+    ),
     # The host's readings and commands.
     Target(
         "readings",
@@ -184,6 +220,17 @@ TARGETS: Final = (
         seeds.commands,
         (host_readers.read_command,),
         fix_up=fixups.command,
+        weight=0.04,
+        max_bytes=64 * KIB,
+        memory_bytes=48 * MIB,
+        allowed=HOST,
+    ),
+    Target(
+        "verify",
+        seeds.verified,
+        (host_readers.read_verified,),
+        fix_up=fixups.verified,
+        parts=5,
         weight=0.04,
         max_bytes=64 * KIB,
         memory_bytes=48 * MIB,
@@ -218,11 +265,18 @@ TARGETS: Final = (
         "receipt",
         seeds.receipts,
         (host_readers.read_receipt_file,),
-        weight=0.4,
+        fix_up=fixups.receipt,
+        weight=0.2,
         memory_bytes=8 * MIB,
         allowed=HOST,
     ),
+    Target("certificate", seeds.certificates, (host_readers.read_certificate_file,), allowed=HOST),
     Target("keys", seeds.keys, (host_readers.read_keys,), allowed=HOST),
+    Target(
+        "keyring", seeds.keyrings, (host_readers.read_keyring,), parts=2, weight=0.4, allowed=HOST
+    ),
+    Target("tokens", seeds.tokens, (host_readers.read_token_file,), weight=0.4, allowed=HOST),
+    Target("kept_token", seeds.kept_tokens, (host_readers.read_kept_token,), allowed=HOST),
     Target("advert", seeds.adverts, (host_readers.read_advert,), allowed=HOST),
     Target(
         "scenario", seeds.scenarios, (host_readers.read_scenario,), (ScenarioError,), weight=0.2

@@ -24,7 +24,7 @@ from dewarlog_wire.errors import WireError
 from engine import Finding, Tally, alarm, cases, run_case, run_cases, shrunk
 from find_file import read_find, write_find
 from on_board import run_on_board, run_one
-from shares import ENGINES, shares_of
+from share_out import ENGINES, shares_of
 from targets import BY_NAME, TARGETS, Target
 
 if TYPE_CHECKING:
