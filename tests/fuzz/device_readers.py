@@ -347,7 +347,7 @@ def read_server(data: bytes) -> "list[str]":
         server.handle(data[at], data[at + 1], data[at + 3 : at + 3 + length])
         at += 3 + length
         polls = 0
-        while server.poll(out):
+        while server.poll(out) or not server.ready:
             polls += 1
             if polls > POLLS_MAX:
                 raise AssertionError("the server never comes to rest")

@@ -100,7 +100,7 @@ class _Guest:
             self._asked = (kind, seq)
         self._server.handle(kind, seq, body)
         polls = 0
-        while self._server.poll(self):  # pyright: ignore[reportArgumentType]
+        while self._server.poll(self) or not self._server.ready:  # pyright: ignore[reportArgumentType]
             polls += 1
             if polls > POLLS_MAX:
                 raise AssertionError("the server never comes to rest")

@@ -244,12 +244,15 @@ def read_verified(data: bytes) -> list[str]:
     """
     option, held, certificate, receipt, keys = device_readers.parts_of(data, 5)
     folder = _fresh("verify")
-    files = {"a.dwl": held, "c.json": certificate, "r.json": receipt, "b.dwl": seeds.logs()[3]}
+    earlier, _, later = (bytes(trip.log.data) for trip in seeds.board_trips())
+    files = {"a.dwl": held, "c.json": certificate, "r.json": receipt}
+    files |= {"earlier.dwl": earlier, "later.dwl": later}
     for name, content in files.items():
         (folder / name).write_bytes(content)
     _private(folder / "keys" / f"{seeds.board_trip()[0].device_id.hex()}.json", keys)
     chosen = option[0] if option else 0
-    more = [["--json"], ["--previous", str(folder / "b.dwl")], ["--next", str(folder / "b.dwl")]]
+    more = [["--json"], ["--previous", str(folder / "earlier.dwl")]]
+    more.append(["--next", str(folder / "later.dwl")])
     code, printed = _run(
         "verify",
         str(folder / "a.dwl"),

@@ -396,22 +396,23 @@ def caveats() -> list[bytes]:
 
 def guarded() -> list[bytes]:
     """Return conversations whose tags are made by device_trust: every request behind a proof."""
-    files = _board_files()
-    size = block.check_block(files["0000.seg"], 0, None).length
+    first = _first_block()
+    size, chain = len(first), block.check_block(first, 0, None).chain
     etag = zlib.crc32(LOG_ID_ON_BOARD + struct.pack("<H", 0))
     acknowledge = events.acknowledge_body(1, 5000, ("A", "seen"))
-    handed = events.handoff_body(5000, 0, 2, 1, bytes(32), ("A", "B", "C"))
+    handed = events.handoff_body(5000, 0, 2, 1, chain, ("A", "B", "C"))
+    rest = (1, 0, etag, 9, size - 9, zlib.crc32(first[:9]), 99)
     hello = _said(layout.MSG_HELLO, 1, 0, 512, b"hostnonc")
     wholes = [
         _said(layout.MSG_STATUS),
         _said(layout.MSG_TIME, device_rig.UTC_S + 9, 5, 10),
         _said(layout.MSG_LIST, 0, 20),
         _said(layout.MSG_READ, 1, 0, etag, 0, size, 0, 65536) + _said(layout.MSG_STATUS),
-        _said(layout.MSG_READ, 1, 0, etag, 9, size - 9, 0, 99) + _said(layout.MSG_ACK, 1, 200, 9),
+        _said(layout.MSG_READ, *rest) + _said(layout.MSG_ACK, 2, 99, 4096),
         _said(layout.MSG_HASH, 1, 0, etag, 0, 100),
         _said(layout.MSG_SEAL),
         _said_body(layout.MSG_MARK, events.custody_body(3, 5000, ("A", "B", "C"))),
-        _said(layout.MSG_CONFIRM, 1, 1, bytes(32), 200_000_000),
+        _said(layout.MSG_CONFIRM, 1, 1, chain, 200_000_000),
         _said_body(layout.MSG_HANDOFF, handed),
         _said(layout.MSG_RADIO, 0, 30),
         _said(layout.MSG_KEY, 1),
@@ -439,6 +440,17 @@ def guarded() -> list[bytes]:
         for auth in proofs
         for talk in (b"".join(wholes[at:] + wholes[:at]) for at in (0, 5, 10, 15))
     ] + [bytes([0]) + hello + bytes(wrong) + proofs[0] + b"".join(wholes)]
+
+
+@functools.cache
+def _first_block() -> bytes:
+    """Return the block that a run begins with where a conversation is answered."""
+    with tempfile.TemporaryDirectory() as folder:
+        before = device_readers.use_scratch(folder)
+        device_trust.read_guarded(b"")
+        device_readers.use_scratch(before)
+        (run,) = [path for path in (Path(folder) / "log").iterdir() if path.is_dir()]
+        return (run / "0000.seg").read_bytes()
 
 
 def _said(kind: int, *values: object) -> bytes:
@@ -561,9 +573,15 @@ def receipts() -> list[bytes]:
 
 
 @functools.cache
+def board_trips() -> list[Trip]:
+    """Return three runs of a board with keys, one behind the other."""
+    board = TrustedBoard()
+    return [board.trip(run) for run in (6, 7, 8)]
+
+
 def board_trip() -> tuple[TrustedBoard, Trip]:
-    """Return a board with keys as it was before a run, and what it recorded and gave out."""
-    return TrustedBoard(), TrustedBoard().trip()
+    """Return that board as it was before them, and the run in the middle."""
+    return TrustedBoard(), board_trips()[1]
 
 
 def certificates() -> list[bytes]:

@@ -19,7 +19,8 @@ import host_readers
 import seeds
 from by_atheris import ABSENT, is_here, run_by_atheris
 from by_hypothesis import run_by_hypothesis
-from dewarlog_wire import block
+from device_trust import read_guarded
+from dewarlog_wire import access, block, layout
 from dewarlog_wire.errors import WireError
 from engine import Finding, Tally, alarm, cases, run_case, run_cases, shrunk
 from find_file import read_find, write_find
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 FINDS = sorted((Path(__file__).parent / "finds").glob("*.txt"))
 # A bomb takes a second a case: test_block_of_flat_columns_stays_within_its_bound has it.
 MANY = [target for target in TARGETS if target.name != "bomb"]
+# Requests that take no right.
+OPEN = (layout.MSG_HELLO, layout.MSG_STATUS, layout.MSG_AUTH, layout.MSG_PUBLIC)
 ON_BOARD = [target for target in TARGETS if target.on_board]
 OWN_CASES = 24_000
 BOARD_CASES = 4_000
@@ -265,6 +268,22 @@ def test_mended_blocks_reach_the_sections() -> None:
     run_cases(target, tally, cases(target, "reach", 400))
     assert tally.accepted > 40
     assert tally.words["column/event/section"] > 40
+
+
+def test_tags_made_anew_reach_every_request(scratch: Path) -> None:
+    """Behind a proof of each role, in the clear and enciphered: every reply there is."""
+    host_readers.use_scratch(scratch)
+    said = {line.split()[0] for data in seeds.guarded() for line in read_guarded(data)}
+    replies = {f"{kind | layout.REPLY:02x}" for kind in (*access.NEEDS, *OPEN)}
+    assert said >= {*replies, f"{layout.MSG_DATA:02x}", f"{layout.MSG_END:02x}", "packet"}
+
+
+def test_verify_is_reached_with_every_verdict(scratch: Path) -> None:
+    """Logs, certificates and receipts that hold, that contradict, and that are none."""
+    host_readers.use_scratch(scratch)
+    target = BY_NAME["verify"]
+    told = {target.readers[0](data)[0] for data in cases(target, "reach", 60)}
+    assert told >= {"0", "3", "6"}
 
 
 def test_mended_log_is_sound() -> None:
