@@ -675,6 +675,32 @@ def replies() -> list[bytes]:
     return [bytes([setting]) + talk for setting in range(8) for talk in (said, errors)]
 
 
+def transfers() -> list[bytes]:
+    """Return what comes while a file is fetched; see reply_readers.
+
+    True parts, then a forged one, junk, a silence, ENDs right and wrong.
+    """
+    part = bytes(range(150))
+    frames = [bytes([what, len(part)]) + part for what in (1, 0, 4, 3, 9, 17)]
+    frames += [bytes([what, 1, 7]) for what in (2, 5)] + [b"\x07\x04\x41\0\0\0", b"\x06\0"]
+    frames.append(b"\x05\0")
+    true, forged, short, forged_short, other, ahead, end, end_forged, junk, silence, forged_crc = (
+        frames
+    )
+    talks = [
+        true * 6 + end,
+        true * 2 + forged + true * 3 + end,
+        short * 3 + silence + short * 4,
+        true + ahead + true + other + end_forged,
+        forged_short * 6 + end + silence + true,
+        true * 3 + junk + end + silence + true * 2 + silence,
+        forged * 6 + end + silence + forged * 6 + end,
+        forged * 6 + forged_crc,
+        true * 5 + forged_short + forged_crc,
+    ]
+    return [bytes([setting]) + talk for setting in (0, 1, 3) for talk in talks]
+
+
 def _answered(how: int, body: bytes) -> bytes:
     return bytes([how]) + len(body).to_bytes(2, "little") + body
 

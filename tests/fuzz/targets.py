@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 import device_readers
 import fixups
 import host_readers
+import reply_readers
 import seeds
 from dewarlog.errors import DewarlogError
 from dewarlog_firmware.config import ConfigError
@@ -189,7 +190,15 @@ TARGETS: Final = (
     Target(
         "replies",
         seeds.replies,
-        (host_readers.read_replies,),
+        (reply_readers.read_replies,),
+        weight=0.3,
+        memory_bytes=8 * MIB,
+        allowed=HOST,
+    ),
+    Target(
+        "transfer",
+        seeds.transfers,
+        (reply_readers.read_transfer,),
         weight=0.3,
         memory_bytes=8 * MIB,
         allowed=HOST,
