@@ -68,6 +68,7 @@ CHANNELS_MAX = 4
 TEXT_MAX_BYTES = 200
 INSTRUCTIONS_MAX = 12
 RATE_WINDOWS_MAX = 2  # keeps the excursion engine's state within the journal's write buffer
+_DEPTH_MAX = 16  # of brackets; a profile's are 4 deep
 LOWEST_DEGC = -250
 HIGHEST_DEGC = 130
 
@@ -250,6 +251,10 @@ class _Section:
     def close(self) -> None:
         """Refuse whatever was not asked for: most likely a key misspelt."""
         for key in self._document:
+            if not isinstance(key, str):  # MicroPython's reader takes any value for one
+                raise ConfigError(
+                    self._path or "profile", "the name " + _shown(key), "names in quotes"
+                )
             if key not in self._known:
                 raise ConfigError(
                     self.path(key), "no setting of this board", ", ".join(self._known)
@@ -270,19 +275,24 @@ def load_config(text: "str | bytes") -> Config:
     try:
         if not isinstance(text, str):
             text = str(text, "utf-8")
+        deepest, left_open = _brackets(text)
+        if deepest > _DEPTH_MAX:
+            raise ConfigError("profile", "nested too deep", "a JSON object")
         document = json.loads(text)
     except (ValueError, UnicodeError) as error:
         raise ConfigError("profile", "not JSON (%s)" % error, "a JSON object") from None
-    except RuntimeError:  # recursion
-        raise ConfigError("profile", "nested too deep", "a JSON object") from None
-    if not _is_closed(text):
+    if left_open:
         raise ConfigError("profile", "cut off before its end", "a whole JSON object")
     return parse_config(document)
 
 
-def _is_closed(text: str) -> bool:
-    """Tell whether every bracket is closed; MicroPython's reader takes a lost last brace."""
+def _brackets(text: str) -> tuple:
+    """Return how deep brackets nest, and how many are left open.
+
+    MicroPython's reader takes a lost last brace, and 80 bytes of heap for each bracket.
+    """
     depth = 0
+    deepest = 0
     in_string = False
     escaped = False
     for character in text:
@@ -297,9 +307,10 @@ def _is_closed(text: str) -> bool:
             in_string = True
         elif character in "{[":
             depth += 1
+            deepest = max(deepest, depth)
         elif character in "}]":
             depth -= 1
-    return depth == 0
+    return deepest, depth
 
 
 def parse_config(document: object) -> Config:

@@ -418,3 +418,19 @@ def test_micropython_reads_the_same_profile(
     wrong = json.dumps(document)
     done = run(_DEVICE_SCRIPT.format(example=EXAMPLE, wrong=wrong))
     assert done.stdout.splitlines() == expected_on_the_board(wrong)
+
+
+@pytest.mark.parametrize("opening", ["[", '{"a": '])
+def test_brackets_deeper_than_a_profile_has_are_refused_before_they_are_read(opening: str) -> None:
+    """MicroPython's reader takes 80 bytes of heap for each, and a board has little."""
+    with pytest.raises(ConfigError, match="nested too deep"):
+        load_config(opening * 17)
+
+
+def test_a_name_that_is_no_text_is_refused() -> None:
+    """MicroPython's JSON reader takes any value for a name."""
+    document = default_document()
+    document["texts"] = {1.5: "a"}
+
+    with pytest.raises(ConfigError, match=r"texts is the name 1\.5; allowed: names in quotes"):
+        parse_config(document)
