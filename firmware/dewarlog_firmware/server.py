@@ -69,6 +69,10 @@ if TYPE_CHECKING:
             """Return the derived key of layout.KEY_*; empty when this board has no device key."""
             ...
 
+        def ticks_ms(self) -> int:
+            """Return a count of milliseconds, of which the low 30 bits are used."""
+            ...
+
         def handoff(self, body: bytes) -> "tuple[int, int, int, int, bytes] | None":
             """Record a handoff; return the values of HANDOFF_REPLY, None for another log's chain.
 
