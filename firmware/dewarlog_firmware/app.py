@@ -364,7 +364,7 @@ class App:
         sections = list(profile_sections(self.config))
         self.stamp()
         if self.logbook.flash.open_run() is not None:  # of this profile: see `run` above
-            self._note_boot(self.logbook.resume())
+            self._note_boot(self.logbook.resume(), sections)
             if self._radio is not None:
                 self._radio.resume(self.now()[0])
         else:
@@ -390,9 +390,7 @@ class App:
             versions[5],
             self.chips.read_clock()[0],
         )
-        board_text = bytes((layout.TEXT_BOARD,)) + self.board.name.encode()
-        head = [(layout.SECTION_IDENTITY, identity), (layout.SECTION_TEXT, board_text)]
-        head += sections
+        head = [(layout.SECTION_IDENTITY, identity)] + self._settings(sections)
         self.logbook.begin(head, log_id, config_crc)
         utc_s, clock_state = self.chips.read_clock()
         self.logbook.emit(layout.KIND_BOOT, (self.board.boot_cause, 0, 0, 0, utc_s, clock_state))
@@ -400,8 +398,19 @@ class App:
         self._note_changes(former, head)
         self.keeper.start(*self.now())
 
-    def _note_boot(self, recovery: "Recovery") -> None:
+    def _settings(self, sections: list) -> list:
+        """Return what block 0 says behind the identity: the board's name, then the profile."""
+        board_text = bytes((layout.TEXT_BOARD,)) + self.board.name.encode()
+        return [(layout.SECTION_TEXT, board_text)] + sections
+
+    def _note_boot(self, recovery: "Recovery", sections: list) -> None:
         """Say what this boot found, and how long nothing was recorded."""
+        recorder = self.logbook.recorder
+        former = None
+        if recorder.next_event == 0:
+            # The power failed before anything behind block 0 was durable: nobody has told yet
+            # what is not as it was in the run before.
+            former = former_sections(self.logbook.flash, recorder.run)
         utc_s, clock_state = self.chips.read_clock()
         self.logbook.emit(
             layout.KIND_BOOT,
@@ -427,7 +436,7 @@ class App:
         if recovery.tilt_values is not None:
             last_s = recovery.last_uptime_s or recovery.tilt_uptime_s
             self._tilt.resume(recovery.tilt_values, max(0, last_s - recovery.tilt_uptime_s))
-        self._note_changes(None, [])
+        self._note_changes(former, self._settings(sections))
         self.keeper.start(*self.now())
 
     def _note_changes(self, former: "tuple | None", sections: list) -> None:

@@ -29,12 +29,18 @@ _NUMBERED = (layout.SECTION_TEXT, layout.SECTION_CHANNEL, layout.SECTION_RULE)
 _VERSION_BYTES = 6
 
 
-def former_sections(flash: "FlashLog") -> "tuple[int, list[Section]] | None":
+def former_sections(
+    flash: "FlashLog", before: "int | None" = None
+) -> "tuple[int, list[Section]] | None":
     """Return (run, sections of its block 0) of the newest stored run that can be read.
+
+    Only of those before the run `before`, when that is given.
 
     Reads into the flash log's scratch: only while the recorder holds nothing.
     """
     for run in reversed(flash.runs()):
+        if before is not None and run >= before:
+            continue
         try:
             first = flash.block_0(run)
             if first is None:

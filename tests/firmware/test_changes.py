@@ -139,6 +139,7 @@ def test_the_newest_run_that_can_be_read_is_the_one_before(tmp_path: Path) -> No
     older = former_sections(flash)
 
     assert newest == (2, [])
+    assert former_sections(flash, before=2) == older
     assert older == (1, list(profile_sections(config)))
     for run in (1, 2):
         flash.remove_run(run)
