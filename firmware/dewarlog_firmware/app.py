@@ -20,7 +20,7 @@ from dewarlog_firmware.advert import Advert
 from dewarlog_firmware.audit import Audit
 from dewarlog_firmware.board import open_board
 from dewarlog_firmware.changes import FirmwareFile, changed_settings, former_sections
-from dewarlog_firmware.chips import PART_ACCELEROMETER, Chips
+from dewarlog_firmware.chips import PART_ACCELEROMETER, PART_DEVICE_KEY, Chips
 from dewarlog_firmware.clock import Uptime, WallClock
 from dewarlog_firmware.config import load_config, parse_config
 from dewarlog_firmware.desk import Desk
@@ -46,7 +46,7 @@ from dewarlog_firmware.seal_key import SealKey
 from dewarlog_firmware.server import Server
 from dewarlog_firmware.shock import ShockCapture, means_hold
 from dewarlog_firmware.shock_keeper import ShockKeeper
-from dewarlog_firmware.shock_sampler import SENSOR_OK, ShockSampler
+from dewarlog_firmware.shock_sampler import SENSOR_FAULT, SENSOR_OK, ShockSampler
 from dewarlog_firmware.signer import Signer
 from dewarlog_firmware.signing import Signing
 from dewarlog_firmware.tilt import Tilt
@@ -204,6 +204,7 @@ class App:
         self._waker = board.timer(1)
 
         device_key = load_device_key(KEY_PATH, os.urandom)
+        self._has_key = device_key != b""
         keys = derived_keys(device_key)
         bluetooth = board.radio()
         features = 0 if bluetooth is None else layout.FEATURE_RADIO
@@ -465,6 +466,7 @@ class App:
         if not self.logbook.check_room():
             self._memory_full()
             return
+        self.chips.note(PART_DEVICE_KEY, SENSOR_OK if self._has_key else SENSOR_FAULT)
         self.chips.configure_tilt()
         held = self._start_accelerometer()
         self.chips.note(PART_ACCELEROMETER, SENSOR_OK if held else self._shock_sampler.check())
