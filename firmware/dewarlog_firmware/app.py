@@ -20,7 +20,7 @@ from dewarlog_firmware.advert import Advert
 from dewarlog_firmware.audit import Audit
 from dewarlog_firmware.board import open_board
 from dewarlog_firmware.changes import FirmwareFile, changed_settings, former_sections
-from dewarlog_firmware.chips import PART_ACCELEROMETER, Chips
+from dewarlog_firmware.chips import PART_ACCELEROMETER, PART_DEVICE_KEY, Chips
 from dewarlog_firmware.clock import Uptime, WallClock
 from dewarlog_firmware.config import load_config, parse_config
 from dewarlog_firmware.desk import Desk
@@ -46,7 +46,7 @@ from dewarlog_firmware.seal_key import SealKey
 from dewarlog_firmware.server import Server
 from dewarlog_firmware.shock import ShockCapture, means_hold
 from dewarlog_firmware.shock_keeper import ShockKeeper
-from dewarlog_firmware.shock_sampler import SENSOR_OK, ShockSampler
+from dewarlog_firmware.shock_sampler import SENSOR_FAULT, SENSOR_OK, ShockSampler
 from dewarlog_firmware.signer import Signer
 from dewarlog_firmware.signing import Signing
 from dewarlog_firmware.tilt import Tilt
@@ -204,6 +204,7 @@ class App:
         self._waker = board.timer(1)
 
         device_key = load_device_key(KEY_PATH, os.urandom)
+        self._has_key = device_key != b""
         keys = derived_keys(device_key)
         bluetooth = board.radio()
         features = 0 if bluetooth is None else layout.FEATURE_RADIO
@@ -364,7 +365,7 @@ class App:
         sections = list(profile_sections(self.config))
         self.stamp()
         if self.logbook.flash.open_run() is not None:  # of this profile: see `run` above
-            self._note_boot(self.logbook.resume())
+            self._note_boot(self.logbook.resume(), sections)
             if self._radio is not None:
                 self._radio.resume(self.now()[0])
         else:
@@ -390,9 +391,7 @@ class App:
             versions[5],
             self.chips.read_clock()[0],
         )
-        board_text = bytes((layout.TEXT_BOARD,)) + self.board.name.encode()
-        head = [(layout.SECTION_IDENTITY, identity), (layout.SECTION_TEXT, board_text)]
-        head += sections
+        head = [(layout.SECTION_IDENTITY, identity)] + self._settings(sections)
         self.logbook.begin(head, log_id, config_crc)
         utc_s, clock_state = self.chips.read_clock()
         self.logbook.emit(layout.KIND_BOOT, (self.board.boot_cause, 0, 0, 0, utc_s, clock_state))
@@ -400,8 +399,19 @@ class App:
         self._note_changes(former, head)
         self.keeper.start(*self.now())
 
-    def _note_boot(self, recovery: "Recovery") -> None:
+    def _settings(self, sections: list) -> list:
+        """Return what block 0 says behind the identity: the board's name, then the profile."""
+        board_text = bytes((layout.TEXT_BOARD,)) + self.board.name.encode()
+        return [(layout.SECTION_TEXT, board_text)] + sections
+
+    def _note_boot(self, recovery: "Recovery", sections: list) -> None:
         """Say what this boot found, and how long nothing was recorded."""
+        recorder = self.logbook.recorder
+        former = None
+        if recorder.next_event == 0:
+            # The power failed before anything behind block 0 was durable: nobody has told yet
+            # what is not as it was in the run before.
+            former = former_sections(self.logbook.flash, recorder.run)
         utc_s, clock_state = self.chips.read_clock()
         self.logbook.emit(
             layout.KIND_BOOT,
@@ -427,7 +437,7 @@ class App:
         if recovery.tilt_values is not None:
             last_s = recovery.last_uptime_s or recovery.tilt_uptime_s
             self._tilt.resume(recovery.tilt_values, max(0, last_s - recovery.tilt_uptime_s))
-        self._note_changes(None, [])
+        self._note_changes(former, self._settings(sections))
         self.keeper.start(*self.now())
 
     def _note_changes(self, former: "tuple | None", sections: list) -> None:
@@ -456,6 +466,7 @@ class App:
         if not self.logbook.check_room():
             self._memory_full()
             return
+        self.chips.note(PART_DEVICE_KEY, SENSOR_OK if self._has_key else SENSOR_FAULT)
         self.chips.configure_tilt()
         held = self._start_accelerometer()
         self.chips.note(PART_ACCELEROMETER, SENSOR_OK if held else self._shock_sampler.check())

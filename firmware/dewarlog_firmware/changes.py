@@ -4,8 +4,11 @@ Beside the line: app asks at the begin of a run and at each boot, and records wh
 but for one small file. The events: protocol/SPEC.md section 5, 21 and 22.
 """
 
+import struct
+
 from dewarlog_firmware.whole_file import write_whole
 from dewarlog_wire import block, events, layout
+from dewarlog_wire.crc import crc32
 from dewarlog_wire.errors import BlockError
 
 TYPE_CHECKING = False
@@ -27,14 +30,21 @@ _COMPARED = (
 # Sections of these kinds are told apart by their first byte: which text, channel or rule it is.
 _NUMBERED = (layout.SECTION_TEXT, layout.SECTION_CHANNEL, layout.SECTION_RULE)
 _VERSION_BYTES = 6
+_FILE_BYTES = _VERSION_BYTES + 4
 
 
-def former_sections(flash: "FlashLog") -> "tuple[int, list[Section]] | None":
+def former_sections(
+    flash: "FlashLog", before: "int | None" = None
+) -> "tuple[int, list[Section]] | None":
     """Return (run, sections of its block 0) of the newest stored run that can be read.
+
+    Only of those before the run `before`, when that is given.
 
     Reads into the flash log's scratch: only while the recorder holds nothing.
     """
     for run in reversed(flash.runs()):
+        if before is not None and run >= before:
+            continue
         try:
             first = flash.block_0(run)
             if first is None:
@@ -88,7 +98,10 @@ def _by_name(sections: "Sequence[Section]") -> "dict[tuple[int, int, int], tuple
 
 
 class FirmwareFile:
-    """The versions that the last boot ran: firmware and MicroPython, three numbers each."""
+    """The versions that the last boot ran: firmware and MicroPython, three numbers each; CRC-32.
+
+    A file that is damaged is as none: better no word of another firmware than a wrong one.
+    """
 
     def __init__(self, path: str, now: "tuple[int, ...]") -> None:
         self._path = path
@@ -103,14 +116,17 @@ class FirmwareFile:
         """Remember this boot's; a file system that is full has the next boot say it again."""
         if self._read() != self._now:
             try:
-                write_whole(self._path, self._now)
+                write_whole(self._path, self._now + struct.pack("<I", crc32(self._now)))
             except OSError:
                 pass
 
     def _read(self) -> bytes:
         try:
             with open(self._path, "rb") as file:
-                data = file.read(_VERSION_BYTES + 1)
+                data = file.read(_FILE_BYTES + 1)
         except OSError:
             return b""
-        return data if len(data) == _VERSION_BYTES else b""
+        versions = data[:_VERSION_BYTES]
+        if data[_VERSION_BYTES:] != struct.pack("<I", crc32(versions)):
+            return b""
+        return versions

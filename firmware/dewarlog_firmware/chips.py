@@ -19,6 +19,7 @@ PART_ACCELEROMETER = 0
 PART_TILT_SENSOR = 1
 PART_CLOCK = 2
 PART_SUPPLY = 3
+PART_DEVICE_KEY = 4  # no chip, but told of like one: it is there or not
 # Below this the radio and the flash are no longer safe (RP2040 board: 1.8 V regulator minimum is
 # lower still; three alkaline cells are spent at 3.0 V).
 SUPPLY_LOW_MV = 3000
@@ -34,7 +35,7 @@ class Chips:
         self._tilt_sensor = board.tilt_sensor()
         self._supply = board.supply()
         self._axes = [0, 0, 0]
-        self._states = [SENSOR_OK, SENSOR_OK, SENSOR_OK, SENSOR_OK]
+        self._states = [SENSOR_OK] * len(layout.PART_NAMES)
         self.supply_mv = 0
         self.supply_low = False
         self.clock_state = layout.CLOCK_OK

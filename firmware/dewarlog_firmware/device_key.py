@@ -1,14 +1,19 @@
 """The board's own key: 32 random bytes, made at the first start, from which proofs are derived.
 
+The file holds the key and its CRC-32, which tells a bit that has turned over.
+
 Place in the line: beside it; app loads the derived keys at boot, desk answers with them and signer
 signs with the seed. The key stands in one file and nowhere in the log; whoever holds an open board
 can read it over the REPL. What is proved by it: protocol/SPEC.md 7.7.
 """
 
+import struct
+
 from micropython import const
 
 from dewarlog_firmware.whole_file import write_whole
 from dewarlog_wire import proof
+from dewarlog_wire.crc import crc32
 from dewarlog_wire.layout import KEY_NAMES
 
 TYPE_CHECKING = False
@@ -16,30 +21,37 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _ENOENT = const(2)  # errno, the same on every port
+_CRC_BYTES = const(4)
 
 
 def load_device_key(path: str, random_bytes: "Callable[[int], bytes]") -> bytes:
-    """Return the key at `path`, made now if there is none; empty when it cannot be stored.
+    """Return the key at `path`, made now if there is no such file.
 
-    A key that would be another after the next boot proves nothing: better none. So with one that
-    is there and cannot be read now: a new one would shut its owner out for good. A file of another
-    length is no key and is replaced: the rename below never leaves half of one.
+    Empty when it cannot be stored: a key that would be another after the next boot proves nothing.
+    Empty too when the file is there and cannot be read, or is not what was written: a new key
+    would shut the board's owner out for good, without a word. No power cut leaves half of one.
     """
     try:
         with open(path, "rb") as file:
-            key = file.read(proof.SECRET_BYTES + 1)
-        if len(key) == proof.SECRET_BYTES:
-            return key
+            data = file.read(proof.SECRET_BYTES + _CRC_BYTES + 1)
     except OSError as error:
-        if error.args[0] != _ENOENT:
-            return b""
-        # The first start.
+        return _make(path, random_bytes) if error.args[0] == _ENOENT else b""
+    key = data[: proof.SECRET_BYTES]
+    return key if data == _with_crc(key) else b""
+
+
+def _make(path: str, random_bytes: "Callable[[int], bytes]") -> bytes:
+    """Make the key, at the first start."""
     key = random_bytes(proof.SECRET_BYTES)
     try:
-        write_whole(path, key)
+        write_whole(path, _with_crc(key))
     except OSError:
         return b""
     return key
+
+
+def _with_crc(key: bytes) -> bytes:
+    return key + struct.pack("<I", crc32(key))
 
 
 def derived_keys(device_key: bytes) -> dict:

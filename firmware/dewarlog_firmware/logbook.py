@@ -246,6 +246,8 @@ class Logbook:
         record = layout.EVENTS.get(body[0])
         if record is None or body[0] in layout.EVENT_TEXTS:
             return True  # stored as it is
+        if body[0] == layout.KIND_SETTING:
+            return length >= record.size  # two payloads stand behind its record
         return length == record.size
 
     def _replay_record(self, kind: int, body: bytes, recovery: Recovery) -> None:

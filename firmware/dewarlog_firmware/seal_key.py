@@ -10,7 +10,8 @@ found on the device; the marks stand in a third file, so that the blocks are nev
 littlefs, whose caches would keep what they read.
 
     /seal.a, /seal.b    4096 bytes: a header page with the mark, then 15 slot pages
-    /seal.made          the two marks, their bits turned over; 1 once a state was kept; CRC-32
+    /seal.made          the two marks, their bits turned over; 1 once a state was kept; CRC-32;
+                        and the same again: a bit that turns over here must not lose the key
 
 A slot holds index u32, state, CRC-32, and the same again half a page further. Moving on programs
 the next free slot, reads it back, and overwrites the old one with zeros, which needs no erase.
@@ -78,7 +79,7 @@ _STATE_AT = 4  # in a slot: index u32, state, CRC-32 over both
 _CRC_AT = _STATE_AT + seal.STATE_BYTES
 _FREE = b"\xff" * PAGE_BYTES
 _SPENT = bytes(PAGE_BYTES)
-_MADE_FORMAT = "<16s16sB"
+_MADE_FORMAT = "<16s16sBI"
 _MADE_BYTES = struct.calcsize(_MADE_FORMAT)
 _COUNT_BLOCKS = 4  # requests of vfs.AbstractBlockDev.ioctl
 _ERASE_BLOCK = 6
@@ -207,24 +208,22 @@ class SealKey:
         """Take the marks; return whether a state was ever kept, None when nothing tells."""
         try:
             with open(self._path + "made", "rb") as file:
-                data = file.read(_MADE_BYTES + 4)
+                data = file.read(2 * _MADE_BYTES)
         except OSError:
             return None
-        if len(data) != _MADE_BYTES + 4:
-            return None
-        made, crc = data[:_MADE_BYTES], struct.unpack_from("<I", data, _MADE_BYTES)[0]
-        if crc32(made) != crc:
-            return None
-        first, second, was_kept = struct.unpack(_MADE_FORMAT, made)
-        self._marks = [_turned_over(first), _turned_over(second)]
-        return bool(was_kept)
+        for at in (0, _MADE_BYTES):
+            made = data[at : at + _MADE_BYTES]
+            if len(made) == _MADE_BYTES and made[-4:] == struct.pack("<I", crc32(made[:-4])):
+                first, second, was_kept, _ = struct.unpack(_MADE_FORMAT, made)
+                self._marks = [_turned_over(first), _turned_over(second)]
+                return bool(was_kept)
+        return None
 
     def _write_made(self, was_kept: bool) -> None:
         first, second = self._marks
-        made = struct.pack(
-            _MADE_FORMAT, _turned_over(first), _turned_over(second), 1 if was_kept else 0
-        )
-        write_whole(self._path + "made", made + struct.pack("<I", crc32(made)))
+        made = _turned_over(first) + _turned_over(second) + bytes((1 if was_kept else 0,))
+        made += struct.pack("<I", crc32(made))
+        write_whole(self._path + "made", made + made)
 
     def _find(self, which: int) -> "int | None":
         """Return the number of the one block with this mark whose file is in its place."""

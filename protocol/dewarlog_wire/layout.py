@@ -468,7 +468,7 @@ EVENT_SENSOR = Record(
     ("part", U8, 1, ""),
     ("state", U8, 1, ""),
 )
-PART_NAMES = ("accelerometer", "tilt sensor", "clock", "supply monitor")
+PART_NAMES = ("accelerometer", "tilt sensor", "clock", "supply monitor", "device key")
 SENSOR_STATE_NAMES = ("ok", "silent", "wrong identity", "fault")
 
 EVENT_RADIO = Record(

@@ -139,6 +139,7 @@ def test_the_newest_run_that_can_be_read_is_the_one_before(tmp_path: Path) -> No
     older = former_sections(flash)
 
     assert newest == (2, [])
+    assert former_sections(flash, before=2) == older
     assert older == (1, list(profile_sections(config)))
     for run in (1, 2):
         flash.remove_run(run)
@@ -174,7 +175,19 @@ def test_a_file_of_another_length_is_none(tmp_path: Path, data: bytes) -> None:
 
     assert file.before() is None
     file.keep()
-    assert path.read_bytes() == bytes(NEW)
+    assert FirmwareFile(str(path), OLD).before() == NEW
+
+
+@pytest.mark.parametrize("bit", [0, 40, 79])
+def test_a_bit_that_turned_over_is_no_other_firmware(tmp_path: Path, bit: int) -> None:
+    """A wrong version in the log would be believed."""
+    path = tmp_path / "firmware.bin"
+    FirmwareFile(str(path), NEW).keep()
+    data = bytearray(path.read_bytes())
+    data[bit >> 3] ^= 1 << (bit & 7)
+    path.write_bytes(data)
+
+    assert FirmwareFile(str(path), NEW).before() is None
 
 
 def test_a_full_file_system_stops_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,13 +31,27 @@ def test_the_first_start_makes_a_key_and_the_next_finds_it(tmp_path: Path) -> No
     assert os.listdir(tmp_path) == ["key.bin"]  # noqa: PTH208 - the names alone
 
 
-@pytest.mark.parametrize("length", [0, 31, 33])
+@pytest.mark.parametrize("length", [0, 32, 35, 37])
 def test_a_file_of_another_length_is_no_key(tmp_path: Path, length: int) -> None:
-    """It is replaced."""
+    """It is left as it is: no power cut makes one, so it was a key once."""
     path = tmp_path / "key.bin"
     path.write_bytes(bytes(length))
 
-    assert load_device_key(str(path), numbers) == path.read_bytes() == bytes(range(32))
+    assert load_device_key(str(path), numbers) == b""
+    assert path.read_bytes() == bytes(length)
+
+
+@pytest.mark.parametrize("bit", [0, 255, 256, 287])
+def test_a_bit_that_turned_over_leaves_no_key_and_makes_no_other(tmp_path: Path, bit: int) -> None:
+    """In the key or in its check: what the owner has is not replaced without a word."""
+    path = tmp_path / "key.bin"
+    load_device_key(str(path), numbers)
+    data = bytearray(path.read_bytes())
+    data[bit >> 3] ^= 1 << (bit & 7)
+    path.write_bytes(data)
+
+    assert load_device_key(str(path), bytes) == b""
+    assert path.read_bytes() == data
 
 
 def test_a_cut_before_the_rename_leaves_no_half_key(

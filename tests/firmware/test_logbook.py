@@ -10,7 +10,7 @@ from dewarlog_firmware import logbook as logbook_module
 from dewarlog_firmware.flash_log import FlashLog
 from dewarlog_firmware.logbook import Logbook
 from dewarlog_firmware.recorder import BLOCK_SAMPLES, Recorder
-from dewarlog_wire import block, layout
+from dewarlog_wire import block, events, layout
 from dewarlog_wire import journal as wire_journal
 from dewarlog_wire.column import decode_column
 from dewarlog_wire.errors import BlockError
@@ -222,6 +222,28 @@ def test_a_journal_record_of_another_firmware_does_not_stop_the_boot(
 
     assert (recovery.recovered_samples, recovery.dropped_bytes) == (20, len(behind))
     assert readings_of(tmp_path, 0) == [codes_of(n)[0] for n in range(20)]
+
+
+def test_a_cut_behind_a_changed_setting_loses_nothing_of_the_journal(tmp_path: Path) -> None:
+    """A setting's event has no fixed length: it and the samples behind it come back."""
+    book = begun(tmp_path)
+    body = events.setting_body(layout.SECTION_RULE, 0, 1, b"the old rule", b"the new one")
+    book.record(layout.KIND_SETTING, body)
+    write_samples(book, 0, 20)
+
+    book = new_book(tmp_path)
+    book.flash.open_run()
+    recovery = book.resume()
+
+    assert (recovery.recovered_samples, recovery.dropped_bytes) == (20, 0)
+    sealed, data = blocks_of(tmp_path)[-1]
+    told = [
+        (kind, values)
+        for section, start, end in block.sections(data, sealed.body_start, sealed.body_end)
+        if section == layout.SECTION_EVENTS
+        for _, kind, _, _, values in events.read_events(data, start, end)
+    ]
+    assert told == [(layout.KIND_SETTING, events.read_setting(body))]
 
 
 def test_a_journal_already_sealed_is_not_sealed_again(tmp_path: Path) -> None:

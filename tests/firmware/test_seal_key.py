@@ -134,6 +134,28 @@ def test_a_bit_that_flips_at_rest_costs_nothing(micropython: MicroPython, half: 
     assert shown == [[0, 1]]
 
 
+def test_a_bit_that_flips_in_the_file_of_the_marks_costs_nothing(
+    micropython: MicroPython,
+) -> None:
+    """Without its marks a key cannot be found, so they are kept twice."""
+    shown = on_board(
+        micropython,
+        """
+        with open("/f/seal.made", "rb") as file:
+            made = bytearray(file.read())
+        for at in range(0, len(made), 5):
+            made[at] ^= 8
+            with open("/f/seal.made", "wb") as file:
+                file.write(made)
+            made[at] ^= 8
+            book = again()
+            show([book.key.state, book.key.index])
+        """,
+    )
+
+    assert shown == [[0, 1]] * 15
+
+
 @pytest.mark.parametrize(
     "loss",
     [

@@ -214,7 +214,7 @@ class _Link:
 
 
 def read_key(data: bytes) -> "list[str]":
-    """Come up with key.bin: 32 bytes are the key, anything else is replaced by a new one."""
+    """Come up with key.bin: a key and its CRC are the key, anything else is none."""
     path = scratch[0] + "/key.bin"
     write(path, data)
     key = device_key.load_device_key(path, lambda count: b"n" * count)

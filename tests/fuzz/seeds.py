@@ -506,7 +506,8 @@ def radios() -> list[bytes]:
 
 def device_keys() -> list[bytes]:
     """Return what key.bin holds."""
-    return [bytes(range(32))]
+    key = bytes(range(32))
+    return [key + struct.pack("<I", zlib.crc32(key))]
 
 
 def profiles() -> list[bytes]:

@@ -406,6 +406,18 @@ def test_a_low_supply_and_a_failed_part_are_told(tmp_path: Path) -> None:
     assert part.message.startswith("The board's accelerometer failed: silent.")
 
 
+def test_a_device_key_that_is_damaged_is_told_for_what_it_is(tmp_path: Path) -> None:
+    """Nothing that was to be recorded is missing; what the board could prove is."""
+    events: list[EventSpec] = [(layout.KIND_SENSOR, 3000, (4, 3))]
+    review = _review(tmp_path, trip(change=lambda hour, _: events if hour == 0 else []))
+
+    (part,) = _found(review, "part-fault")
+    assert part.message == (
+        "The board's device key failed: fault. "
+        "The board proves and signs nothing, and is not locked, while that is so."
+    )
+
+
 @pytest.mark.parametrize(
     ("calibration", "code"),
     [

@@ -16,8 +16,8 @@ from workshop.places import ROOT
 if TYPE_CHECKING:
     from conftest import MicroPython
 
-STRIDE: Final = 157  # of some 22,000: coprime to the 9 ways to cut, so that each has its turn
-RANDOM_CUTS: Final = 200
+STRIDE: Final = 401  # of some 29,000: coprime to the 10 ways to cut, so that each has its turn
+RANDOM_CUTS: Final = 100
 TWO_HOURS: Final = (1, 2)  # one of each full policy
 
 
@@ -27,7 +27,7 @@ def test_no_cut_of_the_systematic_share_loses_anything(micropython: MicroPython)
 
     assert (tally.broken, tally.other) == ([], [])
     assert tally.hours == len(TWO_HOURS)
-    assert tally.cuts > 100
+    assert tally.cuts > 60
     assert tally.boots > 4 * tally.cuts  # from the first on, four in an hour without a cut
     assert tally.checked > 100 * tally.cuts
 
@@ -70,6 +70,71 @@ FlashLog.write_state = forget
 """,
         "a host confirmed",
     ),
+    "a state that is left on the flash": (
+        """
+from dewarlog_firmware.seal_key import SealKey
+SealKey._overwrite = lambda self, which, number: None
+""",
+        "is on the flash",
+    ),
+    "a key that stays": (
+        """
+from dewarlog_firmware.seal_key import SealKey
+SealKey.move_on = lambda self: None
+""",
+        "the key is at 1, the last block had 1",
+    ),
+    "a seal by another key": (
+        """
+from dewarlog_firmware.seal_key import SealKey
+SealKey.tag = lambda self, state, chain: bytes(16)
+""",
+        "the seal of block",
+    ),
+    "a lock that is kept in memory alone": (
+        """
+from dewarlog_firmware.lock import Lock
+def forget(self, claimed, locked):
+    self.is_claimed, self.is_locked = claimed, locked
+Lock._keep = forget
+""",
+        "claimed before it was durable",
+    ),
+    "a lock that a boot does not apply": (
+        """
+from dewarlog_firmware.lock import Lock
+def apply(self):
+    import micropython
+    micropython.kbd_intr(3)
+Lock.apply = apply
+""",
+        "Ctrl-C is 3",
+    ),
+    "an actor that is not named": (
+        """
+from dewarlog_firmware.audit import Audit
+Audit._introduce = lambda self, visitor: None
+""",
+        "does not say who spoke",
+    ),
+    "a custody step without its pin": (
+        """
+from dewarlog_firmware.logbook import Logbook
+from dewarlog_wire import layout
+def mark(self, body):
+    self.record(layout.KIND_CUSTODY, body)
+    self.commit()
+Logbook.record_custody = mark
+""",
+        "behind event",
+    ),
+    "a signature that is told before it is durable": (
+        """
+from dewarlog_firmware.signer import Signer
+Signer._record = lambda self, head, signature: None
+""",
+        "answered before it was durable: event of kind 24",
+    ),
 }
 
 
@@ -78,11 +143,87 @@ def test_a_worse_firmware_does_not_go_unnoticed(
     micropython: MicroPython, sabotage: str, words: str
 ) -> None:
     """What the claims are for: each is broken by a firmware that breaks it."""
-    jobs = cuts.systematic_jobs(TWO_HOURS[:1], STRIDE * 9, 0, workers=1)
+    jobs = cuts.systematic_jobs(TWO_HOURS[:1], STRIDE * 9, 0, workers=1)  # it fails in the first
     tally = cuts.cut([{**jobs[0], "sabotage": sabotage}])
 
     assert tally.broken
     assert any(words in what for _, what in tally.broken)
+
+
+# The same of what shows at one operation alone: the number of a cut there, behind the first block
+# before the key has moved on, and behind the first block and the first journal of the run with
+# other settings. Another hour has other numbers: `--systematic` with the sabotage finds them.
+SABOTAGE_AT: Final = {
+    "a key that is not settled at a boot": (
+        """
+from dewarlog_firmware.logbook import Logbook
+Logbook._settle_key = lambda self, stored_index: None
+""",
+        "the key is at 2, the last block had 2",
+        10000224,
+    ),
+    "settings that only the first boot of a run would tell": (
+        """
+from dewarlog_firmware import app
+former = app.former_sections
+app.former_sections = lambda flash, before=None: None if before else former(flash)
+""",
+        "has other settings and does not say so",
+        10007478,
+    ),
+    "a setting that the journal does not give back": (
+        """
+from dewarlog_firmware.logbook import Logbook
+can_replay = Logbook._can_replay
+Logbook._can_replay = lambda self, kind, body: body[0] != 22 and can_replay(self, kind, body)
+""",
+        "were durable",
+        10007501,
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("sabotage", "words", "number"), SABOTAGE_AT.values(), ids=SABOTAGE_AT.keys()
+)
+def test_a_firmware_that_is_worse_at_one_place_does_not_go_unnoticed(
+    micropython: MicroPython, sabotage: str, words: str, number: int
+) -> None:
+    """A cut there is what breaks it; without the sabotage the same cut does no harm."""
+    job = cuts.only_job([number])
+
+    broken = cuts.cut([{**job, "sabotage": sabotage}]).broken
+
+    assert any(words in what for _, what in broken)
+    assert cuts.cut([job]).broken == []
+
+
+def test_a_worker_that_fails_is_no_result(
+    micropython: MicroPython, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No cut was made, so nothing is known: the command says so and fails."""
+    monkeypatch.setattr(cuts, "_RUN", ROOT / "tools/simboard/device/cuts/gone.py")
+
+    status = cuts.main(["--only", "10006244"])
+
+    shown = capsys.readouterr()
+    assert status == 1
+    assert "a worker failed" in shown.err
+    assert "lines of workers that are none of theirs" in shown.out
+
+
+def test_an_hour_that_fails_before_its_first_cut_is_a_failure(micropython: MicroPython) -> None:
+    """An error of the rig's own, not of the firmware."""
+    tally = cuts.cut([{**cuts.only_job([10006244]), "profile": "no JSON"}])
+
+    assert tally.cuts == len(tally.broken) == 1
+    assert "the hour failed" in tally.broken[0][1]
+
+
+def test_fewer_cuts_than_were_asked_for_are_no_result() -> None:
+    """None at all above everything."""
+    assert cuts.Tally(cuts=9).why_not_done(10).startswith("9 of 10 cuts were made")
+    assert cuts.Tally(cuts=10).why_not_done(10) == ""
 
 
 def test_one_cut_can_be_made_again_by_its_number(micropython: MicroPython) -> None:

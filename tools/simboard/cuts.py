@@ -2,7 +2,7 @@
 
 Starts workers, each a MicroPython that runs device/cuts/run.py; adds up what they say, and has the
 host's own reader read a share of the logs. Exit status: 0 nothing was lost, 1 a claim was broken,
-2 wrong use.
+a worker failed or fewer cuts were made than asked for, 2 wrong use.
 """
 
 from __future__ import annotations
@@ -76,7 +76,24 @@ class Tally:
             f"{self.boots:,} boots, {self.checked:,} durable records compared); "
             f"{self.host_logs:,} logs with {self.host_samples:,} samples read by the host; "
             f"{len(self.broken)} failures; {took_s:.0f} s"
+            + (
+                f"; {len(self.other)} lines of workers that are none of theirs"
+                if self.other
+                else ""
+            )
         )
+
+    def why_not_done(self, wanted: int) -> str:
+        """Say why this is no result, for a person; empty when it is one.
+
+        Args:
+            wanted: How many cuts were asked for, at least.
+        """
+        if self.other:
+            return "a worker failed: what is above is not the whole result"
+        if self.cuts < wanted:
+            return f"{self.cuts:,} of {wanted:,} cuts were made: this is no result"
+        return ""
 
 
 def cut(
@@ -124,15 +141,17 @@ def cut(
                         told_s = now_s
                         tell(tally.as_text(now_s - began_s))
 
+        is_done = True  # also when the person has had enough
         try:
             threads = [threading.Thread(target=listen, args=(one,)) for one in processes]
             for thread in threads:
                 thread.start()
             for thread in threads:
                 thread.join()
+            is_done = limit is not None and tally.cuts >= limit
         finally:
             for process in processes:
-                _end(process, tally)
+                _end(process, tally, is_done=is_done)
     return tally
 
 
@@ -168,11 +187,15 @@ def _start(
     )
 
 
-def _end(process: subprocess.Popen[str], tally: Tally) -> None:
-    """End a worker; one that ended badly by itself is a failure."""
-    if process.poll() is None:
+def _end(process: subprocess.Popen[str], tally: Tally, *, is_done: bool) -> None:
+    """End a worker; one that ended badly by itself is a failure.
+
+    `is_done`: enough cuts were made, it may still be at others. Else its output has ended, and it
+    ends by itself.
+    """
+    if is_done and process.poll() is None:
         process.terminate()
-    elif process.returncode:
+    elif process.wait():
         tally.other.append(f"it ended with status {process.returncode}")
     process.wait()
     if process.stdout is not None:
@@ -246,7 +269,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for line in tally.other[:20]:
         print(f"worker: {line}")
     print(tally.as_text(time.monotonic() - began_s))
-    return 1 if tally.broken or tally.other else 0
+    why = tally.why_not_done(limit if limit is not None else max(1, len(options.only or ())))
+    if why:
+        print(f"tools/cuts: {why}", file=sys.stderr)
+    return 1 if tally.broken or why else 0
 
 
 def _tell(line: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from dewarlog.checks.finding import Finding, Moment, Severity
 from dewarlog.records import SensorEvent, SupplyEvent, named
@@ -11,6 +11,8 @@ from dewarlog_wire import layout
 
 if TYPE_CHECKING:
     from dewarlog.records import Event
+
+_DEVICE_KEY: Final = layout.PART_NAMES.index("device key")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +48,16 @@ class SupplyCheck:
         if event.state == 0:
             return
         part = named(layout.PART_NAMES, event.part)
+        means = "What it watches was not recorded until the log says that it is ok again."
+        if event.part == _DEVICE_KEY:
+            means = "The board proves and signs nothing, and is not locked, while that is so."
         self._findings.append(
             Finding(
                 "supply",
                 Severity.WARN,
                 "part-fault",
                 f"The board's {part} failed: {named(layout.SENSOR_STATE_NAMES, event.state)}. "
-                "What it watches was not recorded until the log says that it is ok again.",
+                + means,
                 {"part": part},
                 start=Moment(event.boot, event.uptime_ms),
             )

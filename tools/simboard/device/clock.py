@@ -12,6 +12,8 @@ import sys
 
 from micropython import heap_lock, heap_unlock
 
+from simboard.device.power import BoardStop
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -153,7 +155,12 @@ class Clock:
             self.main_thread()
 
     def sleep(self, us: int) -> None:
-        """Let `us` of the processor's time pass, interrupts and Ctrl-C included."""
+        """Let `us` of the processor's time pass, interrupts and Ctrl-C included.
+
+        A processor that was taken away sleeps no more: what took it is raised again.
+        """
+        if BoardStop.newest is not None:
+            raise BoardStop.newest
         until_us = self.now + us - us * self.crystal_ppb // (1000000000 + self.crystal_ppb)
         while self.now < until_us:
             if self.pace is not None:

@@ -5,7 +5,17 @@ None of them is an `Exception`, so that no `except Exception` of the firmware ca
 
 
 class BoardStop(BaseException):
-    """Root of everything that takes the processor away from the firmware."""
+    """Root of everything that takes the processor away from the firmware.
+
+    `newest` is the one that ended this boot, None while it goes on: firmware whose `finally` would
+    sleep and reset (a locked board's) no longer can, see Clock.sleep.
+    """
+
+    newest: "BoardStop | None" = None
+
+    def __init__(self, *arguments: object) -> None:
+        super().__init__(*arguments)
+        BoardStop.newest = self
 
 
 class PowerCut(BoardStop):

@@ -20,7 +20,7 @@ from simboard.device.console import CTRL_C
 from simboard.device.modules import Overlay
 from simboard.device.nor_flash import BlockDevice
 from simboard.device.pace import Pace
-from simboard.device.power import HardReset, PowerCut, SoftReset, TripOver
+from simboard.device.power import BoardStop, HardReset, PowerCut, SoftReset, TripOver
 from simboard.device.processor import PWRON_RESET
 from simboard.device.pty_port import PtyPort
 from simboard.device.repl import Repl
@@ -115,6 +115,7 @@ class Run:
     def _boot(self, overlay: "Overlay", soft: bool) -> None:
         """Run the firmware until something takes the processor away from it."""
         board = self.board
+        BoardStop.newest = None
         self.boots += 1
         console = board.console
         device = BlockDevice(board.flash)

@@ -6,9 +6,15 @@ raises ClaimBroken. To claim more, write one more function and put it into CLAIM
 """
 
 import struct
+import sys
 
 from dewarlog_firmware import app as firmware
+from dewarlog_firmware.chips import PART_DEVICE_KEY
+from dewarlog_firmware.lock import LOCK_PATH
+from dewarlog_firmware.shock_sampler import SENSOR_FAULT
 from dewarlog_wire import block, layout
+from dewarlog_wire.crc import crc32
+from simboard.device.console import CTRL_C
 from simboard.device.cuts.broken import need
 from simboard.device.cuts.stored import read_file, read_journal, read_segments, run_folders
 
@@ -18,6 +24,15 @@ if TYPE_CHECKING:
     from simboard.device.cuts.witness import RunWitness
 
 _ROOT = firmware.LOG_ROOT
+_OF_HOSTS = (
+    layout.KIND_CLOCK_SYNC,
+    layout.KIND_CUSTODY,
+    layout.KIND_PULL,
+    layout.KIND_HANDOFF,
+    layout.KIND_ACKNOWLEDGE,
+    layout.KIND_SIGNATURE,
+)
+_BY_HOST = layout.LOCK_CAUSE_NAMES.index("host")
 
 
 def every_durable_block_is_there_and_equal(rig: "Rig") -> None:
@@ -171,7 +186,10 @@ def every_boot_and_hole_is_told(rig: "Rig") -> None:
         boot = struct.unpack(layout.EVENT_BOOT.format, body)[1]
         told.add(boot)
         if boot:
-            follows = run.events[number + 1][0] if number + 1 < len(run.events) else None
+            kinds = [event[0] for event in run.events[number + 1 : number + 3]]
+            if kinds and kinds[0] == layout.KIND_SEAL_KEY:
+                kinds.pop(0)
+            follows = kinds[0] if kinds else None
             need(follows == layout.KIND_GAP, "run %d: boot %d tells no gap", run.number, boot)
     need(run.boots <= told, "run %d: samples of boots %r, told %r", run.number, run.boots, told)
 
@@ -211,7 +229,7 @@ def small_files_are_old_or_new(rig: "Rig") -> None:
             allowed.append(writing)
         if path == firmware.RADIO_PATH:
             allowed.append(None)  # a new run, or the profile's own state, deletes it
-        if rig.witness.rot is not None and rig.witness.rot.name == path[1:]:
+        if rig.witness.is_rotten(path):
             continue  # its CRC tells the firmware
         need(found in allowed, "%s holds %r, of %r", path, found, allowed)
         if writing is not None:
@@ -237,6 +255,107 @@ def a_confirmed_run_stays_confirmed(rig: "Rig") -> None:
             )
 
 
+def every_stored_block_has_its_seal(rig: "Rig") -> None:
+    """Tags hold by the states that follow from the first; none serves two blocks or is left out.
+
+    A block that was given up keeps its number: what the witness has of it tells.
+    """
+    seals = rig.witness.seals
+    seen = set()
+    for number in run_folders(_ROOT):
+        for stored in read_segments(_ROOT, number)[0]:
+            index = seals.need_seal(number, stored.seq, stored.data)
+            need(index not in seen, "key index %d stands under two stored blocks", index)
+            seen.add(index)
+    last = 0
+    for number in sorted(rig.witness.runs):
+        run = rig.witness.runs[number]
+        blocks = run.blocks if run.durable_blocks else []  # else it never began
+        for seq, data in enumerate(blocks):
+            index = seals.need_seal(number, seq, data)
+            need(
+                index == last + 1 or rig.witness.has_log_rot,
+                "run %d: block %d has key index %d behind %d",
+                number,
+                seq,
+                index,
+                last,
+            )
+            last = index
+    if not rig.witness.has_log_rot:
+        need(seals.index == last + 1, "the key is at %d, the last block had %d", seals.index, last)
+
+
+def no_earlier_state_is_anywhere(rig: "Rig") -> None:
+    """The whole flash, littlefs' spent blocks included, has no state before the newest."""
+    rig.witness.seals.need_all_forgotten()
+
+
+def the_lock_is_as_it_was_left(rig: "Rig") -> None:
+    """Claimed and locked are as the file says, and Ctrl-C does what the lock says."""
+    data = read_file(LOCK_PATH)
+    wanted = (False, False) if data is None else (data[0] != 0, data[1] != 0)
+    if rig.witness.is_rotten(LOCK_PATH) and crc32(data[:-4]) != _crc_in(data):
+        wanted = (True, True)  # the safe side
+    if rig.witness.is_rotten(firmware.KEY_PATH):
+        wanted = (False, False)  # no key could open it
+    lock = rig.app.guard.lock
+    found = (lock.is_claimed, lock.is_locked)
+    need(found == wanted, "the lock is %r after a boot, its file says %r", found, wanted)
+    stops = rig.board.console.interrupt_char
+    need(stops == (-1 if lock.is_locked else CTRL_C), "Ctrl-C is %d, the lock %r", stops, found)
+
+
+def _crc_in(data: bytes) -> int:
+    return struct.unpack_from("<I", data, len(data) - 4)[0]
+
+
+def what_was_answered_is_still_told(rig: "Rig") -> None:
+    """Each custody step that a host was told is recorded has its pin behind it."""
+    for run, number, follows in rig.witness.promised:
+        found = run.events[number + 1][:2] if number + 1 < len(run.events) else None
+        rot = rig.witness.rot
+        if rot is not None and rot.run == run.number:
+            continue
+        need(found == follows, "run %d: behind event %d stands %r", run.number, number, found)
+
+
+def every_host_is_named(rig: "Rig") -> None:
+    """An event that only a host brings about has a word on who spoke before it, in its boot."""
+    run = rig.witness.open_run
+    is_named = False
+    for number in range(len(run.events)):
+        kind, body, _, _ = run.events[number]
+        if kind == layout.KIND_BOOT:
+            is_named = False
+        elif kind == layout.KIND_ACCESS:
+            is_named = is_named or body[0] in (layout.ACCESS_OPEN, layout.ACCESS_PROVEN)
+        elif kind in _OF_HOSTS or (kind == layout.KIND_LOCK and body[1] == _BY_HOST):
+            need(is_named, "run %d: nobody is named for event %d", run.number, number)
+
+
+def another_firmware_and_profile_are_told(rig: "Rig") -> None:
+    """Versions that the board remembers are in the log; so are settings that are others."""
+    kinds = set()
+    for run in rig.witness.runs.values():
+        kinds.update([event[0] for event in run.events])
+    if rig.witness.small_file(firmware.FIRMWARE_PATH) == _versions_file():
+        is_told = rig.witness.is_rotten(firmware.FIRMWARE_PATH)
+        is_told = is_told or rig.first_version == firmware.VERSION or layout.KIND_FIRMWARE in kinds
+        need(is_told, "the board has another firmware, and no log says so")
+    run = rig.witness.open_run
+    former = rig.witness.runs.get(run.number - 1)
+    if former is None or not former.durable_blocks or not run.durable_samples:
+        return
+    if _settings_of(former.blocks[0]) != _settings_of(run.blocks[0]):
+        told = [event[0] for event in run.events]
+        need(
+            layout.KIND_SETTING in told,
+            "run %d has other settings and does not say so",
+            run.number,
+        )
+
+
 def excursions_are_those_without_a_cut(rig: "Rig") -> None:
     """The device's own excursion events are those of an engine that never lost power."""
     rig.witness.check_excursions(_unpack)
@@ -244,6 +363,31 @@ def excursions_are_those_without_a_cut(rig: "Rig") -> None:
 
 def _unpack(kind: int, body: bytes) -> tuple:
     return struct.unpack(layout.EVENTS[kind].format, body)
+
+
+def _settings_of(data: bytes) -> set:
+    found = block.check_block(data, 0, None)
+    settings = set()
+    for kind, start, end in block.sections(data, found.body_start, found.body_end):
+        if kind != layout.SECTION_IDENTITY:
+            settings.add((kind, data[start:end]))
+    return settings
+
+
+def _versions_file() -> bytes:
+    versions = bytes(firmware.VERSION) + bytes(sys.implementation.version[:3])
+    return versions + struct.pack("<I", crc32(versions))
+
+
+def the_device_key_is_the_first(rig: "Rig") -> None:
+    """It is never another; a board whose key is damaged says so and proves nothing."""
+    run = rig.witness.open_run
+    faults = [event[1] for event in run.events if event[0] == layout.KIND_SENSOR]
+    told = bytes((PART_DEVICE_KEY, SENSOR_FAULT)) in faults
+    is_damaged = rig.witness.is_rotten(firmware.KEY_PATH)
+    need(is_damaged or not told, "run %d: the device key is told to be damaged", run.number)
+    has_key = any(rig.app.guard.keys.secret(key) for key in layout.KEY_NAMES)
+    need(has_key != is_damaged, "a board whose device key is damaged proves what it likes")
 
 
 CLAIMS = [
@@ -254,4 +398,11 @@ CLAIMS = [
     small_files_are_old_or_new,
     a_confirmed_run_stays_confirmed,
     excursions_are_those_without_a_cut,
+    every_stored_block_has_its_seal,
+    no_earlier_state_is_anywhere,
+    the_lock_is_as_it_was_left,
+    what_was_answered_is_still_told,
+    every_host_is_named,
+    another_firmware_and_profile_are_told,
+    the_device_key_is_the_first,
 ]

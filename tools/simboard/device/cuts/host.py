@@ -1,14 +1,16 @@
-"""A host on the board's console, who pulls, confirms, marks and signs while the power may go.
+"""A host on the board's console: pulls, marks, hands over, has the board sign, locks it.
 
 Speaks real frames. A visit is a generator of requests; each answer sends it on. What the board has
 answered it must keep: the host holds the answer against what the witness knows to be durable.
 """
 
 import struct
+from hashlib import sha256
 
-from dewarlog_wire import PROTOCOL_VERSION, block, events, layout
+from dewarlog_wire import PROTOCOL_VERSION, block, events, layout, proof
 from dewarlog_wire.errors import BlockError
 from dewarlog_wire.frame import FrameReader, encode_serial_in
+from dewarlog_wire.session_keys import BOARD, HOST, SessionKeys
 from simboard.device.clock import Event
 from simboard.device.cuts.broken import need
 
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 _THINKS_US = 3000
 _CREDIT = 1 << 20
 _NONCE = bytes(8)
+_PROOF_REFUSED = layout.ACCESS_RESULT_NAMES.index("proof refused")
+_BY_HOST = layout.LOCK_CAUSE_NAMES.index("host")
 
 
 class Host:
@@ -46,6 +50,10 @@ class Host:
         self._seq = 0
         self._data = None
         self._answer = None
+        self._visits = 0
+        self.key = 0  # KEY_* that this conversation is proven by; 0: it is not
+        self._keys = None  # its SessionKeys
+        self._counter = 0
         self._goes_on = Event(self._go_on)
         console.sink = self._hear
 
@@ -55,8 +63,11 @@ class Host:
 
     def begin(self, visit: "Callable[[Host], Visit]") -> None:
         """Come to the board; whatever visit was going on is over."""
+        self._visits += 1
         self._visit = visit(self)
         self._answer = None
+        self.key = 0
+        self._keys = None
         self._reader = FrameReader()
         self._go_on()
 
@@ -77,24 +88,32 @@ class Host:
         self._waits_for = kind
         self._seq = (self._seq + 1) & 0xFF
         self._data = None
+        if self._keys is not None:
+            self._counter += 1
+            body += self._keys.tag(HOST, self._counter, kind, self._seq, body)
         self.console.receive(encode_serial_in(kind, self._seq, body))
 
     def _hear(self, data: "Any") -> None:
         if self._visit is None:
             return
-        for kind, seq, body in self._reader.feed(bytes(data)):
+        for kind, seq, whole in self._reader.feed(bytes(data)):
+            body = whole
             if kind == layout.MSG_DATA:
                 if self._data is not None:
                     self._data += bytes(body)[layout.DATA_HEAD.size :]
             elif kind == layout.MSG_END:
-                self._take(bytes(self._data or b""))
+                data = bytes(self._data or b"")
+                self._untagged(kind, seq, body, sha256(data).digest())
+                self._take(data)
             elif seq != self._seq:
                 continue
             elif kind == layout.MSG_ERROR:
+                body = self._untagged(kind, seq, body)
                 words = bytes(body[layout.ERROR.size :]).decode()
                 self.refusals.append((self._waits_for, body[0], words))
                 self._take(None)
             elif kind == self._waits_for | layout.REPLY:
+                body = self._untagged(kind, seq, body)
                 self.answers[self._waits_for] = self.answers.get(self._waits_for, 0) + 1
                 if kind == layout.MSG_READ | layout.REPLY:
                     self._data = bytearray()
@@ -107,17 +126,96 @@ class Host:
         self._answer = answer
         self.clock.at(self._goes_on, self.clock.now + _THINKS_US)
 
+    def _untagged(self, kind: int, seq: int, body: "Any", more: bytes = b"") -> bytes:
+        """Return what stands before the tag, which must be right in a proven conversation."""
+        body = bytes(body)
+        if self._keys is None or self._waits_for == layout.MSG_AUTH:
+            return body
+        end = len(body) - layout.SESSION_TAG.size
+        need(end >= 0, "an answer of kind %d has no tag", kind)
+        counter = struct.unpack_from("<I", body, end)[0]
+        holds = self._keys.holds(BOARD, kind, seq, body[:end], body[end:], more)
+        need(holds and counter == self._counter, "the tag of an answer does not hold")
+        return body[:end]
+
+    # --- who it is ----------------------------------------------------------------------------
+
+    def enter(self, key: "int | None" = None) -> "Generator[tuple[int, bytes], Any, bool]":
+        """Begin a conversation, with a proof by `key`; False when that was refused.
+
+        Without a key: every second time as a courier once the board was claimed, and always on a
+        locked one.
+        """
+        if key is None:
+            lock = self.lock()
+            if lock is None or not lock[0] or not (lock[1] or self._visits & 1):
+                yield _hello()
+                return True
+            key = layout.KEY_COURIER
+        hello = _hello()
+        reply = yield hello
+        secret = proof.derived_key(self.device_key(), key)
+        said = proof.transcript(hello[1], reply, key, 0)
+        auth = struct.pack(layout.AUTH.format, key, 0, proof.host_proof(secret, said))
+        answer = yield layout.MSG_AUTH, auth
+        if answer is None:
+            return False
+        need(answer == proof.board_proof(secret, said), "the board's own proof does not hold")
+        self._keys = SessionKeys(secret, said)
+        self._counter = 0
+        self.key = key
+        return True
+
+    def device_key(self) -> bytes:
+        """Return the board's device key; zeros when it has none that is sure."""
+        return (self.witness.small_file("/key.bin") or bytes(32))[:32]
+
+    def lock(self) -> "tuple[int, int] | None":
+        """Return (claimed, locked) as the lock's file says for sure; None when nothing is."""
+        data = self.witness.small_file("/lock.bin")
+        return None if data is None else (data[0], data[1])
+
+    @property
+    def is_recorded(self) -> bool:
+        """Tell whether the board is recording: its memory is not full, its run not over."""
+        return self.witness.app.is_recording
+
     # --- what was promised --------------------------------------------------------------------
 
-    def need_event(self, kind: int, body: bytes, run: "RunWitness | None" = None) -> None:
-        """An answer says that this event is in the log: it must be durable by now."""
-        run = run or self.witness.open_run
+    def need_event(self, kind: int, body: bytes, follows: "tuple | None" = None) -> None:
+        """An answer says that this event is in the log: it must be durable by now.
+
+        Its actor must be told before it, and `follows`, an event's kind and body, behind it.
+        """
+        run = self.witness.open_run
         if run is None:
             return
         for number in range(run.durable_events - 1, -1, -1):
             if run.events[number][:2] == (kind, body):
+                self._need_actor(run, number)
+                if follows is not None:
+                    self.witness.promised.append((run, number, follows))
                 return
         need(False, "answered before it was durable: event of kind %d, %r", kind, body)
+
+    def _need_actor(self, run: "RunWitness", number: int) -> None:
+        """The newest word on who speaks, before an event and in the same boot, is this host."""
+        while number and run.events[number][0] != layout.KIND_BOOT:
+            number -= 1
+            kind, body, _, _ = run.events[number]
+            if kind == layout.KIND_ACCESS and body[0] in (
+                layout.ACCESS_OPEN,
+                layout.ACCESS_PROVEN,
+            ):
+                result, link, key = body[:3]
+                need(
+                    (result, link, key) == (1 if self.key else 0, 0, self.key),
+                    "the log says that key %d spoke, it was key %d",
+                    key,
+                    self.key,
+                )
+                return
+        need(False, "run %d: event %d does not say who spoke", run.number, number)
 
     def need_block(self, blocks: int, chain: bytes) -> None:
         """An answer says that a run ends there: the block must be durable by now."""
@@ -144,7 +242,7 @@ def _hello() -> "tuple[int, bytes]":
 
 def sync(host: Host) -> "Visit":
     """Set the board's clock."""
-    yield _hello()
+    yield from host.enter()
     utc_s = host.utc_s()
     answer = yield layout.MSG_TIME, struct.pack(layout.TIME.format, utc_s, 250, 40)
     run = host.witness.open_run
@@ -156,35 +254,44 @@ def sync(host: Host) -> "Visit":
 
 def mark(host: Host) -> "Visit":
     """Enter a custody step."""
-    yield _hello()
+    yield from host.enter()
+    yield from _mark(host)
+
+
+def _mark(host: Host) -> "Visit":
+    run = host.witness.open_run
+    # Nobody but a host, and a block of the events that come with the mark, moves the head now.
     body = events.custody_body(1, host.utc_s(), ("R. Lindqvist", "Dock B", ""))
     answer = yield layout.MSG_MARK, body
-    if answer is not None:
-        host.need_event(layout.KIND_CUSTODY, body)
+    if answer is None or run is None or run is not host.witness.open_run:
+        return
+    blocks = run.durable_blocks
+    pin = struct.pack(layout.EVENT_PIN.format, blocks, chain_of(run.blocks[blocks - 1]))
+    host.need_event(layout.KIND_CUSTODY, body, (layout.KIND_PIN, pin))
 
 
 def radio_off(host: Host) -> "Visit":
     """Switch the radio off for five minutes."""
-    yield _hello()
+    yield from host.enter()
     yield layout.MSG_RADIO, struct.pack(layout.RADIO.format, 0, 5)
 
 
 def radio_on(host: Host) -> "Visit":
     """Switch it on again."""
-    yield _hello()
+    yield from host.enter()
     yield layout.MSG_RADIO, struct.pack(layout.RADIO.format, 1, 0)
 
 
 def stop(host: Host) -> "Visit":
     """Seal, then end the run."""
-    yield _hello()
+    yield from host.enter(layout.KEY_ADMIN)
     yield layout.MSG_SEAL, b""
     yield layout.MSG_STOP, b""
 
 
 def pull(host: Host) -> "Visit":
     """Seal, list, read everything, confirm every run that came whole."""
-    yield _hello()
+    yield from host.enter()
     answer = yield layout.MSG_SEAL, b""
     if answer is None:
         return
@@ -255,7 +362,7 @@ def _hold(host: Host, held: dict, run: int, data: bytes) -> bool:
 
 def handoff(host: Host) -> "Visit":
     """Seal, and hand the dewar over on that head."""
-    yield _hello()
+    yield from host.enter()
     answer = yield layout.MSG_SEAL, b""
     if answer is None:
         return
@@ -266,3 +373,109 @@ def handoff(host: Host) -> "Visit":
     answer = yield layout.MSG_HANDOFF, body
     if answer is not None:
         host.need_event(layout.KIND_HANDOFF, body)
+
+
+def give_seal_key(host: Host) -> "Visit":
+    """Take the sealing key's state, as a receiver does who will check the seals."""
+    yield _hello()
+    answer = yield layout.MSG_SEAL_KEY, b""
+    if answer is not None:
+        index, state = struct.unpack(layout.SEAL_KEY_REPLY.format, answer)
+        seals = host.witness.seals
+        need(index == seals.index and state == seals.state(index), "SEAL_KEY gave another state")
+
+
+def claim(host: Host) -> "Visit":
+    """Prove to be the admin, which claims the board; enter a custody step."""
+    if not (yield from host.enter(layout.KEY_ADMIN)):
+        return
+    run = host.witness.open_run
+    lock = host.lock()
+    is_damaged = host.witness.is_rotten("/lock.bin")  # which means claimed and locked
+    is_durable = is_damaged or (lock is not None and lock[0])
+    need(run is None or is_durable, "claimed before it was durable")
+    yield from _mark(host)
+
+
+def fail(host: Host) -> "Visit":
+    """Give a proof that does not hold: the first of a row is recorded."""
+    hello = _hello()
+    yield hello
+    auth = struct.pack(layout.AUTH.format, layout.KEY_COURIER, 0, bytes(16))
+    answer = yield layout.MSG_AUTH, auth
+    need(answer is None, "a wrong proof was taken")
+    run = host.witness.open_run
+    if run is None or not host.is_recorded:
+        return
+    for kind, body, _, _ in run.events[: run.durable_events]:
+        if kind == layout.KIND_ACCESS and body[0] == _PROOF_REFUSED:
+            return
+    lost_key = host.witness.is_rotten("/key.bin")
+    need(lost_key, "run %d: a proof was refused, and the log does not say so", run.number)
+
+
+def sign(host: Host) -> "Visit":
+    """Have the head of the log signed, in slices, while samples are taken."""
+    if not (yield from host.enter(layout.KEY_COURIER)):
+        return
+    run = host.witness.open_run
+    if run is None:
+        return
+    samples = len(run.samples)
+    nonce = bytes([(samples + at) & 0xFF for at in range(16)])
+    answer = yield layout.MSG_SIGN, struct.pack(layout.SIGN.format, run.number, nonce)
+    if answer is None or run is not host.witness.open_run:
+        return
+    values = struct.unpack(layout.SIGN_REPLY.format, answer)
+    blocks, chain, signature = values[2], values[3], values[-1]
+    host.need_block(blocks, chain)
+    if not host.is_recorded:
+        return  # memory is full: what was signed holds for who asked
+    need(len(run.samples) > samples, "no sample was taken while the board signed")
+    body = struct.pack(layout.EVENT_SIGNATURE.format, blocks, *(values[4:8] + (nonce, signature)))
+    host.need_event(layout.KIND_SIGNATURE, body)
+
+
+def acknowledge(host: Host) -> "Visit":
+    """Say that a person has seen what there is."""
+    yield from host.enter()
+    body = events.acknowledge_body(0, host.utc_s(), ("R. Lindqvist", "seen"))
+    answer = yield layout.MSG_ACKNOWLEDGE, body
+    if answer is not None:
+        host.need_event(layout.KIND_ACKNOWLEDGE, body)
+
+
+def lock(host: Host) -> "Visit":
+    """Lock the board."""
+    yield from _set_lock(host, 1)
+
+
+def unlock(host: Host) -> "Visit":
+    """Open it again."""
+    yield from _set_lock(host, 0)
+
+
+def _set_lock(host: Host, state: int) -> "Visit":
+    if not (yield from host.enter(layout.KEY_ADMIN)):
+        return
+    answer = yield layout.MSG_LOCK, struct.pack(layout.LOCK.format, state)
+    if answer is None:
+        return
+    is_right = host.lock() == (1, state) or host.witness.is_rotten("/lock.bin")
+    need(is_right, "LOCK %d was answered, the lock is %r", state, host.lock())
+    run = host.witness.open_run
+    if run is not None and host.is_recorded:
+        body = struct.pack(layout.EVENT_LOCK.format, state, _BY_HOST)
+        host.need_event(layout.KIND_LOCK, body)
+
+
+def break_in(host: Host) -> "Visit":
+    """Press Ctrl-C at the console of a locked board, and go on as who only holds it."""
+    # With a damaged key it is open: no key could open it.
+    is_locked = host.lock() == (1, 1) and not host.witness.is_rotten("/key.bin")
+    if is_locked:
+        host.console.receive(b"\x03\x03")
+    yield _hello()
+    yield from _mark(host)
+    answer = yield layout.MSG_RADIO, struct.pack(layout.RADIO.format, 1, 0)
+    need(answer is None or not is_locked, "a locked board was told to switch its radio")

@@ -3,8 +3,10 @@
 Two runs, by two profiles: the second begins when someone copies another profile to the board, in
 the middle of the hour, with a file that takes most of the room. In each there are an excursion or
 the end of one, knocks with windows, a pull with its confirmation, a custody step, a clock sync, a
-handoff, the radio switched. The second run fills what room is left: the confirmed first run goes,
-then, by the policy, the oldest of the second, or recording stops.
+handoff, the radio switched, a refused proof, a signature, an acknowledgement, the lock set and
+opened. In the second another firmware comes with the files that are copied, and it fills what room
+is left: the confirmed first run goes, then, by the policy, the oldest of the second, or recording
+stops.
 """
 
 from simboard.device.cuts import host
@@ -29,7 +31,8 @@ class Hour:
         self.policies = (OVERWRITE, STOP) if seed & 1 else (STOP, OVERWRITE)
         self.flash_kib = 104 + 4 * (noise.bits(8) % 5)
         # When someone copies files to the board and resets it: another profile first, then one
-        # that is no business of the logger's and leave it little room above its reserve, in KiB.
+        # that is no business of the logger's and leave it little room above its reserve, in KiB,
+        # and with it another firmware.
         self.copies = [
             (_at(noise, 27), True, 24),
             (_at(noise, 38), False, 4),
@@ -39,19 +42,34 @@ class Hour:
         for minute in (4, 16, 24, 34, 37, 41, 45, 48, 52):
             peak_g = 30 + noise.bits(7)
             self.knocks.append([_at(noise, minute), peak_g, 6000, [0.0, 0.6, 0.8]])
+        self.locks = seed & 2 != 0  # the second profile has the board locked
         self.visits = [
             (_at(noise, 1), host.sync),
             (_at(noise, 2), host.mark),
+            (_at(noise, 3), host.give_seal_key),
+            (_at(noise, 5), host.claim),
+            (_at(noise, 6), host.fail),
+            (_at(noise, 8), host.sign),
             (_at(noise, 10), host.pull),
             (_at(noise, 12), host.handoff),
             (_at(noise, 14), host.radio_off),
+            (_at(noise, 15), host.acknowledge),
+            (_at(noise, 17), host.lock),
+            (_at(noise, 19), host.break_in),
+            (_at(noise, 21), host.unlock),
             (_at(noise, 25), host.pull),
             (_at(noise, 29), host.sync),
             (_at(noise, 30), host.pull),
             (_at(noise, 33), host.radio_off),
             (_at(noise, 35), host.radio_on),
+            (_at(noise, 36), host.fail),
+            (_at(noise, 39), host.lock),
+            (_at(noise, 40), host.break_in),
+            (_at(noise, 42), host.unlock),
             (_at(noise, 43), host.pull),
+            (_at(noise, 44), host.sign),
             (_at(noise, 46), host.handoff),
+            (_at(noise, 49), host.acknowledge),
             (_at(noise, 50), host.mark),
             (_at(noise, 57), host.stop),
         ]

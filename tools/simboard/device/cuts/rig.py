@@ -14,6 +14,7 @@ import sys
 import vfs
 
 from simboard.device.clock import Event
+from simboard.device.console import CTRL_C
 from simboard.device.cuts.broken import ClaimBroken, need
 from simboard.device.cuts.export import Export
 from simboard.device.cuts.host import Host
@@ -36,7 +37,8 @@ SEGMENT_BYTES = 1536
 BLOCK_SAMPLES = 64
 RESERVE_BYTES = 16 * 1024
 LAST_WORDS_BYTES = 8 * 1024
-_BOOT_TWICE_MAX = 40  # a second cut comes within so many operations of the boot
+_SLICE_US = 50000  # of a signature: samples come due while it is worked on
+NEW_VERSION = (9, 8, 7)  # of the firmware that someone copies to the board
 
 
 class _Copies(BoardStop):
@@ -59,53 +61,75 @@ class Rig:
         self.rot_kind = 0  # rot.SEGMENT and so on: a bit turns over while the board lies dark
         self.app = None  # the firmware's App of this boot
         self._export = None
+        self._device = BlockDevice(self.flash)  # the file system's, of this boot
+        self._start_files = [_compiled(name) for name in ("boot.py", "main.py")]
         self._noise = Noise(seed + 77)
         self._profile = json.loads(profile)
         self._copies = []  # (with a profile?, KiB to leave above the reserve), not yet copied
         self._is_on = False
-        self._is_dark = False
         self._is_closing = False
         self._darkness = Event(self._stop_dead)
         self._overlay = Overlay(
             self.board.processor, self.board.console, self.board.identity, self.board.radio
         )
         self._keep = []
+        self._device.dead = True
         self._install()
         self.host = Host(self.clock, self.board.console, self.witness, scenario["start_utc_s"])
 
     def _install(self) -> None:
         """Put the stand-ins in place, import the firmware among them, and watch it."""
-        self._overlay.install()
+        self._overlay.install(self._device)
+        sys.modules["rp2"].Flash = self._open_flash
         sys.modules["os"].urandom = self._random
         from dewarlog_wire import layout
 
         layout.SEGMENT_MAX_BYTES = SEGMENT_BYTES
         # The firmware can be imported only now: it takes `machine` and the rest as it finds them.
-        from dewarlog_firmware import app, logbook, recorder
+        from dewarlog_firmware import app, logbook, recorder, signer
         from simboard.device.cuts import claims, witness
 
         recorder.BLOCK_SAMPLES = BLOCK_SAMPLES
         logbook.RESERVE_BYTES = RESERVE_BYTES
         logbook._LAST_WORDS_BYTES = LAST_WORDS_BYTES  # noqa: SLF001
         self.firmware = app
+        self.first_version = app.VERSION
         self.claims = claims.CLAIMS
-        self.witness = witness.Witness()
+        self.witness = witness.Witness(self.flash.image)
         witness.attach(self.witness)
         rig = self
 
         class WatchedApp(app.App):
             """The firmware's App, with the witness beside it."""
 
-            def __init__(self, board: "Any", config: "Any") -> None:
-                super().__init__(board, config)
-                rig.app = self
-                rig.witness.on_engine(self.engine, config.rules, self.columns)
+            def __init__(self, *arguments: "Any") -> None:
+                super().__init__(*arguments)
+                rig.app = rig.witness.app = self
+                rig.witness.on_engine(self.engine, self.config.rules, self.columns)
 
             def _start_sampling(self) -> None:
                 rig.check_claims()
                 super()._start_sampling()
 
         app.App = WatchedApp
+        run = app._run  # noqa: SLF001 - a locked board's error would end in a reset, unseen
+
+        def watched_run(lock: "Any") -> None:
+            try:
+                run(lock)
+            except Exception as error:
+                if not rig.witness.is_dark:
+                    raise _as_broken(error)
+                raise
+
+        app._run = watched_run  # noqa: SLF001
+        step = signer.Signer.step
+
+        def slow_step(self: "Any") -> bool:
+            rig.clock.spend(_SLICE_US)
+            return step(self)
+
+        signer.Signer.step = slow_step
 
     def _random(self, count: int) -> bytes:
         """Return what repeats: os.urandom of this board."""
@@ -148,19 +172,18 @@ class Rig:
             except ClaimBroken:
                 raise
             except Exception as error:  # noqa: BLE001 - whatever ends the firmware
-                if self._is_dark:  # what littlefs said when the power went
+                if self.witness.is_dark:  # what littlefs said when the power went
                     cause = PWRON_RESET
                     powered = False
                     self._stay_off()
                     self.host.leave()
                     continue
-                text = io.StringIO()
-                sys.print_exception(error, text)
-                raise ClaimBroken("the firmware ended with an error: " + text.getvalue())
+                raise _as_broken(error)
             self.host.leave()
 
     def _boot(self) -> None:
         self.boots += 1
+        BoardStop.newest = None
         self._is_on = True
         self.witness.context = "boot"
         self.witness.is_replaying = False
@@ -168,13 +191,15 @@ class Rig:
             self.flash.cut_operation = self.flash.operations + self.second_cut
             self.flash.cut_fraction = self.second_fraction
             self.second_cut = -1
-        device = BlockDevice(self.flash, self._go_dark)
+        device = self._device = BlockDevice(self.flash, self._go_dark)
         try:
             vfs.mount(vfs.VfsLfs2(device, progsize=PROGRAM_BYTES), "/")
             while self._copies:
                 self._copy(*self._copies[0])
                 self._copies.pop(0)
-            self.firmware.run()
+            for file in self._start_files:
+                self.board.console.interrupt_char = CTRL_C  # as MicroPython does before each
+                exec(file, {"__name__": "__main__"})  # noqa: S102 - that is what booting is
         finally:
             self._is_on = False
             device.dead = True
@@ -187,9 +212,22 @@ class Rig:
                 pass
             gc.collect()
 
+    def _open_flash(self) -> "BlockDevice":
+        """Return what rp2.Flash() gives: the file system's flash, past the file system."""
+        device = self._device
+
+        def go_dark() -> "Never":
+            device.dead = True
+            self._go_dark()
+            raise PowerCut
+
+        raw = BlockDevice(self.flash, go_dark)
+        raw.dead = device.dead
+        return raw
+
     def _go_dark(self) -> None:
         """The flash lost its supply: so has the processor, before it does anything one can see."""
-        self._is_dark = True
+        self.witness.is_dark = True
         self.cuts += 1
         self.clock.at(self._darkness, self.clock.now)
 
@@ -219,7 +257,7 @@ class Rig:
 
     def _stay_off(self) -> None:
         """Let the time of an outage pass: 1 s to a minute."""
-        self._is_dark = False
+        self.witness.is_dark = False
         self.clock.cancel(self._darkness)
         self.board.power_off()
         self.clock.forget_firmware()
@@ -249,15 +287,18 @@ class Rig:
         self.flash.operations = 0
         self.clock.now = 0
 
-    def _write_profile(self, path: str, policy: str) -> None:
+    def _write_profile(self, path: str, policy: str, *, lock: bool = False) -> None:
         self._profile["sampling"]["when_full"] = policy
+        self._profile["access"] = {"lock": lock}
         with open(path, "w") as file:
             file.write(json.dumps(self._profile))
 
     def _copy(self, with_profile: bool, room_kib: int) -> None:
         """Copy files to the board, as mpremote does: each is there whole once it is closed."""
         if with_profile:
-            self._write_profile("/profile.json", self.hour.policies[1])
+            self._write_profile("/profile.json", self.hour.policies[1], lock=self.hour.locks)
+        else:
+            self.firmware.VERSION = NEW_VERSION
         stat = os.statvfs("/")
         spare = stat[0] * stat[3] - RESERVE_BYTES - room_kib * 1024
         if spare > 0 and stat[3] <= stat[2]:
@@ -305,3 +346,21 @@ class Rig:
         if self._is_on:
             raise TripOver
         self._at(self.clock.now + 1000000, self._end)  # when it is on again
+
+
+def _as_broken(error: Exception) -> ClaimBroken:
+    """Return what tells of an error that ended the firmware."""
+    text = io.StringIO()
+    sys.print_exception(error, text)
+    return ClaimBroken("the firmware ended with an error: " + text.getvalue())
+
+
+def _compiled(name: str) -> "Any":
+    """Return the code of one of the firmware's start files, found where its package is."""
+    for folder in sys.path:
+        try:
+            with open(folder + "/" + name) as file:
+                return compile(file.read(), name, "exec")
+        except OSError:
+            continue
+    raise OSError(name + " is not on the path")

@@ -1,6 +1,7 @@
 """Turns one bit of a stored file over while the board lies dark.
 
-Of a segment or a journal it is turned where the file's data stand on the chip: in its first
+Of the sealing key's two blocks it is turned where they stand, which nothing but the key reads. Of
+a segment or a journal it is turned where the file's data stand on the chip: in its first
 block, at their own offset (littlefs DESIGN.md, "CTZ skip-lists"). Smaller files stand in littlefs'
 metadata, whose CRC is littlefs' own business: of those the bit is turned in what it hands on.
 """
@@ -10,15 +11,17 @@ import os
 import vfs
 
 from simboard.device.cuts.stored import read_file, run_folders
-from simboard.device.nor_flash import BLOCK_BYTES, BlockDevice
+from simboard.device.nor_flash import BLOCK_BYTES, PAGE_BYTES, BlockDevice
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from simboard.device.noise import Noise
     from simboard.device.nor_flash import NorFlash
 
-SEGMENT, JOURNAL, SMALL = 6, 7, 8
+SEGMENT, JOURNAL, SMALL, SEAL = 6, 7, 8, 9
 _ROOT = "/log"
+# Those of no run.
+_SMALL = ("firmware.bin", "key.bin", "lock.bin", "public.bin", "radio.bin", "seal.made")
 _INLINE_BYTES = 1024  # beyond it a file has blocks of its own: lfs2 of MicroPython, cache 4 pages
 
 
@@ -41,6 +44,8 @@ def turn_one_over(
     device = BlockDevice(flash)
     vfs.mount(vfs.VfsLfs2(device, progsize=program_bytes), "/")
     try:
+        if kind == SEAL:
+            return _turn_seal(flash, noise)
         files = _files(kind)
         if not files:
             return None
@@ -79,9 +84,32 @@ def _files(kind: int) -> list:
                 found.append((run, folder + "/" + name))
     if kind == JOURNAL:
         found = found[-1:]  # the open one
-    if kind == SMALL and _has("/radio.bin"):
-        found.append((0, "/radio.bin"))
+    if kind == SMALL:
+        found += [(0, "/" + name) for name in _SMALL if _has("/" + name)]
     return found
+
+
+def _turn_seal(flash: "NorFlash", noise: "Noise") -> "Rot | None":
+    """Turn a bit over in one of the sealing key's blocks: its mark, a state, a spent or free slot.
+
+    More often than not in a page that is neither free nor spent.
+    """
+    which = noise.bits(1)
+    made = read_file("/seal.made") or b""
+    mark = bytes([0xFF ^ byte for byte in made[16 * which : 16 * which + 16]])
+    place = flash.image.find(mark) if mark else -1
+    if place < 0 or place % BLOCK_BYTES:
+        return None
+    at = noise.bits(12)
+    if noise.bits(2):
+        for page in range(0, BLOCK_BYTES, PAGE_BYTES):
+            data = bytes(flash.image[place + page : place + page + PAGE_BYTES])
+            if data not in (bytes(PAGE_BYTES), b"\xff" * PAGE_BYTES):
+                at = page + at % PAGE_BYTES
+                if page:
+                    break
+    flash.flip(8 * (place + at) + noise.bits(3))
+    return Rot(0, "seal." + "ab"[which], at)
 
 
 def _has(path: str) -> bool:

@@ -31,11 +31,12 @@ _alarm = _libc.func("I", "alarm", "I")
 _say = print  # print() is the board's while the firmware runs
 
 _GARBAGE_BYTES = 2000000
+_TOLD = 3  # exit status of a child that has said what was broken; 1: MicroPython's own, of errors
 _CHILD_S = 120  # one cut takes below a second
 BEFORE, TORN, AFTER = 0, 1, 2
 DOUBLE = 3  # added to one of these: power goes again soon after the boot
-ROT = 6  # to 8: before the operation, and a bit turns over while the board lies dark, see rot.py
-WAYS = 9
+ROT = 6  # to 9: before the operation, and a bit turns over while the board lies dark, see rot.py
+WAYS = 10
 _OPERATIONS = 1000000
 # Hours from here on are cut at random, and go on for some minutes behind the cut; the others,
 # which are cut everywhere, to their end.
@@ -79,6 +80,11 @@ class Cut:
         if self.minutes:
             rig.end_in(self.minutes)
         rig.rot_kind = self.way if self.way >= ROT else 0
+
+
+def _whole_hour(seed: int) -> int:
+    """Return the number that names an hour without a cut: no hour has so many operations."""
+    return (seed + 1) * _OPERATIONS * 10 - 1
 
 
 def _part(noise: "Noise") -> float:
@@ -146,8 +152,8 @@ class Worker:
         child = _fork()
         if child:
             status = _wait(child)
-            if status > 1:
-                _say("broken %d MicroPython failed: status %d" % (seed * _OPERATIONS * 10, status))
+            if status not in (0, _TOLD):
+                _say("broken %d the hour failed: status %d" % (seed * _OPERATIONS * 10, status))
             return
         gc.threshold(_GARBAGE_BYTES)
         rig = Rig(self.job["scenario"], self.job["profile"], seed)
@@ -166,20 +172,20 @@ class Worker:
                     cut.arm(rig)
                     return
                 status = _wait(child)
-                if status > 1:
+                if status not in (0, _TOLD):
                     _say("broken %d it hung, or MicroPython failed: status %d" % (number, status))
 
         rig.flash.watch = watch
         try:
             rig.run()
         except ClaimBroken as broken:
-            number = seed * _OPERATIONS * 10 + 9 if cut is None else cut.number
+            number = _whole_hour(seed) if cut is None else cut.number
             _say("broken %d %s" % (number, str(broken).replace("\n", " / ")))
-            _exit(1)
+            _exit(_TOLD)
         except Exception as error:  # noqa: BLE001 - of the rig itself: no cut passes unjudged
-            number = seed * _OPERATIONS * 10 + 9 if cut is None else cut.number
+            number = _whole_hour(seed) if cut is None else cut.number
             _say("broken %d the rig failed: %r" % (number, error))
-            _exit(1)
+            _exit(_TOLD)
         if cut is None:
             _say("hour %d %d %d" % (seed, rig.flash.operations, rig.witness.checks))
         else:

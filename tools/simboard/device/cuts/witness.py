@@ -8,16 +8,28 @@ A reference engine, which never loses power, is shown every sample that is kept,
 time: the board's own must stand as it does after each boot, and emit what it emits.
 """
 
-from dewarlog_firmware import device_key, flash_log, logbook, radio, recorder
+from dewarlog_firmware import (
+    changes,
+    device_key,
+    flash_log,
+    lock,
+    logbook,
+    radio,
+    recorder,
+    seal_key,
+    signer,
+)
 from dewarlog_firmware.excursion import Engine
 from dewarlog_wire import layout
 from simboard.device.cuts.broken import need
+from simboard.device.cuts.seals import Seals
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+_BLOCKS = ("/seal.a", "/seal.b")  # of the sealing key, written past the file system
 BREAK = None  # in `steps`: no time is counted across here
 _EXCURSION_KINDS = (
     layout.KIND_EXCURSION_BEGIN,
@@ -53,17 +65,24 @@ class RunWitness:
 
 
 class Witness:
-    """One board's memory of what it must not lose. `attach` it once, before the first boot."""
+    """One board's memory of what it must not lose. `attach` it once, before the first boot.
 
-    def __init__(self) -> None:
+    `image` is the whole flash.
+    """
+
+    def __init__(self, image: bytearray) -> None:
+        self.seals = Seals(image)
+        self.promised = []  # (run, number of the event, what follows it) of what was answered
         self.runs = {}
         self.open_run = None  # RunWitness of the run that must be found open
         self.removed_runs = set()
         self.is_replaying = False
         self.small = {}  # path: (durable content or None, content being written or None)
+        self.is_dark = False  # the power is gone, and the firmware about to end
         self.context = ""  # what the firmware is at, for choosing where to cut
         self.rot = None  # rot.Rot, once a bit was turned over: much may be missing then, if told
         self.checks = 0  # records compared so far
+        self.app = None  # the firmware's App of this boot
         self.engine = None  # the board's own, of this boot
         self._reference = None
         self._reference_events = []
@@ -74,6 +93,20 @@ class Witness:
         if number not in self.runs:
             self.runs[number] = RunWitness(number)
         return self.runs[number]
+
+    @property
+    def has_log_rot(self) -> bool:
+        """Tell whether a bit of a run's own files was turned over."""
+        return self.rot is not None and self.rot.run != 0
+
+    def is_rotten(self, path: str) -> bool:
+        """Tell whether a bit was turned over in this small file."""
+        return self.rot is not None and self.rot.run == 0 and self.rot.name == path[1:]
+
+    def small_file(self, path: str) -> "bytes | None":
+        """Return what a small file holds for sure; None when that is nothing, or not sure."""
+        durable, writing = self.small.get(path, (None, None))
+        return durable if writing is None else None
 
     # --- samples and events -------------------------------------------------------------------
 
@@ -173,7 +206,7 @@ class Witness:
             ("events", recorder.next_event, run.durable_events, len(run.events)),
             ("blocks", recorder.blocks, run.durable_blocks, len(run.blocks)),
         ):
-            is_told = self.rot is not None and dropped_bytes > 0
+            is_told = self.has_log_rot and dropped_bytes > 0
             need(
                 (durable <= found or is_told) and found <= said,
                 "run %d: %d %s after the boot, %d were durable, %d recorded",
@@ -191,7 +224,7 @@ class Witness:
         if book.engine is self.engine:
             self._rebuild_reference()
             need(
-                self.rot is not None or self._reference.state_bytes() == book.engine.state_bytes(),
+                self.has_log_rot or self._reference.state_bytes() == book.engine.state_bytes(),
                 "run %d: the excursion engine does not stand where one without a cut does",
                 run.number,
             )
@@ -200,7 +233,7 @@ class Witness:
         """Logbook.begin is called: the run before it is closed, or was never durable."""
         before = self.open_run
         need(
-            before is None or before.closed or not before.durable_blocks or self.rot is not None,
+            before is None or before.closed or not before.durable_blocks or self.has_log_rot,
             "run %d, with %d durable samples, is given up for a new one",
             before.number if before else 0,
             before.durable_samples if before else 0,
@@ -239,7 +272,7 @@ class Witness:
             if kind in _EXCURSION_KINDS:
                 found.append((kind, unpack(kind, body)))
         need(
-            found == self._reference_events or self.rot is not None,
+            found == self._reference_events or self.has_log_rot,
             "run %d: excursion events %r, without a cut %r",
             run.number,
             found,
@@ -254,6 +287,7 @@ def attach(witness: Witness) -> None:
     _wrap_flash_log(witness)
     _wrap_logbook(witness)
     _wrap_small_files(witness)
+    _wrap_seal_key(witness)
     break_time = Engine.break_time
 
     def watched_break(self: "Any") -> None:
@@ -330,8 +364,8 @@ def _wrap_logbook(witness: Witness) -> None:
     book = logbook.Logbook
     init, begin, resume = book.__init__, book.begin, book.resume
 
-    def watched_init(self: "Any", *arguments: "Any") -> None:
-        init(self, *arguments)
+    def watched_init(self: "Any", *arguments: "Any", **named: "Any") -> None:
+        init(self, *arguments, **named)
         flash, recorder = self.flash, self.recorder
         append_block, append_journal = flash.append_block, flash.append_journal
         start_journal = flash.start_journal
@@ -385,7 +419,7 @@ def _wrap_small_files(witness: Witness) -> None:
     def watched_write(path: str, data: "Any", *more: "Any") -> None:
         was = witness.context
         witness.context = "small"
-        if more:  # of flash_log: judged by what it holds
+        if more or path in _BLOCKS:  # judged by what they hold
             write_whole(path, data, *more)
         else:
             before = witness.small.get(path, (None, None))[0]
@@ -394,5 +428,30 @@ def _wrap_small_files(witness: Witness) -> None:
             witness.small[path] = (bytes(data), None)
         witness.context = was
 
-    for module in (flash_log, device_key, radio):
+    for module in (flash_log, device_key, radio, lock, changes, signer, seal_key):
         module.write_whole = watched_write
+
+
+def _wrap_seal_key(witness: Witness) -> None:
+    key = seal_key.SealKey
+    open_key, move_on = key.open, key.move_on
+
+    def watched_open(self: "Any", was_sealed: "Any") -> None:
+        witness.context = "key"
+        open_key(self, was_sealed)
+        witness.context = "boot"
+        has_sealed = any(run.durable_blocks for run in witness.runs.values())
+        if not witness.is_dark:
+            witness.seals.on_opened(self, has_sealed)
+
+    def watched_move_on(self: "Any") -> None:
+        was = witness.context
+        witness.context = "key"
+        witness.seals.is_moving = True
+        move_on(self)
+        witness.context = was
+        if not witness.is_dark:
+            witness.seals.on_moved(self)
+
+    key.open = watched_open
+    key.move_on = watched_move_on
