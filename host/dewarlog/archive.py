@@ -6,8 +6,8 @@ In the line: pull -> archive -> parse. One folder a board, one a run:
         <run>-<log id>.dwl      the log: its segments in order, then the journal if it was pulled
         <run>-<log id>.handoff-12.json
                                 a receipt: what the logger answered to a handoff (receipt.py)
-        manifest.json           size, SHA-256 and chain of the log, what it superseded, what proof its
-                                pulls had, and the nonces of signatures this computer asked for
+        manifest.json           size, SHA-256 and chain of the log, what it superseded, what proof
+                                its pulls had, and the nonces of signatures asked for here
         segments/0000.seg       one file of the board, sealed and verified: read-only
         segments/0001.seg.part  one that may still grow, or is not all here yet
         segments/0001.json      what is known of it (held.py)

@@ -49,7 +49,7 @@ def forged(segments: list[bytes]) -> list[bytes]:
     return made
 
 
-def board(change: bool = False) -> DoorLink:  # noqa: FBT001, FBT002 - one thing
+def board(change: bool = False) -> DoorLink:  # noqa: FBT002 - one thing
     """Give a board that holds a closed run beside its open one; or who says that he is it."""
     store = GrowingStore()
     segments = make_log(CLOSED_RUN, [300, 300, 300, 300], segment_bytes=800)
