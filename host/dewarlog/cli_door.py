@@ -235,7 +235,7 @@ def receipt(
     """
     with console.failures(as_json=as_json):
         from dewarlog import answers_door
-        from dewarlog.certificate import paired_certificate, read_certificate
+        from dewarlog.certificate import trusted_certificate
         from dewarlog.keys import KeyStore
         from dewarlog.receipt import judge_receipt, read_receipt
 
@@ -243,7 +243,7 @@ def receipt(
         beside = file.parent / Path(read.log).name
         held = log or (beside if read.log and beside.is_file() else None)
         ours = KeyStore(keys).of(read.device_id)
-        trusted = read_certificate(certificate) if certificate else paired_certificate(ours)
+        trusted = trusted_certificate(certificate, ours)
         found = judge_receipt(read, ours.receipt, held, trusted)
         if as_json:
             console.say_json(answers_door.receipt_data(read, found, held))
