@@ -21,6 +21,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from dewarlog import words
+from dewarlog.certificate import paired_certificate
 from dewarlog.errors import (
     ArchiveError,
     DeviceRefused,
@@ -42,6 +43,7 @@ from dewarlog.pull import OUT_OF_RANGE, PullOptions, locked_out_words, pull, sig
 from dewarlog.receipt import HeldLog, Receipt, receipts_of, write_receipt
 from dewarlog.records import HandoffEvent
 from dewarlog.session import Session
+from dewarlog.signatures import signature_holds
 from dewarlog.verdict import Word
 from dewarlog_wire import layout
 from dewarlog_wire.events import handoff_body
@@ -417,9 +419,16 @@ class HandoffCourse:
             signed, why = signed_by(session, board, log.run)
         except (LinkError, PullError) as error:
             signed, why = None, str(error)
-        if signed is not None and signed.log_id != log.log_id:
-            signed, why = None, "what it signed is not of this log"
-        return signed, why
+        if signed is None:
+            return None, why
+        if signed.log_id != log.log_id:
+            return None, "what it signed is not of this log"
+        if signed.blocks <= log.blocks:
+            return None, "what it signed ends before this handoff"
+        certificate = paired_certificate(self._keys_of(board.device_id))
+        if certificate is not None and not signature_holds(certificate, signed):
+            return None, "its signature does not hold by the public key it gave this computer"
+        return signed, None
 
     def _record(self, board: Board, run: int, body: bytes, word: str) -> tuple[Recorded, Session]:
         """Have the logger record the handoff; return its answer, and the conversation it is in."""
@@ -449,12 +458,16 @@ class HandoffCourse:
         """Pull the record itself; say why it is not here, or what the log says otherwise."""
         try:
             log, _ = self._pull(board, log.run, first=False)
-            standing = HeldLog.read(log.path).standing_of(receipt)
+            held = HeldLog.read(log.path)
+            standing = held.standing_of(receipt)
         except DewarlogError as error:
             return log, f"the archive does not hold the record yet: {error}", None
         if standing.wrong:
             name, reason = next(iter(standing.wrong.items()))
             return log, None, f"the log contradicts the logger's answer in {name}: {reason}"
+        signed = receipt.signed
+        if signed is not None and held.chains.get(signed.blocks, signed.chain) != signed.chain:
+            return log, None, "the log is not the one that the logger signed"
         if not standing.held:
             return log, "the archive does not hold the record yet: the log ends before it", None
         return log, None, None

@@ -36,6 +36,13 @@ if TYPE_CHECKING:
 # Every field is held against the others, `text` too: other words in `lines` are another format.
 RECEIPT_FORMAT: Final = 2
 UNSIGNED_FORMAT: Final = 1  # has no `signed`; still read
+# By (first format, proven). A key of any role proves as well as another, and so does a token.
+_PROVEN_WORDS: Final = {
+    (True, True): "The logger had proven itself by its courier key.",
+    (True, False): "Not proven: no key for this logger was on the computer that wrote this.",
+    (False, True): "The logger had proven itself to the computer that wrote this.",
+    (False, False): "Not proven: the computer that wrote this had no key or token to use.",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +55,7 @@ class Receipt:
     body: bytes
     """The handoff as it was sent: EVENT_HANDOFF and its three texts."""
     proven: bool
-    """Whether the logger had proven itself to the computer that wrote this, by its courier key."""
+    """Whether the logger had proven itself to the computer that wrote this."""
     log: str
     """Name of the log the receipt was written beside."""
     signed: Signed | None = None
@@ -73,11 +80,7 @@ class Receipt:
         handed = self.handoff
         told = unix_s_of(handed.utc_s)
         when = "at a time nobody told" if told is None else words.utc(told)
-        proven = (
-            "The logger had proven itself by its courier key."
-            if self.proven
-            else "Not proven: no key for this logger was on the computer that wrote this."
-        )
+        proven = _PROVEN_WORDS[self.format == UNSIGNED_FORMAT, self.proven]
         lines = (
             f"Handoff of the dewar with logger {self.device_id.hex()}",
             f"From {handed.giver} to {handed.receiver} ({handed.role_name}), {handed.place}",
@@ -300,7 +303,7 @@ def judge_receipt(
         "That the logger proved itself at the door: of that there is only the word of the "
         "computer that wrote this."
         if receipt.proven
-        else "That the right logger was at the door: the computer there had no key for it."
+        else "That the right logger was at the door: nothing proved that there."
     )
     found.open.append("Who typed the names: a receipt holds them as they were typed.")
     found.open.append(
