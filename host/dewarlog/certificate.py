@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dewarlog.durable import storage, write_whole
 from dewarlog.errors import CertificateDamaged
-from dewarlog.strict_json import NotStrict, read_object
+from dewarlog.strict_json import NotStrict, read_object_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -132,10 +132,9 @@ def read_certificate(path: Path) -> Certificate:
     Raises:
         CertificateDamaged: the field it names is wrong, missing, there twice or not known.
     """
-    with storage(path):
-        data = path.read_bytes()
     try:
-        fields = read_object(data)
+        with storage(path):
+            fields = read_object_of(path)
     except NotStrict as error:
         raise CertificateDamaged(path, error.field, error.reason) from error
     if type(fields.get("format")) is not int or fields["format"] != CERTIFICATE_FORMAT:

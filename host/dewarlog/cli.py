@@ -314,7 +314,7 @@ def credentials_over(device: str, keys: Path | None) -> Credentials:
         return found[device_id]
 
     if is_radio(device):
-        for device_id in {token.device_id for token in store.tokens()}:
+        for device_id in store.token_boards():
             if device.lower().endswith(device_id.hex()[-4:]):
                 problem = look_up(device_id)
                 if isinstance(problem, str):

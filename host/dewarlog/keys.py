@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
 import platformdirs
 
@@ -20,6 +20,7 @@ from dewarlog.errors import KeyDamaged, TokenDamaged
 from dewarlog.proven import Credential
 from dewarlog.session import SealState
 from dewarlog.shelf import Shelf, system_keyring
+from dewarlog.strict_json import NotStrict, read_object
 from dewarlog.tokens import Token, parse_token
 from dewarlog_wire import layout
 from dewarlog_wire.proof import SECRET_BYTES
@@ -143,16 +144,23 @@ class KeyStore:
             if data is None:
                 continue
             try:
-                fields = cast("dict[str, Any]", json.loads(data))
-            except ValueError as error:
-                raise TokenDamaged(self._shelf.path(name), "it is not JSON") from error
-            found.append((self._shelf.place(name), parse_token(self._shelf.path(name), fields)))
+                fields = read_object(data)
+            except NotStrict as error:
+                raise TokenDamaged(self._shelf.path(name), error.reason) from error
+            token = parse_token(self._shelf.path(name), fields)
+            if name != _token_name(token):
+                raise TokenDamaged(self._shelf.path(name), "it is another than its name says")
+            found.append((self._shelf.place(name), token))
         return found
 
     def keep_token(self, token: Token) -> None:
         """Keep a token, as a key."""
-        name = f"token-{token.device_id.hex()}-{token.token_id.hex()}"
-        self._shelf.write(name, json.dumps(token.fields()).encode())
+        self._shelf.write(_token_name(token), json.dumps(token.fields()).encode())
+
+    def token_boards(self) -> set[bytes]:
+        """Return the ids of the boards that tokens are held for, by their names alone."""
+        names = [name.split("-")[1:2] for name in self._token_names(None)]
+        return {bytes.fromhex(name) for (name,) in names if _is_id(name)}
 
     def _token_names(self, device_id: bytes | None) -> list[str]:
         prefix = "token-" if device_id is None else f"token-{device_id.hex()}-"
@@ -185,6 +193,10 @@ class KeyStore:
         return problem
 
 
+def _token_name(token: Token) -> str:
+    return f"token-{token.device_id.hex()}-{token.token_id.hex()}"
+
+
 def _is_id(name: str) -> bool:
     return len(name) == 16 and all(digit in "0123456789abcdef" for digit in name)
 
@@ -201,15 +213,21 @@ def _texts(keys: BoardKeys) -> Iterator[tuple[str, str | int]]:
         yield "public_key", keys.public_key.hex()
 
 
+def _index_of(number: object) -> int:
+    if type(number) is not int or not 1 <= number <= 0xFFFFFFFF:
+        raise ValueError(number)
+    return number
+
+
 def _parse(path: Path, data: bytes, device_id: bytes) -> BoardKeys:
     try:
-        fields = cast("dict[str, Any]", json.loads(data))
+        fields = read_object(data)
         if bytes.fromhex(fields["device"]) != device_id:
             raise KeyDamaged(path, f"it holds keys of logger {fields['device']}")
         secrets: dict[str, bytes | None] = {}
         for name in (*ROLES, "seal_state", "public_key"):
             secrets[name] = bytes.fromhex(fields[name]) if name in fields else None
-        index = int(fields["seal_index"]) if "seal_state" in fields else 0
+        index = _index_of(fields["seal_index"]) if "seal_state" in fields else 0
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise KeyDamaged(path, "it is no key file") from error
     if any(secret is not None and len(secret) != SECRET_BYTES for secret in secrets.values()):

@@ -20,7 +20,7 @@ from dewarlog.readings import LogReader
 from dewarlog.records import Block, HandoffEvent, JournalTail, named, unix_s_of
 from dewarlog.session import Recorded, Signed
 from dewarlog.signatures import signature_holds
-from dewarlog.strict_json import NotStrict, read_object
+from dewarlog.strict_json import NotStrict, read_object_of
 from dewarlog_wire import layout, proof
 from dewarlog_wire.errors import BlockError
 from dewarlog_wire.events import read_handoff
@@ -164,10 +164,9 @@ def read_receipt(path: Path) -> Receipt:
     Raises:
         ReceiptDamaged: it is none, or the field it names is not what the others say.
     """
-    with storage(path):
-        data = path.read_bytes()
     try:
-        fields = read_object(data)
+        with storage(path):
+            fields = read_object_of(path)
     except NotStrict as error:
         raise ReceiptDamaged(path, error.field, error.reason) from error
     receipt = _receipt_of(path, fields)
@@ -176,7 +175,7 @@ def read_receipt(path: Path) -> Receipt:
         if name not in fields:
             raise ReceiptDamaged(path, name, "it is missing")
         if type(fields[name]) is not type(value) or fields[name] != value:
-            reason = f"it says {fields[name]!r}, the rest of the receipt {value!r}"
+            reason = f"it says {fields[name]!r:.200}, the rest of the receipt {value!r:.200}"
             raise ReceiptDamaged(path, name, reason)
     for name in fields:
         if name not in expected:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import stat
@@ -12,6 +13,7 @@ from typer.testing import CliRunner
 
 from dewarlog import cli
 from dewarlog.errors import (
+    DiskFull,
     ExitCode,
     Impostor,
     KeyDamaged,
@@ -222,6 +224,60 @@ def test_keys_in_a_keyring_that_cannot_be_used_are_an_error_not_none(
     assert caught.value.exit_code is ExitCode.STORAGE
     with pytest.raises(KeyringUnusable):
         store.keep(BoardKeys(DEVICE_ID, COURIER))
+
+
+def test_a_key_that_the_keyring_has_lost_is_an_error_and_can_be_forgotten(at_home: Path) -> None:
+    """Another backend, or somebody who emptied it: never 'this computer has no key'."""
+    ring = MemoryKeyring()
+    store = KeyStore(keyring=lambda: ring)
+    store.keep(BoardKeys(DEVICE_ID, COURIER))
+    ring.held.clear()
+
+    with pytest.raises(KeyringUnusable, match=r"`dewarlog keys --forget ID`"):
+        store.credential(DEVICE_ID, 0)
+
+    store.forget(DEVICE_ID)
+    assert store.credential(DEVICE_ID, 0) is None
+    assert at_home.exists()
+
+
+def test_a_keyring_that_refuses_a_key_is_not_said_to_hold_it(at_home: Path) -> None:
+    """The name that was written first is taken back."""
+    ring = MemoryKeyring()
+    ring.locked = True
+    store = KeyStore(keyring=lambda: ring)
+    with pytest.raises(KeyringUnusable):
+        store.keep(BoardKeys(DEVICE_ID, COURIER))
+
+    assert store.credential(DEVICE_ID, 0) is None
+    assert at_home.exists()
+
+
+def test_a_full_disk_leaves_no_part_of_a_secret(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither under its name nor under the one it is written by."""
+
+    def full(handle: int) -> None:
+        raise OSError(errno.ENOSPC, "no space left")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(DiskFull):
+        KeyStore(tmp_path / "k").keep(BoardKeys(DEVICE_ID, COURIER))
+
+    assert list((tmp_path / "k").iterdir()) == []
+
+
+@pytest.mark.parametrize("index", [0, -1, 1 << 32, True, "7", 7.0, None])
+def test_an_index_no_board_has_is_no_key(tmp_path: Path, index: object) -> None:
+    """It would be counted from."""
+    store = KeyStore(tmp_path / "k")
+    store.keep(BoardKeys(DEVICE_ID, seal=SealState(7, bytes(32))))
+    path = store.path(DEVICE_ID)
+    path.write_text(json.dumps({**json.loads(path.read_text()), "seal_index": index}))
+
+    with pytest.raises(KeyDamaged):
+        store.of(DEVICE_ID)
 
 
 def test_a_folder_that_is_named_is_used_and_no_keyring(at_home: Path, tmp_path: Path) -> None:
