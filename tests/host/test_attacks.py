@@ -26,6 +26,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dewarlog.checks.review import review_log
 from dewarlog.errors import ExitCode, LogError
 from dewarlog.pull import FiledLog
 from dewarlog.session import SealState
@@ -781,3 +782,13 @@ def test_no_forgery_is_ever_proved_by_a_key(
         first, last = span
         for number in range(first, last + 1):
             assert forged[number] == true[number], (code, number)
+
+
+def test_check_calls_no_log_sealed_for_it_holds_no_state(tmp_path: Path, trip: Trip) -> None:
+    """Seals that anybody could have put there (SPEC 4.9.5)."""
+    path = tmp_path / "trip.dwl"
+    path.write_bytes(trip.log.data)
+    notes = [finding.message for finding in review_log(path).findings]
+
+    assert any(note.startswith("Every block carries a seal") for note in notes)
+    assert not any("is sealed" in note for note in notes)
