@@ -260,10 +260,10 @@ class HandoffCourse:
         self._say(f"logger {board.name}: {proven}{why}")
         run = _open_run(session, board)
         before = _runs_before(session, run)
-        log, held_bytes = self._pull(board, run, first=True)
+        log, held_bytes = self._pull(session, board, run, first=True)
         held = f", {held_bytes:,} were here already" if held_bytes else ""
         self._say(f"log pulled: {log.new_bytes:,} new bytes{held}")
-        journey, decides = self._judge(board, log, before)
+        journey, decides = self._judge(session, board, log, before)
         earlier = "" if decides.log is log else f", for run {decides.log.run} of this journey"
         self._say(f"checked: {decides.word}{earlier}")
         now_s = self._utc_s()
@@ -308,7 +308,7 @@ class HandoffCourse:
             raise
         receipt = replace(receipt, signed=signed)
         kept = self._keep(receipt, board, log)
-        log, not_held, contradicted = self._fetch_record(board, log, receipt)
+        log, not_held, contradicted = self._fetch_record(session, board, log, receipt)
         self._say(not_held or contradicted or "the archive holds the record")
         return Handoff(
             board=board,
@@ -353,7 +353,9 @@ class HandoffCourse:
             self._board_keys = self._keys.of(device_id)
         return self._board_keys
 
-    def _judge(self, board: Board, log: FiledLog, before: Sequence[int]) -> tuple[Journey, Found]:
+    def _judge(
+        self, session: Session, board: Board, log: FiledLog, before: Sequence[int]
+    ) -> tuple[Journey, Found]:
         """Check the open run's log and the runs before it that belong to its journey.
 
         Those are pulled on the way, each only when the one behind it is judged. The first that
@@ -364,7 +366,7 @@ class HandoffCourse:
         def logs() -> Iterator[Path]:
             yield log.path
             for run in before:
-                earlier, _ = self._pull(board, run, first=False)
+                earlier, _ = self._pull(session, board, run, first=False)
                 filed[earlier.path] = earlier
                 if earlier.new_bytes:
                     self._say(f"run {run}, before this one: {earlier.new_bytes:,} new bytes")
@@ -387,20 +389,28 @@ class HandoffCourse:
         self._say("receipt written")
         return Proof(receipt, path, checked=receipt_key is not None)
 
-    def _pull(self, board: Board, run: int, *, first: bool) -> tuple[FiledLog, int]:
+    def _pull(
+        self, session: Session, board: Board, run: int, *, first: bool
+    ) -> tuple[FiledLog, int]:
         """Pull one run; return what is filed and how much of it was held before.
 
-        `first`: the logger is told the time.
+        The conversation goes on: each new one would cost two round trips, and the logger ten
+        HMACs. `first`: the logger is told the time.
         """
         options = PullOptions(
             only_run=run,
             set_time=self._set_time if first else None,
-            credentials=self._credential,
-            secret=self._secret,
             utc_s=self._utc_s,
         )
         with self._bar() as progress:
-            result = pull(self._link, self._archive, options, progress=progress, clock=self._clock)
+            result = pull(
+                self._link,
+                self._archive,
+                options,
+                progress=progress,
+                clock=self._clock,
+                session=session,
+            )
         if result.board.device_id != board.device_id:
             raise PeerViolation(f"logger {board.name} became logger {result.board.name}")
         if not result.logs:
@@ -435,7 +445,9 @@ class HandoffCourse:
         session = self._session()
         asked = False
         try:
-            now = session.hello()  # a conversation of its own: the pull's has been proven itself
+            # A conversation of its own: the link may be lost since the check began, and a handoff
+            # is asked for once.
+            now = session.hello()
             if now.device_id != board.device_id:
                 raise PeerViolation(f"logger {board.name} became logger {now.name}")
             asked = True
@@ -453,11 +465,11 @@ class HandoffCourse:
         return recorded, session
 
     def _fetch_record(
-        self, board: Board, log: FiledLog, receipt: Receipt
+        self, session: Session, board: Board, log: FiledLog, receipt: Receipt
     ) -> tuple[FiledLog, str | None, str | None]:
         """Pull the record itself; say why it is not here, or what the log says otherwise."""
         try:
-            log, _ = self._pull(board, log.run, first=False)
+            log, _ = self._pull(session, board, log.run, first=False)
             held = HeldLog.read(log.path)
             standing = held.standing_of(receipt)
         except DewarlogError as error:

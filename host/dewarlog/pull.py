@@ -206,7 +206,7 @@ class _Meter:
     ) -> None:
         self._clock = clock
         self._report = report
-        self._began_s = self._told_s = clock()
+        self.began_s = self._told_s = clock()
         self._told_bytes = 0
         self._rate_bytes_s = 0.0
         self._waiting = ""
@@ -269,17 +269,35 @@ def pull(
     *,
     progress: Callable[[Progress], None] | None = None,
     clock: Callable[[], float] = time.monotonic,
+    session: Session | None = None,
 ) -> PullResult:
     """Pull everything the board holds and the sink does not; return what is filed.
 
-    `link` is open and stays open. Whatever goes wrong, bytes received before are kept.
+    `link` is open and stays open. Whatever goes wrong, bytes received before are kept. `session`
+    is a conversation over `link` that goes on, with the proof it has; else a new one begins.
 
     Raises:
         LinkError: the link; Unreachable when it went away and did not come back.
         PullError: the board; Incomplete when it fell silent, Tampered when the line is not clean.
         ArchiveError: this computer's storage; DiskFull when there is no room.
     """
-    return _Pull(link, sink, options or PullOptions(), progress, clock).run()
+    options = options or PullOptions()
+    if session is None:
+        session = Session(
+            link,
+            clock=clock,
+            credentials=options.credentials,
+            strict=options.strict,
+            secret=options.secret,
+        )
+    meter = _Meter(clock, progress)
+    told = session.on_waiting, session.on_locked_out
+    session.on_waiting, session.on_locked_out = meter.wait, meter.wait_locked_out
+    try:
+        board = session.board or session.hello()
+        return _Pull(session, board, sink, options, meter, clock).run()
+    finally:
+        session.on_waiting, session.on_locked_out = told
 
 
 def signed_by(session: Session, board: Board, run: int) -> tuple[Signed | None, str | None]:
@@ -293,31 +311,24 @@ def signed_by(session: Session, board: Board, run: int) -> tuple[Signed | None, 
 
 
 class _Pull:
-    """One pull from HELLO to CONFIRM."""
+    """One pull, from behind HELLO to CONFIRM."""
 
     def __init__(
         self,
-        link: Link,
+        session: Session,
+        board: Board,
         sink: Sink,
         options: PullOptions,
-        progress: Callable[[Progress], None] | None,
+        meter: _Meter,
         clock: Callable[[], float],
     ) -> None:
         self._clock = clock
-        self._began_s = clock()
+        self._began_s = meter.began_s
         self._sink = sink
         self._options = options
-        self._meter = _Meter(clock, progress)
-        self._session = Session(
-            link,
-            clock=clock,
-            credentials=options.credentials,
-            strict=options.strict,
-            secret=options.secret,
-        )
-        self._session.on_waiting = self._meter.wait
-        self._session.on_locked_out = self._meter.wait_locked_out
-        self._board = self._session.hello()
+        self._meter = meter
+        self._session = session
+        self._board = board
         self._fetch = Fetch(self._session, self._meter.add, clock)
         self._not_sealed: str | None = None
         self._not_confirmed: str | None = None
