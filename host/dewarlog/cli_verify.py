@@ -35,7 +35,7 @@ def verify(
             dir_okay=False,
             readable=True,
             help="The logger's device certificate, from somebody you trust and not from whom the "
-            "log came from. Default: the public key taken when this computer was paired with it.",
+            "log came from. Default: the public key taken when this computer claimed it.",
         ),
     ] = None,
     previous: Annotated[
@@ -84,9 +84,10 @@ def verify(
     by the keys that are here, and against what this computer has filed. What cannot be checked is
     told with the key or file that would prove it, and is no failure.
 
-    Exit code 0: nothing is contradicted, and a key proves what the answer says. 3: something is
-    contradicted; the first bad block and its byte are named. 4: nothing is contradicted, but no
-    key here proves who wrote the log. It says nothing of the product: that is `dewarlog check`.
+    Exit code 0: nothing is contradicted, and keys vouch for the blocks that the first sentence
+    names; it names those too that nobody's key vouches for. 3: something is contradicted; the
+    first bad block and its byte are named. 4: nothing is contradicted, but no key here proves who
+    wrote the log. It says nothing of the product: that is `dewarlog check`.
     """
     with console.failures(as_json=as_json):
         from dewarlog import answers_verify

@@ -345,7 +345,9 @@ class HandoffCourse:
 
     def _credential(self, device_id: bytes) -> Credential | str | None:
         if device_id not in self._credentials:
-            self._credentials[device_id] = self._keys.credential(device_id, self._utc_s())
+            self._credentials[device_id] = self._keys.credential_over(
+                self._link.name, device_id, self._utc_s()
+            )
         return self._credentials[device_id]
 
     def _keys_of(self, device_id: bytes) -> BoardKeys:

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Final, cast
 
 import platformdirs
 
-from dewarlog.errors import KeyDamaged, TokenDamaged
+from dewarlog.errors import Impostor, KeyDamaged, TokenDamaged
+from dewarlog.link.advert import id_digits
 from dewarlog.proven import Credential
 from dewarlog.session import SealState
 from dewarlog.shelf import Shelf, system_keyring
@@ -167,6 +168,24 @@ class KeyStore:
         return [name for name in self._shelf.names() if name.startswith(prefix)]
 
     # --- what to prove oneself by -------------------------------------------------------------
+
+    def credential_over(
+        self, device: str, device_id: bytes, utc_s: int
+    ) -> Credential | str | None:
+        """As `credential`, for the board that answered where this device name was called.
+
+        Raises:
+            Impostor: a name on the air was called whose board this computer could prove, and
+                another answered: nothing would be proven, and nobody would wonder.
+        """
+        if device.startswith("ble:"):
+            digits = id_digits(device.removeprefix("ble:"))
+            held = {*self.boards(), *self.token_boards()} if digits else set[bytes]()
+            meant = [board for board in held if board.hex().endswith(digits)]
+            if meant and device_id not in meant:
+                what = f"logger {meant[0].hex()}, whose key or token is here, was called"
+                raise Impostor(device_id.hex(), what)
+        return self.credential(device_id, utc_s)
 
     def credential(self, device_id: bytes, utc_s: int) -> Credential | str | None:
         """Choose what this computer proves itself by to a board: its key of most, or a token.

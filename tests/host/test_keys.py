@@ -141,6 +141,24 @@ def test_keys_have_a_place_of_their_own() -> None:
     assert default_keys_root().parts[-2:] == ("dewarlog", "keys")
 
 
+@pytest.mark.parametrize("name", ["ble:dewarlog-0708", "ble:0708", "ble:DEWARLOG-0708"])
+def test_another_board_in_the_place_of_one_whose_key_is_here_is_an_impostor(
+    tmp_path: Path, name: str
+) -> None:
+    """He says an id for which no key is here: else nothing would be proven, and nobody wonders."""
+    store = KeyStore(tmp_path / "k")
+    store.keep(BoardKeys(DEVICE_ID, COURIER))
+    other = bytes(6) + DEVICE_ID[-2:]
+
+    with pytest.raises(Impostor, match=f"logger {DEVICE_ID.hex()}, whose key or token is here"):
+        store.credential_over(name, other, 0)
+
+    assert store.credential_over(name, DEVICE_ID, 0) == store.credential(DEVICE_ID, 0)
+    assert store.credential_over("ble:dewarlog-9999", other, 0) is None
+    assert store.credential_over("ble:AA:BB:CC:DD:07:08", other, 0) is None
+    assert store.credential_over("usb:/dev/ttyACM0708", other, 0) is None
+
+
 # --- the keyring ---------------------------------------------------------------------------------
 class MemoryKeyring:
     """A keyring in memory; `locked` makes it refuse as a system's library would."""
