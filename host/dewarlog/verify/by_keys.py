@@ -97,10 +97,15 @@ def _not_judged(case: Case) -> Iterator[Claim]:
     """Tell of the blocks that the state held says nothing about."""
     seals, held = case.facts.seals, case.proofs.seal_state
     index = 0 if held is None else held.key_index
+    covers = ""
+    if seals.worth(Worth.PROVEN):
+        covers = (
+            ". The first seal that is proven covers them through the chain, as they were when it "
+            "was made"
+        )
     why = {
         Worth.BEFORE_STATE: f"were sealed before the state held here (key {index}), or by "
-        "another key: it cannot judge them. The first seal that is proven covers them through the "
-        "chain, as they were when it was made",
+        f"another key: it cannot judge them{covers}",
         Worth.UNLINKED: "stand behind a block that is missing or damaged, or were changed: their "
         "seals are right, and do not reach what stands in them",
         Worth.OTHER_KEY: "were sealed by another key than the one held here. A logger that lost "
