@@ -158,6 +158,10 @@ def say_pull(
             console.warn(f"  its chain does not hold: {log.problem}")
         if log.disagrees is not None:
             console.warn(f"  {tampering(log, log.disagrees)}")
+        if result.proven_by is not None and not log.proven:
+            console.warn(
+                "  note: parts of it came before, not proven, and the logger no longer has them"
+            )
     if result.proven_by is not None:
         console.say(f"  proven by the {result.proven_by}")
     notes = (
@@ -239,6 +243,7 @@ def log_data(log: FiledLog) -> dict[str, Any]:
         "chain": log.chain.hex(),
         "problem": log.problem,
         "superseded": [str(path) for path in log.superseded],
+        "proven": log.proven,
         "tampering": tampering_data(log.disagrees),
     }
 

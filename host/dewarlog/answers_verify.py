@@ -73,6 +73,8 @@ def verified_data(found: Verified) -> dict[str, Any]:
         "sentence": found.sentence,
         "contradicted": bad is not None,
         "proved_by_key": found.proved_by_key,
+        "blocks_vouched_for": [list(row) for row in found.vouched],
+        "blocks_not_vouched_for": [list(row) for row in found.not_vouched],
         "first_bad_block": None if bad is None else bad.block_seq,
         "first_bad_byte": None if bad is None else bad.offset,
         "log": {

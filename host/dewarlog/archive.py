@@ -6,7 +6,8 @@ In the line: pull -> archive -> parse. One folder a board, one a run:
         <run>-<log id>.dwl      the log: its segments in order, then the journal if it was pulled
         <run>-<log id>.handoff-12.json
                                 a receipt: what the logger answered to a handoff (receipt.py)
-        manifest.json           size, SHA-256 and chain of the log, and what it superseded
+        manifest.json           size, SHA-256 and chain of the log, what it superseded, what proof
+                                its pulls had, and the nonces of signatures asked for here
         segments/0000.seg       one file of the board, sealed and verified: read-only
         segments/0001.seg.part  one that may still grow, or is not all here yet
         segments/0001.json      what is known of it (held.py)
@@ -36,12 +37,13 @@ from dewarlog.differ import first_difference, pieces_of, whole
 from dewarlog.durable import locked, put_in_place, storage, sync_folder, write_whole
 from dewarlog.errors import ArchiveDamaged
 from dewarlog.held import Held, HeldFile, chunks, held_files
-from dewarlog.pull import Disagreement, FiledLog
+from dewarlog.pull import NONCE_BYTES, Asked, Disagreement, FiledLog
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
+    from dewarlog.pull import Pulled
     from dewarlog.session import StoredFile
 
 MANIFEST_NAME: Final = "manifest.json"
@@ -165,8 +167,10 @@ class ArchivedLog:
                     proven.add(held.segment)
         return [file for file in files if file.file not in proven]
 
-    def file_log(self, files: Sequence[StoredFile]) -> FiledLog:
+    def file_log(self, files: Sequence[StoredFile], pulled: Pulled | None = None) -> FiledLog:
         """Make the log of everything verified, its journal included if `files` names it.
+
+        `pulled` tells of the pull that brought it; None where another archive did.
 
         Raises:
             ArchiveDamaged: something filed before is not what it was.
@@ -185,7 +189,10 @@ class ArchivedLog:
                 old.size_bytes,
                 old.sha256,
             ):
-                return replace(old, disagrees=self._disagreement(parts, old.superseded))
+                again = _pulled_so(old, parts, pulled)
+                if again != old:
+                    _write_manifest(self.folder / MANIFEST_NAME, again, self._now())
+                return replace(again, disagrees=self._disagreement(parts, old.superseded))
             superseded = old.superseded if old else ()
             new_bytes = survey.size_bytes
             if old is not None:
@@ -209,7 +216,9 @@ class ArchivedLog:
                 problem=survey.problem,
                 superseded=superseded,
                 disagrees=disagrees,
+                asked=old.asked if old else (),
             )
+            filed = _pulled_so(filed, parts, pulled)
             _write_manifest(self.folder / MANIFEST_NAME, filed, self._now())
             sync_folder(self.folder)
             return filed
@@ -285,6 +294,15 @@ class ArchivedLog:
         put_in_place(temporary, target)
 
 
+def _pulled_so(log: FiledLog, parts: Sequence[Held], pulled: Pulled | None) -> FiledLog:
+    """Say of a log what proof its bytes have, and what its newest pull asked."""
+    proven = bool(parts) and all(part.proven for part in parts)
+    if pulled is None:
+        return replace(log, proven=proven)
+    asked = log.asked if pulled.asked is None else (*log.asked, pulled.asked)
+    return replace(log, proven=proven, proven_by=pulled.proven_by, asked=asked)
+
+
 def _survey(parts: Sequence[Held], old_bytes: int) -> _Survey:
     """Read every verified byte once: hash it all, and follow the chain from block to block."""
     whole = hashlib.sha256()
@@ -328,6 +346,12 @@ def _write_manifest(path: Path, log: FiledLog, now: datetime) -> None:
         "chain": log.chain.hex(),
         "problem": log.problem,
         "superseded": [path.name for path in log.superseded],
+        "proven": log.proven,
+        "proven_by": log.proven_by,
+        "asked": [
+            {"nonce": one.nonce.hex(), "blocks": one.blocks, "unix_s": one.unix_s}
+            for one in log.asked
+        ],
         "filed_utc": now.isoformat(timespec="seconds"),
     }
     write_whole(path, json.dumps(fields, indent=2).encode() + b"\n")
@@ -353,10 +377,19 @@ def read_manifest(path: Path) -> FiledLog:
             chain=_bytes_of(fields["chain"], 32),
             problem=_text_or_none(fields["problem"]),
             superseded=tuple(path.parent / _file_name(name) for name in fields["superseded"]),
+            # Manifests from before pulls were proven have none of these.
+            proven=fields.get("proven") is True,
+            proven_by=_text_or_none(fields.get("proven_by")),
+            asked=tuple(_asked_of(one) for one in fields.get("asked", [])),
         )
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         reason = f"it is no manifest: {error!r:.200}"
         raise ArchiveDamaged(path, reason) from error
+
+
+def _asked_of(fields: dict[str, Any]) -> Asked:
+    nonce = _bytes_of(fields["nonce"], NONCE_BYTES)
+    return Asked(nonce, _number_of(fields["blocks"]), _number_of(fields["unix_s"]))
 
 
 def _file_name(name: str) -> str:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dewarlog.durable import storage, write_whole
 from dewarlog.errors import CertificateDamaged
-from dewarlog.strict_json import NotStrict, read_object
+from dewarlog.strict_json import NotStrict, read_object_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -102,16 +102,39 @@ def paired_certificate(keys: BoardKeys) -> Certificate | None:
     return Certificate(keys.device_id, keys.public_key, 0)
 
 
+def trusted_certificate(path: Path | None, keys: BoardKeys | None) -> Certificate | None:
+    """Return the certificate in a file, else that of the key this computer took from the board.
+
+    Raises:
+        CertificateDamaged: as `read_certificate`; or the file names another key for that board
+            than the board itself did, over its cable: it may be a forger's.
+    """
+    paired = None if keys is None else paired_certificate(keys)
+    if path is None:
+        return paired
+    named = read_certificate(path)
+    if (
+        paired is not None
+        and named.device_id == paired.device_id
+        and named.public_key != paired.public_key
+    ):
+        reason = (
+            f"it is not the key that the logger gave this computer by its cable (there "
+            f"{named.fingerprint}, here {paired.fingerprint}). Ask its owner which is right"
+        )
+        raise CertificateDamaged(path, "public_key", reason)
+    return named
+
+
 def read_certificate(path: Path) -> Certificate:
     """Read a certificate, and refuse one that is not exactly one.
 
     Raises:
         CertificateDamaged: the field it names is wrong, missing, there twice or not known.
     """
-    with storage(path):
-        data = path.read_bytes()
     try:
-        fields = read_object(data)
+        with storage(path):
+            fields = read_object_of(path)
     except NotStrict as error:
         raise CertificateDamaged(path, error.field, error.reason) from error
     if type(fields.get("format")) is not int or fields["format"] != CERTIFICATE_FORMAT:

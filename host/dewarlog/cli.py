@@ -310,11 +310,11 @@ def credentials_over(device: str, keys: Path | None) -> Credentials:
     def look_up(device_id: bytes) -> Credential | str | None:
         # Once a command: every lost link asks again, and a keyring may ask the person.
         if device_id not in found:
-            found[device_id] = store.credential(device_id, host_time(0)[0])
+            found[device_id] = store.credential_over(device, device_id, host_time(0)[0])
         return found[device_id]
 
     if is_radio(device):
-        for device_id in {token.device_id for token in store.tokens()}:
+        for device_id in store.token_boards():
             if device.lower().endswith(device_id.hex()[-4:]):
                 problem = look_up(device_id)
                 if isinstance(problem, str):

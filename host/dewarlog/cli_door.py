@@ -221,7 +221,7 @@ def receipt(
             dir_okay=False,
             readable=True,
             help="The logger's device certificate, from somebody you trust. Default: the public "
-            "key taken when this computer was paired with it.",
+            "key taken when this computer claimed it.",
         ),
     ] = None,
     keys: KeysFolder = None,
@@ -235,7 +235,7 @@ def receipt(
     """
     with console.failures(as_json=as_json):
         from dewarlog import answers_door
-        from dewarlog.certificate import paired_certificate, read_certificate
+        from dewarlog.certificate import trusted_certificate
         from dewarlog.keys import KeyStore
         from dewarlog.receipt import judge_receipt, read_receipt
 
@@ -243,7 +243,7 @@ def receipt(
         beside = file.parent / Path(read.log).name
         held = log or (beside if read.log and beside.is_file() else None)
         ours = KeyStore(keys).of(read.device_id)
-        trusted = read_certificate(certificate) if certificate else paired_certificate(ours)
+        trusted = trusted_certificate(certificate, ours)
         found = judge_receipt(read, ours.receipt, held, trusted)
         if as_json:
             console.say_json(answers_door.receipt_data(read, found, held))
@@ -263,8 +263,8 @@ def pair(
         str,
         typer.Option(
             metavar="ROLE",
-            help="Whose key to take: reader, courier or admin. What each may do: `dewarlog claim` "
-            "takes all of them.",
+            help="Whose key to take: reader (reads), courier (also records, and sets clock and "
+            "radio) or admin (everything). `dewarlog claim` takes all of them.",
         ),
     ] = "courier",
     receipts: Annotated[
@@ -341,8 +341,8 @@ def radio(
 ) -> None:
     """Switch a logger's radio off (flight mode) or on; the log tells of both.
 
-    By radio, a logger does so only for a computer that it is paired with. A logger whose radio is
-    off is reached by its USB cable.
+    By radio, a logger does so only for who proves himself by the courier key, the admin key or a
+    token. A logger whose radio is off is reached by its USB cable.
     """
     if state not in ("on", "off"):
         raise typer.BadParameter(f"{state!r} is neither on nor off", param_hint="on|off")

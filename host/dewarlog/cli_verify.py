@@ -6,6 +6,7 @@ archive) and leaves the judging to verify.
 
 from __future__ import annotations
 
+import glob
 from dataclasses import dataclass
 from pathlib import Path  # noqa: TC003 - typer reads the annotations when it runs
 from typing import TYPE_CHECKING, Annotated
@@ -34,7 +35,7 @@ def verify(
             dir_okay=False,
             readable=True,
             help="The logger's device certificate, from somebody you trust and not from whom the "
-            "log came from. Default: the public key taken when this computer was paired with it.",
+            "log came from. Default: the public key taken when this computer claimed it.",
         ),
     ] = None,
     previous: Annotated[
@@ -83,9 +84,10 @@ def verify(
     by the keys that are here, and against what this computer has filed. What cannot be checked is
     told with the key or file that would prove it, and is no failure.
 
-    Exit code 0: nothing is contradicted, and a key proves what the answer says. 3: something is
-    contradicted; the first bad block and its byte are named. 4: nothing is contradicted, but no
-    key here proves who wrote the log. It says nothing of the product: that is `dewarlog check`.
+    Exit code 0: nothing is contradicted, and keys vouch for the blocks that the first sentence
+    names; it names those too that nobody's key vouches for. 3: something is contradicted; the
+    first bad block and its byte are named. 4: nothing is contradicted, but no key here proves who
+    wrote the log. It says nothing of the product: that is `dewarlog check`.
     """
     with console.failures(as_json=as_json):
         from dewarlog import answers_verify
@@ -112,23 +114,26 @@ class _Given:
 
 def _proofs(log: Path, given: _Given, keys_folder: Path | None, archive: Path | None) -> Proofs:
     """Gather what is here; keys and copies are those of the logger that the log names."""
-    from dewarlog.certificate import paired_certificate, read_certificate
+    from dewarlog.certificate import trusted_certificate
     from dewarlog.keys import KeyStore
     from dewarlog.verify.case import Proofs
     from dewarlog.verify.log_facts import run_of
 
-    named = None if given.certificate is None else read_certificate(given.certificate)
-    receipts = _receipts(log, given.receipts)
+    receipts, damaged = _receipts(log, given.receipts)
     run = run_of(log)
     if run is None:
-        return Proofs(named, receipts=receipts)
+        named = trusted_certificate(given.certificate, None)
+        return Proofs(named, receipts=receipts, damaged=damaged)
     keys = KeyStore(keys_folder).of(run.device_id)
-    filed = _filed(archive, run.device_id, log)
+    held = _filed(archive, run.device_id)
+    filed = tuple(one for one in held if not (one.path.exists() and one.path.samefile(log)))
     return Proofs(
-        certificate=named or paired_certificate(keys),
+        certificate=trusted_certificate(given.certificate, keys),
         seal_state=keys.seal,
         receipt_key=keys.receipt,
         receipts=receipts,
+        damaged=damaged,
+        asked={asked.nonce: asked.unix_s for one in held for asked in one.asked},
         previous=given.previous,
         following=given.following or _filed_run(filed, run.run + 1),
         filed=filed,
@@ -141,23 +146,38 @@ def _filed_run(filed: Sequence[FiledLog], run: int) -> Path | None:
     return held[0].path if len(held) == 1 and held[0].problem is None else None
 
 
-def _receipts(log: Path, named: Sequence[Path]) -> tuple[tuple[str, Receipt], ...]:
+def _receipts(
+    log: Path, named: Sequence[Path]
+) -> tuple[tuple[tuple[str, Receipt], ...], tuple[tuple[str, str], ...]]:
+    """Read the receipts that were named, or those beside the log; and say which are none.
+
+    One that was named and is none ends the command. One beside the log is told: whoever put it
+    there does not decide whether the log is looked at.
+    """
+    from dewarlog.errors import ReceiptDamaged
     from dewarlog.receipt import read_receipt
 
-    paths = named or sorted(log.parent.glob(f"{log.stem}.handoff-*.json"))
-    return tuple((path.name, read_receipt(path)) for path in paths)
+    if named:
+        return tuple((path.name, read_receipt(path)) for path in named), ()
+    read: list[tuple[str, Receipt]] = []
+    damaged: list[tuple[str, str]] = []
+    for path in sorted(log.parent.glob(f"{glob.escape(log.stem)}.handoff-*.json")):
+        try:
+            read.append((path.name, read_receipt(path)))
+        except ReceiptDamaged as error:
+            damaged.append((path.name, str(error).removeprefix(f"{path}: ")))
+    return tuple(read), tuple(damaged)
 
 
-def _filed(root: Path | None, device_id: bytes, log: Path) -> tuple[FiledLog, ...]:
-    """Give what the archive holds of a board, but for the very file that is judged."""
+def _filed(root: Path | None, device_id: bytes) -> tuple[FiledLog, ...]:
+    """Give what the archive holds of a board."""
     from dewarlog.archive import Archive, read_manifest
 
-    held = [
+    return tuple(
         read_manifest(path)
         for path in Archive(root).manifests()
         if path.parent.parent.name == device_id.hex()
-    ]
-    return tuple(one for one in held if not (one.path.exists() and one.path.samefile(log)))
+    )
 
 
 def add_commands(app: typer.Typer) -> None:

@@ -83,6 +83,11 @@ class Part(Protocol):
         """True when it is filed for good: sealed on the board and verified here."""
         ...
 
+    @property
+    def proven(self) -> bool:
+        """True when a board that had proven itself vouched for what is filed."""
+        ...
+
     def sha256(self) -> bytes:
         """Return the SHA-256 of the bytes held."""
         ...
@@ -91,8 +96,15 @@ class Part(Protocol):
         """Add bytes at the end."""
         ...
 
-    def verified(self, *, sealed: bool) -> None:
-        """Take note that these bytes are proven to be the board's; `sealed`: it never grows."""
+    def verified(self, *, sealed: bool, proven: bool) -> None:
+        """Take note that these bytes are the board's; `sealed`: it never grows.
+
+        `proven`: the board that says so had proven itself.
+        """
+        ...
+
+    def vouched(self) -> None:
+        """Take note that a board that had proven itself has the bytes filed."""
         ...
 
     def set_aside(self) -> None:

@@ -21,6 +21,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from dewarlog import words
+from dewarlog.certificate import paired_certificate
 from dewarlog.errors import (
     ArchiveError,
     DeviceRefused,
@@ -42,6 +43,7 @@ from dewarlog.pull import OUT_OF_RANGE, PullOptions, locked_out_words, pull, sig
 from dewarlog.receipt import HeldLog, Receipt, receipts_of, write_receipt
 from dewarlog.records import HandoffEvent
 from dewarlog.session import Session
+from dewarlog.signatures import signature_holds
 from dewarlog.verdict import Word
 from dewarlog_wire import layout
 from dewarlog_wire.events import handoff_body
@@ -258,10 +260,10 @@ class HandoffCourse:
         self._say(f"logger {board.name}: {proven}{why}")
         run = _open_run(session, board)
         before = _runs_before(session, run)
-        log, held_bytes = self._pull(board, run, first=True)
+        log, held_bytes = self._pull(session, board, run, first=True)
         held = f", {held_bytes:,} were here already" if held_bytes else ""
         self._say(f"log pulled: {log.new_bytes:,} new bytes{held}")
-        journey, decides = self._judge(board, log, before)
+        journey, decides = self._judge(session, board, log, before)
         earlier = "" if decides.log is log else f", for run {decides.log.run} of this journey"
         self._say(f"checked: {decides.word}{earlier}")
         now_s = self._utc_s()
@@ -306,7 +308,7 @@ class HandoffCourse:
             raise
         receipt = replace(receipt, signed=signed)
         kept = self._keep(receipt, board, log)
-        log, not_held, contradicted = self._fetch_record(board, log, receipt)
+        log, not_held, contradicted = self._fetch_record(session, board, log, receipt)
         self._say(not_held or contradicted or "the archive holds the record")
         return Handoff(
             board=board,
@@ -343,7 +345,9 @@ class HandoffCourse:
 
     def _credential(self, device_id: bytes) -> Credential | str | None:
         if device_id not in self._credentials:
-            self._credentials[device_id] = self._keys.credential(device_id, self._utc_s())
+            self._credentials[device_id] = self._keys.credential_over(
+                self._link.name, device_id, self._utc_s()
+            )
         return self._credentials[device_id]
 
     def _keys_of(self, device_id: bytes) -> BoardKeys:
@@ -351,7 +355,9 @@ class HandoffCourse:
             self._board_keys = self._keys.of(device_id)
         return self._board_keys
 
-    def _judge(self, board: Board, log: FiledLog, before: Sequence[int]) -> tuple[Journey, Found]:
+    def _judge(
+        self, session: Session, board: Board, log: FiledLog, before: Sequence[int]
+    ) -> tuple[Journey, Found]:
         """Check the open run's log and the runs before it that belong to its journey.
 
         Those are pulled on the way, each only when the one behind it is judged. The first that
@@ -362,7 +368,7 @@ class HandoffCourse:
         def logs() -> Iterator[Path]:
             yield log.path
             for run in before:
-                earlier, _ = self._pull(board, run, first=False)
+                earlier, _ = self._pull(session, board, run, first=False)
                 filed[earlier.path] = earlier
                 if earlier.new_bytes:
                     self._say(f"run {run}, before this one: {earlier.new_bytes:,} new bytes")
@@ -385,20 +391,28 @@ class HandoffCourse:
         self._say("receipt written")
         return Proof(receipt, path, checked=receipt_key is not None)
 
-    def _pull(self, board: Board, run: int, *, first: bool) -> tuple[FiledLog, int]:
+    def _pull(
+        self, session: Session, board: Board, run: int, *, first: bool
+    ) -> tuple[FiledLog, int]:
         """Pull one run; return what is filed and how much of it was held before.
 
-        `first`: the logger is told the time.
+        The conversation goes on: each new one would cost two round trips, and the logger ten
+        HMACs. `first`: the logger is told the time.
         """
         options = PullOptions(
             only_run=run,
             set_time=self._set_time if first else None,
-            credentials=self._credential,
-            secret=self._secret,
             utc_s=self._utc_s,
         )
         with self._bar() as progress:
-            result = pull(self._link, self._archive, options, progress=progress, clock=self._clock)
+            result = pull(
+                self._link,
+                self._archive,
+                options,
+                progress=progress,
+                clock=self._clock,
+                session=session,
+            )
         if result.board.device_id != board.device_id:
             raise PeerViolation(f"logger {board.name} became logger {result.board.name}")
         if not result.logs:
@@ -417,16 +431,25 @@ class HandoffCourse:
             signed, why = signed_by(session, board, log.run)
         except (LinkError, PullError) as error:
             signed, why = None, str(error)
-        if signed is not None and signed.log_id != log.log_id:
-            signed, why = None, "what it signed is not of this log"
-        return signed, why
+        if signed is None:
+            return None, why
+        if signed.log_id != log.log_id:
+            return None, "what it signed is not of this log"
+        if signed.blocks <= log.blocks:
+            return None, "what it signed ends before this handoff"
+        certificate = paired_certificate(self._keys_of(board.device_id))
+        if certificate is not None and not signature_holds(certificate, signed):
+            return None, "its signature does not hold by the public key it gave this computer"
+        return signed, None
 
     def _record(self, board: Board, run: int, body: bytes, word: str) -> tuple[Recorded, Session]:
         """Have the logger record the handoff; return its answer, and the conversation it is in."""
         session = self._session()
         asked = False
         try:
-            now = session.hello()  # a conversation of its own: the pull's has been proven itself
+            # A conversation of its own: the link may be lost since the check began, and a handoff
+            # is asked for once.
+            now = session.hello()
             if now.device_id != board.device_id:
                 raise PeerViolation(f"logger {board.name} became logger {now.name}")
             asked = True
@@ -444,17 +467,21 @@ class HandoffCourse:
         return recorded, session
 
     def _fetch_record(
-        self, board: Board, log: FiledLog, receipt: Receipt
+        self, session: Session, board: Board, log: FiledLog, receipt: Receipt
     ) -> tuple[FiledLog, str | None, str | None]:
         """Pull the record itself; say why it is not here, or what the log says otherwise."""
         try:
-            log, _ = self._pull(board, log.run, first=False)
-            standing = HeldLog.read(log.path).standing_of(receipt)
+            log, _ = self._pull(session, board, log.run, first=False)
+            held = HeldLog.read(log.path)
+            standing = held.standing_of(receipt)
         except DewarlogError as error:
             return log, f"the archive does not hold the record yet: {error}", None
         if standing.wrong:
             name, reason = next(iter(standing.wrong.items()))
             return log, None, f"the log contradicts the logger's answer in {name}: {reason}"
+        signed = receipt.signed
+        if signed is not None and held.chains.get(signed.blocks, signed.chain) != signed.chain:
+            return log, None, "the log is not the one that the logger signed"
         if not standing.held:
             return log, "the archive does not hold the record yet: the log ends before it", None
         return log, None, None

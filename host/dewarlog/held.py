@@ -10,6 +10,7 @@ agrees, in `NAME.seg`, read-only. Beside them a note (`NAME.json`) says what the
     verified_bytes  how many of them are proven to be the board's, by the log's chain or by the
                     board's own hash of the file, and
     sha256          their hash
+    proven          whether a board that had proven itself said so (protocol/SPEC.md 7.9)
 """
 
 from __future__ import annotations
@@ -52,6 +53,7 @@ class Note:
     crc32: int = 0
     verified_bytes: int = 0
     sha256: str = ""
+    proven: bool = False
 
     @classmethod
     def read(cls, path: Path) -> Note | None:
@@ -67,7 +69,8 @@ class Note:
         if not isinstance(sha256, str) or not _HASH.fullmatch(sha256):
             return None
         etag, next_offset, crc32, verified_bytes = numbers
-        return cls(etag, next_offset, crc32, verified_bytes, sha256)
+        proven = fields.get("proven") is True
+        return cls(etag, next_offset, crc32, verified_bytes, sha256, proven)
 
     def write(self, path: Path, *, sync: bool) -> None:
         """Write the note in one step; `sync` forces it to the disk."""
@@ -78,13 +81,15 @@ class Note:
 class Held:
     """Bytes of one file that are here: the first `size` of `path`.
 
-    `sha256` is their hash, in hex; empty where it is not known.
+    `sha256` is their hash, in hex; empty where it is not known. `proven`: a board that had proven
+    itself vouched for all of them.
     """
 
     name: str
     path: Path
     size: int
     sha256: str
+    proven: bool = False
 
     @property
     def sealed(self) -> bool:
@@ -170,6 +175,11 @@ class HeldFile:
         return self._complete
 
     @property
+    def proven(self) -> bool:
+        """True when a board that had proven itself vouched for what is filed here."""
+        return self._note.proven
+
+    @property
     def crc32(self) -> int:
         """CRC-32 of the bytes held."""
         return self._crc32
@@ -193,12 +203,15 @@ class HeldFile:
                 self._size += count
                 view = view[count:]
 
-    def verified(self, *, sealed: bool) -> None:
-        """Take note that these bytes are proven to be the board's; `sealed`: it never grows."""
+    def verified(self, *, sealed: bool, proven: bool = False) -> None:
+        """Take note that these bytes are the board's; `sealed`: it never grows.
+
+        `proven`: the board that says so had proven itself.
+        """
         if not self._size:
             return
         sha256 = self._sha256.hexdigest()
-        note = Note(self._new_etag, self._size, self._crc32, self._size, sha256)
+        note = Note(self._new_etag, self._size, self._crc32, self._size, sha256, proven)
         with storage(self._part):
             if note != self._note:
                 file = self._open()
@@ -209,6 +222,12 @@ class HeldFile:
             if sealed:
                 put_in_place(self._part, self._filed)
                 self._complete = True
+
+    def vouched(self) -> None:
+        """Take note that a board that had proven itself has the bytes filed here."""
+        self._note = replace(self._note, proven=True)
+        with storage(self._note_path):
+            self._note.write(self._note_path, sync=True)
 
     def set_aside(self) -> None:
         """Keep the bytes held under another name and begin again with none."""
@@ -265,7 +284,7 @@ def held_files(folder: Path, *, verified_only: bool) -> list[Held]:
         note = Note.read(path.with_suffix(_NOTE))
         if note is None or not note.sha256:
             raise ArchiveDamaged(path, _NO_NOTE)
-        found.append(Held(path.stem, path, note.verified_bytes, note.sha256))
+        found.append(Held(path.stem, path, note.verified_bytes, note.sha256, note.proven))
     for path in folder.glob("*" + _PART):
         name = path.name.removesuffix(_PART)
         if not verified_only:
@@ -273,7 +292,7 @@ def held_files(folder: Path, *, verified_only: bool) -> list[Held]:
             continue
         note = Note.read(folder / (name + _NOTE))
         if note is not None and note.verified_bytes:
-            found.append(Held(name, path, note.verified_bytes, note.sha256))
+            found.append(Held(name, path, note.verified_bytes, note.sha256, note.proven))
     # Hexadecimal numbers come before the journal's name in the alphabet.
     return sorted(found, key=lambda file: file.name)
 

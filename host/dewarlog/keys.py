@@ -12,14 +12,16 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
 import platformdirs
 
-from dewarlog.errors import KeyDamaged, TokenDamaged
+from dewarlog.errors import Impostor, KeyDamaged, TokenDamaged
+from dewarlog.link.advert import id_digits
 from dewarlog.proven import Credential
 from dewarlog.session import SealState
 from dewarlog.shelf import Shelf, system_keyring
+from dewarlog.strict_json import NotStrict, read_object
 from dewarlog.tokens import Token, parse_token
 from dewarlog_wire import layout
 from dewarlog_wire.proof import SECRET_BYTES
@@ -144,22 +146,47 @@ class KeyStore:
             if data is None:
                 continue
             try:
-                fields = cast("dict[str, Any]", json.loads(data))
-            except (ValueError, RecursionError) as error:
-                raise TokenDamaged(self._shelf.path(name), "it is not JSON") from error
-            found.append((self._shelf.place(name), parse_token(self._shelf.path(name), fields)))
+                fields = read_object(data)
+            except NotStrict as error:
+                raise TokenDamaged(self._shelf.path(name), error.reason) from error
+            token = parse_token(self._shelf.path(name), fields)
+            if name != _token_name(token):
+                raise TokenDamaged(self._shelf.path(name), "it is another than its name says")
+            found.append((self._shelf.place(name), token))
         return found
 
     def keep_token(self, token: Token) -> None:
         """Keep a token, as a key."""
-        name = f"token-{token.device_id.hex()}-{token.token_id.hex()}"
-        self._shelf.write(name, json.dumps(token.fields()).encode())
+        self._shelf.write(_token_name(token), json.dumps(token.fields()).encode())
+
+    def token_boards(self) -> set[bytes]:
+        """Return the ids of the boards that tokens are held for, by their names alone."""
+        names = [name.split("-")[1:2] for name in self._token_names(None)]
+        return {bytes.fromhex(name) for (name,) in names if _is_id(name)}
 
     def _token_names(self, device_id: bytes | None) -> list[str]:
         prefix = "token-" if device_id is None else f"token-{device_id.hex()}-"
         return [name for name in self._shelf.names() if name.startswith(prefix)]
 
     # --- what to prove oneself by -------------------------------------------------------------
+
+    def credential_over(
+        self, device: str, device_id: bytes, utc_s: int
+    ) -> Credential | str | None:
+        """As `credential`, for the board that answered where this device name was called.
+
+        Raises:
+            Impostor: a name on the air was called whose board this computer could prove, and
+                another answered: nothing would be proven, and nobody would wonder.
+        """
+        if device.startswith("ble:"):
+            digits = id_digits(device.removeprefix("ble:"))
+            held = {*self.boards(), *self.token_boards()} if digits else set[bytes]()
+            meant = [board for board in held if board.hex().endswith(digits)]
+            if meant and device_id not in meant:
+                what = f"logger {meant[0].hex()}, whose key or token is here, was called"
+                raise Impostor(device_id.hex(), what)
+        return self.credential(device_id, utc_s)
 
     def credential(self, device_id: bytes, utc_s: int) -> Credential | str | None:
         """Choose what this computer proves itself by to a board: its key of most, or a token.
@@ -186,6 +213,10 @@ class KeyStore:
         return problem
 
 
+def _token_name(token: Token) -> str:
+    return f"token-{token.device_id.hex()}-{token.token_id.hex()}"
+
+
 def _is_id(name: str) -> bool:
     return len(name) == 16 and all(digit in "0123456789abcdef" for digit in name)
 
@@ -204,7 +235,7 @@ def _texts(keys: BoardKeys) -> Iterator[tuple[str, str | int]]:
 
 def _parse(path: Path, data: bytes, device_id: bytes) -> BoardKeys:
     try:
-        fields = cast("dict[str, Any]", json.loads(data))
+        fields = read_object(data)
         if bytes.fromhex(fields["device"]) != device_id:
             raise KeyDamaged(path, f"it holds keys of logger {fields['device']}")
         secrets: dict[str, bytes | None] = {}

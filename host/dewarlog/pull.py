@@ -58,7 +58,7 @@ class LogSink(Protocol):
         """Return those of `files` whose bytes the log's own chain does not prove."""
         ...
 
-    def file_log(self, files: Sequence[StoredFile]) -> FiledLog:
+    def file_log(self, files: Sequence[StoredFile], pulled: Pulled) -> FiledLog:
         """Make the log of everything verified, its journal included if `files` names it."""
         ...
 
@@ -91,6 +91,28 @@ class Disagreement:
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """A signature that this computer asked for: who chose the nonce knows that it is no old one.
+
+    The signature itself stands in the log, with its nonce.
+    """
+
+    nonce: bytes
+    blocks: int
+    unix_s: int
+    """When it was asked for, by this computer's clock."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pulled:
+    """What the archive keeps of the pull that brought a log."""
+
+    proven_by: str | None = None
+    """What this computer and the board had proven themselves by; None for nothing."""
+    asked: Asked | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class FiledLog:
     """One log as it stands in the archive after a pull."""
 
@@ -111,6 +133,11 @@ class FiledLog:
     """Logs filed before and kept, because what followed did not begin with them; newest last."""
     disagrees: Disagreement | None = None
     """The copy filed before that has another block in the place of one of these."""
+    proven: bool = False
+    """Whether boards that had proven themselves vouched for every byte of it."""
+    proven_by: str | None = None
+    """What the newest pull was proven by; None for nothing."""
+    asked: tuple[Asked, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +206,7 @@ class _Meter:
     ) -> None:
         self._clock = clock
         self._report = report
-        self._began_s = self._told_s = clock()
+        self.began_s = self._told_s = clock()
         self._told_bytes = 0
         self._rate_bytes_s = 0.0
         self._waiting = ""
@@ -242,17 +269,35 @@ def pull(
     *,
     progress: Callable[[Progress], None] | None = None,
     clock: Callable[[], float] = time.monotonic,
+    session: Session | None = None,
 ) -> PullResult:
     """Pull everything the board holds and the sink does not; return what is filed.
 
-    `link` is open and stays open. Whatever goes wrong, bytes received before are kept.
+    `link` is open and stays open. Whatever goes wrong, bytes received before are kept. `session`
+    is a conversation over `link` that goes on, with the proof it has; else a new one begins.
 
     Raises:
         LinkError: the link; Unreachable when it went away and did not come back.
         PullError: the board; Incomplete when it fell silent, Tampered when the line is not clean.
         ArchiveError: this computer's storage; DiskFull when there is no room.
     """
-    return _Pull(link, sink, options or PullOptions(), progress, clock).run()
+    options = options or PullOptions()
+    if session is None:
+        session = Session(
+            link,
+            clock=clock,
+            credentials=options.credentials,
+            strict=options.strict,
+            secret=options.secret,
+        )
+    meter = _Meter(clock, progress)
+    told = session.on_waiting, session.on_locked_out
+    session.on_waiting, session.on_locked_out = meter.wait, meter.wait_locked_out
+    try:
+        board = session.board or session.hello()
+        return _Pull(session, board, sink, options, meter, clock).run()
+    finally:
+        session.on_waiting, session.on_locked_out = told
 
 
 def signed_by(session: Session, board: Board, run: int) -> tuple[Signed | None, str | None]:
@@ -266,31 +311,24 @@ def signed_by(session: Session, board: Board, run: int) -> tuple[Signed | None, 
 
 
 class _Pull:
-    """One pull from HELLO to CONFIRM."""
+    """One pull, from behind HELLO to CONFIRM."""
 
     def __init__(
         self,
-        link: Link,
+        session: Session,
+        board: Board,
         sink: Sink,
         options: PullOptions,
-        progress: Callable[[Progress], None] | None,
+        meter: _Meter,
         clock: Callable[[], float],
     ) -> None:
         self._clock = clock
-        self._began_s = clock()
+        self._began_s = meter.began_s
         self._sink = sink
         self._options = options
-        self._meter = _Meter(clock, progress)
-        self._session = Session(
-            link,
-            clock=clock,
-            credentials=options.credentials,
-            strict=options.strict,
-            secret=options.secret,
-        )
-        self._session.on_waiting = self._meter.wait
-        self._session.on_locked_out = self._meter.wait_locked_out
-        self._board = self._session.hello()
+        self._meter = meter
+        self._session = session
+        self._board = board
         self._fetch = Fetch(self._session, self._meter.add, clock)
         self._not_sealed: str | None = None
         self._not_confirmed: str | None = None
@@ -408,10 +446,19 @@ class _Pull:
                     self._bring(part, file)
                     fetched.append((part, file))
             self._verify(log, fetched)
-        filed = log.file_log(files)
+        filed = log.file_log(files, self._pulled(run, log_id))
         if self._options.confirm and filed.problem is None and filed.blocks:
             self._confirm(filed)
         return filed
+
+    def _pulled(self, run: int, log_id: bytes) -> Pulled:
+        """Say what the archive is to keep of this pull, beside the log."""
+        signed, proof = self._signed, self._session.proof
+        asked: Asked | None = None
+        if signed is not None and (signed.run, signed.log_id) == (run, log_id):
+            unix_s = self._options.utc_s() + layout.UTC_EPOCH_UNIX_S
+            asked = Asked(signed.nonce, signed.blocks, unix_s)
+        return Pulled(None if proof is None else proof.name, asked)
 
     def _confirm(self, filed: FiledLog) -> None:
         try:
@@ -425,12 +472,19 @@ class _Pull:
         with contextlib.closing(log.part(file)) as part:
             if not part.complete and (file.is_journal or not part.verified_bytes):
                 return False
-            if part.etag == file.etag and (not part.complete or part.size == file.size):
+            # What is filed may have come from whoever said that he was this board.
+            judged = part.proven or not (part.complete and self._session.proven)
+            is_same = part.etag == file.etag and (not part.complete or part.size == file.size)
+            if is_same and judged:
                 return False
             # Bytes that another archive brought carry no etag of the board's: it is asked.
             if file.size < part.size or (part.complete and file.size != part.size):
                 return True
-            return self._fetch.sha256(file, part.size) != part.sha256()
+            if self._fetch.sha256(file, part.size) != part.sha256():
+                return True
+            if not judged:
+                part.vouched()
+            return False
 
     # --- one file ---------------------------------------------------------------------------
 
@@ -459,4 +513,4 @@ class _Pull:
                 if ours != theirs:
                     part.set_aside()
                     raise HashMismatch(file.name, ours, theirs)
-            part.verified(sealed=file.sealed)
+            part.verified(sealed=file.sealed, proven=self._session.proven)

@@ -20,7 +20,7 @@ from dewarlog.readings import LogReader
 from dewarlog.records import Block, HandoffEvent, JournalTail, named, unix_s_of
 from dewarlog.session import Recorded, Signed
 from dewarlog.signatures import signature_holds
-from dewarlog.strict_json import NotStrict, read_object
+from dewarlog.strict_json import NotStrict, read_object_of
 from dewarlog_wire import layout, proof
 from dewarlog_wire.errors import BlockError
 from dewarlog_wire.events import read_handoff
@@ -36,6 +36,13 @@ if TYPE_CHECKING:
 # Every field is held against the others, `text` too: other words in `lines` are another format.
 RECEIPT_FORMAT: Final = 2
 UNSIGNED_FORMAT: Final = 1  # has no `signed`; still read
+# By (first format, proven). A key of any role proves as well as another, and so does a token.
+_PROVEN_WORDS: Final = {
+    (True, True): "The logger had proven itself by its courier key.",
+    (True, False): "Not proven: no key for this logger was on the computer that wrote this.",
+    (False, True): "The logger had proven itself to the computer that wrote this.",
+    (False, False): "Not proven: the computer that wrote this had no key or token to use.",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +55,7 @@ class Receipt:
     body: bytes
     """The handoff as it was sent: EVENT_HANDOFF and its three texts."""
     proven: bool
-    """Whether the logger had proven itself to the computer that wrote this, by its courier key."""
+    """Whether the logger had proven itself to the computer that wrote this."""
     log: str
     """Name of the log the receipt was written beside."""
     signed: Signed | None = None
@@ -73,11 +80,7 @@ class Receipt:
         handed = self.handoff
         told = unix_s_of(handed.utc_s)
         when = "at a time nobody told" if told is None else words.utc(told)
-        proven = (
-            "The logger had proven itself by its courier key."
-            if self.proven
-            else "Not proven: no key for this logger was on the computer that wrote this."
-        )
+        proven = _PROVEN_WORDS[self.format == UNSIGNED_FORMAT, self.proven]
         lines = (
             f"Handoff of the dewar with logger {self.device_id.hex()}",
             f"From {handed.giver} to {handed.receiver} ({handed.role_name}), {handed.place}",
@@ -161,10 +164,9 @@ def read_receipt(path: Path) -> Receipt:
     Raises:
         ReceiptDamaged: it is none, or the field it names is not what the others say.
     """
-    with storage(path):
-        data = path.read_bytes()
     try:
-        fields = read_object(data)
+        with storage(path):
+            fields = read_object_of(path)
     except NotStrict as error:
         raise ReceiptDamaged(path, error.field, error.reason) from error
     receipt = _receipt_of(path, fields)
@@ -173,7 +175,7 @@ def read_receipt(path: Path) -> Receipt:
         if name not in fields:
             raise ReceiptDamaged(path, name, "it is missing")
         if type(fields[name]) is not type(value) or fields[name] != value:
-            reason = f"it says {fields[name]!r}, the rest of the receipt {value!r}"
+            reason = f"it says {fields[name]!r:.200}, the rest of the receipt {value!r:.200}"
             raise ReceiptDamaged(path, name, reason)
     for name in fields:
         if name not in expected:
@@ -300,7 +302,7 @@ def judge_receipt(
         "That the logger proved itself at the door: of that there is only the word of the "
         "computer that wrote this."
         if receipt.proven
-        else "That the right logger was at the door: the computer there had no key for it."
+        else "That the right logger was at the door: nothing proved that there."
     )
     found.open.append("Who typed the names: a receipt holds them as they were typed.")
     found.open.append(

@@ -233,10 +233,14 @@ class SealCheck:
             f"Block {block.block_seq} is sealed by key {block.key_index}, where key {due} is due: "
             "blocks were taken out, put in or exchanged before it.",
         )
-        if last.key_index == 0 or block.key_index < due:
-            # A new key counts from 1, and the board says that it made one.
+        if last.key_index and block.key_index > due:
+            self._troubles.append(trouble)
+            return
+        self._epochs.append(self._epoch())
+        # A new key counts from 1, and the board says that it made one. No word explains a key that
+        # was lost and seals again: who captured the board could so leave out what is between.
+        if block.key_index <= seal.FIRST_INDEX + block.block_seq - last.block_seq - 1:
             self._untold.append(_Untold(_NEW, block.boot, trouble))
-            self._epochs.append(self._epoch())
         else:
             self._troubles.append(trouble)
 
@@ -269,7 +273,8 @@ class SealCheck:
             last_index=None if self._last is None else self._last.key_index,
             new_keys=self._new,
             lost_keys=self._lost,
-            begins_with_new_key=self._new_first,
+            # A word in the journal, say, does not make a key new that has sealed before.
+            begins_with_new_key=self._new_first and self._first_index == seal.FIRST_INDEX,
         )
 
 

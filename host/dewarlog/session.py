@@ -310,6 +310,11 @@ class Session:
         """What protects this conversation; None before AUTH."""
 
     @property
+    def board(self) -> Board | None:
+        """The board that answered HELLO; None before."""
+        return self._board
+
+    @property
     def proven(self) -> bool:
         """Whether the board of this conversation and this computer have proven themselves."""
         return self.proof is not None

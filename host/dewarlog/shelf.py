@@ -95,11 +95,18 @@ class Shelf:
 
         Raises:
             KeyExposed: somebody else on this computer can read or change it.
-            KeyringUnusable: it is in the keyring, which is locked or not there.
+            KeyringUnusable: it is in the keyring, which is locked, not there, or another one.
         """
         if name in self._in_keyring():
             text = self._ask(lambda ring: ring.get_password(SERVICE, name))
-            return None if text is None else text.encode()
+            if text is None:
+                reason = (
+                    f"it has not got {name}, which was put there; where it is lost, "
+                    "`dewarlog keys --forget ID` forgets that logger, and its keys can be taken "
+                    "anew"
+                )
+                raise KeyringUnusable(self.root, reason)
+            return text.encode()
         path = self.path(name)
         with storage(path):
             if not path.exists():
@@ -116,7 +123,11 @@ class Shelf:
             return
         # The name first: a crash then leaves a name without a secret, never the other way round.
         self._write_index(in_keyring | {name})
-        self._ask(lambda ring: ring.set_password(SERVICE, name, data.decode()))
+        try:
+            self._ask(lambda ring: ring.set_password(SERVICE, name, data.decode()))
+        except KeyringUnusable:
+            self._write_index(in_keyring)
+            raise
         with storage(self.path(name)):
             self.path(name).unlink(missing_ok=True)
 
@@ -186,10 +197,14 @@ def write_private(path: Path, data: bytes) -> None:
     temporary.unlink(missing_ok=True)
     # Made with its mode, so that at no moment anybody else could open it.
     handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _FILE_MODE)
-    with os.fdopen(handle, "wb", buffering=0) as file:
-        write_all(file, data)
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    try:
+        with os.fdopen(handle, "wb", buffering=0) as file:
+            write_all(file, data)
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)  # no part of a secret stays where nobody looks for it
+        raise
 
 
 def _is_name(name: Any) -> bool:  # noqa: ANN401 - whatever stood in the file

@@ -1,12 +1,19 @@
 """JSON objects in which every name stands once: a proof must say one thing to every reader.
 
-Below certificate and receipt. Python's reader keeps the last of two equal names, others the first.
+Below certificate, receipt and tokens. Python's reader keeps the last of two equal names, others
+the first. A file from elsewhere is read as far as one of ours could be long, and no further.
 """
 
 from __future__ import annotations
 
 import json
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+# A token file of some hundred boards; a receipt has a few thousand bytes.
+FILE_MOST_BYTES: Final = 1 << 20
 
 
 class NotStrict(ValueError):
@@ -16,6 +23,19 @@ class NotStrict(ValueError):
         super().__init__(reason)
         self.field = field
         self.reason = reason
+
+
+def read_object_of(path: Path) -> dict[str, Any]:
+    """Read the one object in a file; OSError as the system says it.
+
+    Raises:
+        NotStrict: as `read_object`; or it is longer than any of ours.
+    """
+    with path.open("rb") as file:
+        data = file.read(FILE_MOST_BYTES + 1)
+    if len(data) > FILE_MOST_BYTES:
+        raise NotStrict("", f"it has more than {FILE_MOST_BYTES:,} bytes")
+    return read_object(data)
 
 
 def read_object(data: bytes) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from dewarlog.durable import storage
 from dewarlog.errors import TokenDamaged
 from dewarlog.proven import Credential
 from dewarlog.shelf import write_private
+from dewarlog.strict_json import NotStrict, read_object_of
 from dewarlog_wire import access, layout
 from dewarlog_wire.errors import TokenError
 from dewarlog_wire.proof import SECRET_BYTES
@@ -186,14 +187,16 @@ def read_tokens(path: Path) -> list[Token]:
     Raises:
         TokenDamaged: it is none, or a token in it contradicts itself.
     """
-    with storage(path):
-        data = path.read_bytes()
     try:
-        fields = cast("dict[str, Any]", json.loads(data))
-    except (ValueError, RecursionError) as error:
-        raise TokenDamaged(path, "it is not JSON") from error
-    listed: Any = fields.get("tokens") if type(fields) is dict else None
-    if type(listed) is not list or fields.get("format") != TOKEN_FORMAT or not listed:
+        with storage(path):
+            fields = read_object_of(path)
+    except NotStrict as error:
+        where = f"{error.field!r:.40}: " if error.field else ""
+        raise TokenDamaged(path, f"{where}{error.reason}") from error
+    listed: Any = fields.get("tokens")
+    version = fields.get("format")
+    is_known = type(version) is int and version == TOKEN_FORMAT
+    if type(listed) is not list or not is_known or not listed:
         raise TokenDamaged(path, "it is no token file of a format this program knows")
     return [parse_token(path, one) for one in cast("list[Any]", listed)]
 

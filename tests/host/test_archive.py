@@ -83,6 +83,9 @@ def test_the_manifest_says_what_was_filed(tmp_path: Path) -> None:
         "chain": filed.chain.hex(),
         "problem": None,
         "superseded": [],
+        "proven": False,
+        "proven_by": None,
+        "asked": [],
         "filed_utc": "2026-03-01T12:00:00+00:00",
     }
 

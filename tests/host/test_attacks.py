@@ -26,6 +26,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dewarlog.checks.review import review_log
 from dewarlog.errors import ExitCode, LogError
 from dewarlog.pull import FiledLog
 from dewarlog.session import SealState
@@ -206,6 +207,75 @@ def test_a_log_cut_where_nothing_names_its_end_is_not_called_whole(
         Standing.NOT_PROVED,
         "the logger itself: pull it again",
     )
+
+
+def test_a_stop_put_behind_a_cut_in_the_journal_does_not_prove_the_end(
+    tmp_path: Path, board: TrustedBoard, owner: Proofs
+) -> None:
+    """The last block is sealed and proven; what stands in the journal behind it is not."""
+    log = board.begin()
+    log.samples(0, [quiet(0)])
+    log.journal(HOUR_MS, [], events=[(layout.KIND_STOP, 2 * HOUR_MS, (0,))])
+    found = told(tmp_path, log.data, owner)
+
+    assert ("sealed", (0, 1)) in proved(found)
+    (end,) = (claim for claim in found.claims if claim.code == "end")
+    assert end.standing is Standing.NOT_PROVED
+    assert "nothing seals it" in end.text.lower()
+    assert found.sentence.endswith(
+        "Keys vouch for blocks 0 to 1, and not for its newest records, which stand in no block "
+        "yet."
+    )
+
+
+def test_a_stop_without_a_proven_seal_does_not_prove_the_end(tmp_path: Path, trip: Trip) -> None:
+    """Whoever has the file can write one."""
+    found = told(tmp_path, trip.log.data, Proofs())
+
+    (end,) = (claim for claim in found.claims if claim.code == "end")
+    assert end.standing is Standing.NOT_PROVED
+
+
+def test_blocks_said_to_be_given_up_are_in_no_proof_of_order(
+    tmp_path: Path, board: TrustedBoard
+) -> None:
+    """They may have been taken out by who wrote that they were given up."""
+    log = board.begin()
+    gap = (layout.KIND_GAP, 4 * HOUR_MS, (0, layout.GAP_OVERWRITTEN, 0, 3600, 100_000))
+    for hour in range(5):
+        log.samples(hour * HOUR_MS, [quiet(hour)], events=[gap] if hour == 4 else [])
+    ends = [*log.offsets[1:], len(log.data)]
+    blocks = [bytes(log.data[a:b]) for a, b in zip(log.offsets, ends, strict=True)]
+    found = told(tmp_path, b"".join(blocks[:2] + blocks[3:]), Proofs())
+
+    order = {claim.standing: claim for claim in found.claims if claim.code == "order"}
+    assert Standing.CONTRADICTED not in order
+    assert order[Standing.PROVED].blocks is None
+    assert order[Standing.PROVED].text.startswith("Besides those, no block")
+
+
+def test_a_signature_over_no_block_is_told_to_cover_none(
+    tmp_path: Path, board: TrustedBoard
+) -> None:
+    """It holds, and says nothing of the log."""
+    log = board.begin()
+    empty = replace(log, blocks=0, chain=layout.CHAIN_START)
+    log.samples(0, [quiet(0)], events=[signature_event(board.signed(empty, 0), 0)])
+    found = told(tmp_path, log.data, Proofs(board.certificate))
+
+    assert found.of(Standing.CONTRADICTED) == ()
+    (claim,) = (one for one in found.claims if one.code == "signed")
+    assert (claim.standing, claim.text) == (
+        Standing.NOT_PROVED,
+        "No signature stands in this log over any of its blocks.",
+    )
+
+
+def test_the_receipt_key_stands_in_no_traceback(owner: Proofs) -> None:
+    """Whatever prints the proofs prints no secret."""
+    key = owner.receipt_key
+    assert key is not None
+    assert repr(key) not in repr(owner)
 
 
 def test_a_run_cut_at_its_end_is_found_by_the_seals_of_the_next_run(
@@ -586,9 +656,9 @@ def test_a_captured_board_cannot_pass_a_new_past_by_the_state_it_has_now(
     found = told(tmp_path, rewritten(board, trip), Proofs(seal_state=board.state))
 
     assert proved(found) == []
-    assert "before the state held here" in " ".join(
-        claim.text for claim in found.of(Standing.NOT_PROVED)
-    )
+    open_claims = " ".join(claim.text for claim in found.of(Standing.NOT_PROVED))
+    assert "before the state held here" in open_claims
+    assert "The first seal that is proven" not in open_claims
 
 
 def test_a_captured_board_that_changes_one_old_block_is_found_there(
@@ -712,3 +782,13 @@ def test_no_forgery_is_ever_proved_by_a_key(
         first, last = span
         for number in range(first, last + 1):
             assert forged[number] == true[number], (code, number)
+
+
+def test_check_calls_no_log_sealed_for_it_holds_no_state(tmp_path: Path, trip: Trip) -> None:
+    """Seals that anybody could have put there (SPEC 4.9.5)."""
+    path = tmp_path / "trip.dwl"
+    path.write_bytes(trip.log.data)
+    notes = [finding.message for finding in review_log(path).findings]
+
+    assert any(note.startswith("Every block carries a seal") for note in notes)
+    assert not any("is sealed" in note for note in notes)

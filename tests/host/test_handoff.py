@@ -158,7 +158,7 @@ def test_without_a_key_it_goes_on_and_says_so_in_the_receipt_too(door: Door) -> 
     assert "Not proven: this computer has no key" in output
     receipt = read_receipt(door.receipts[0])
     assert receipt.proven is False
-    assert any(line.startswith("Not proven: no key") for line in receipt.lines())
+    assert any(line.startswith("Not proven: the computer") for line in receipt.lines())
     assert layout.MSG_AUTH not in door.link.kinds_sent
 
 
@@ -175,13 +175,17 @@ def test_only_what_the_archive_lacks_is_fetched(door: Door) -> None:
 
 
 def test_every_conversation_is_proven(door: Door) -> None:
-    """The first, the pull's, the record's and the last pull's: another board cannot slip in."""
+    """One up to the check, one from the record on: another board cannot slip in between.
+
+    There are no more: at a door each costs two round trips.
+    """
     door.pair()
 
     door.run()
 
     kinds = door.link.kinds_sent
-    assert kinds.count(layout.MSG_HELLO) == kinds.count(layout.MSG_AUTH) == 4
+    assert kinds.count(layout.MSG_HELLO) == kinds.count(layout.MSG_AUTH) == 2
+    assert kinds.index(layout.MSG_HANDOFF) == kinds.index(layout.MSG_CONFIRM) + 3
 
 
 def test_the_board_is_told_the_time_once_unless_told_not_to(door: Door) -> None:
@@ -439,6 +443,64 @@ def test_the_receipt_holds_the_signature_over_the_head_that_holds_the_record(doo
     assert receipt.signed.blocks > receipt.handoff.blocks
 
 
+def test_a_signature_that_the_boards_own_key_denies_is_no_signature(door: Door) -> None:
+    """This computer took the public key by cable: it looks at once, not when it is too late."""
+    keys = BoardKeys(DEVICE_ID, COURIER, public_key=bytes.fromhex("d75a980182b10ab7") * 4)
+    door.keys.keep(keys)
+
+    code, output = door.run()
+
+    assert code == ExitCode.USE
+    assert "its signature does not hold by the public key it gave this computer" in output
+    assert read_receipt(door.receipts[0]).signed is None
+
+
+def test_a_signature_that_ends_before_the_handoff_is_not_said_to_cover_it(door: Door) -> None:
+    """The board signs an older head than the one that holds the record."""
+    device = door.link.door
+    device.head = lambda _run: (bytes(range(8)), 1, bytes(32), 0, 0)  # type: ignore[method-assign]
+    door.pair()
+
+    _, output = door.run()
+
+    assert "note: not signed: what it signed ends before this handoff" in output
+    assert "It has signed its log" not in output
+
+
+def test_a_log_that_is_not_what_was_signed_is_a_contradiction(door: Door) -> None:
+    """The head that was signed is not the one that the log has after so many blocks."""
+    device = door.link.door
+    honest = device.head
+
+    def lie(run: int) -> tuple[bytes, int, bytes, int, int]:
+        log_id, blocks, _, uptime_s, uptime_ms = honest(run)
+        return log_id, blocks, bytes(32), uptime_s, uptime_ms
+
+    device.head = lie  # type: ignore[method-assign]
+    door.pair()
+
+    code, output = door.run()
+
+    assert code == ExitCode.NOT_INTACT
+    assert "the log is not the one that the logger signed" in output
+
+
+@pytest.mark.parametrize(
+    ("paired", "words"),
+    [
+        (True, "The logger had proven itself to the computer that wrote this."),
+        (False, "Not proven: the computer that wrote this had no key or token to use."),
+    ],
+)
+def test_a_receipt_names_no_key_that_was_not_used(door: Door, words: str, *, paired: bool) -> None:
+    """A token proves as well as a key."""
+    if paired:
+        door.pair()
+    door.run()
+
+    assert words in read_receipt(door.receipts[0]).lines()
+
+
 def test_ctrl_c_while_the_logger_signs_leaves_the_receipt(door: Door) -> None:
     """The handoff is recorded by then."""
 
@@ -498,7 +560,7 @@ def test_another_board_in_the_middle_is_noticed(door: Door) -> None:
 
     def lie(reply: bytes) -> bytes:
         hellos.append(reply)
-        return reply.replace(DEVICE_ID, b"another!") if len(hellos) == 3 else reply
+        return reply.replace(DEVICE_ID, b"another!") if len(hellos) == 2 else reply
 
     door.link.lie = lie_in(layout.MSG_HELLO, lie)
 
@@ -656,7 +718,7 @@ def test_a_line_cut_behind_the_record_leaves_receipt_and_reason(door: Door) -> N
     """The dewar has changed hands; only the archive does not hold the record yet."""
 
     def after_the_record(direction: str, index: int, wire: bytes) -> bytes:
-        if door.link.door.handoffs and door.link.kinds_sent[-1] == layout.MSG_HELLO:
+        if door.link.door.handoffs and door.link.kinds_sent[-1] == layout.MSG_SEAL:
             raise Unplugged("usb:x", "cut by the test")
         return wire
 

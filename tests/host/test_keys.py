@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import stat
@@ -12,6 +13,7 @@ from typer.testing import CliRunner
 
 from dewarlog import cli
 from dewarlog.errors import (
+    DiskFull,
     ExitCode,
     Impostor,
     KeyDamaged,
@@ -154,6 +156,24 @@ def test_keys_have_a_place_of_their_own() -> None:
     assert default_keys_root().parts[-2:] == ("dewarlog", "keys")
 
 
+@pytest.mark.parametrize("name", ["ble:dewarlog-0708", "ble:0708", "ble:DEWARLOG-0708"])
+def test_another_board_in_the_place_of_one_whose_key_is_here_is_an_impostor(
+    tmp_path: Path, name: str
+) -> None:
+    """He says an id for which no key is here: else nothing would be proven, and nobody wonders."""
+    store = KeyStore(tmp_path / "k")
+    store.keep(BoardKeys(DEVICE_ID, COURIER))
+    other = bytes(6) + DEVICE_ID[-2:]
+
+    with pytest.raises(Impostor, match=f"logger {DEVICE_ID.hex()}, whose key or token is here"):
+        store.credential_over(name, other, 0)
+
+    assert store.credential_over(name, DEVICE_ID, 0) == store.credential(DEVICE_ID, 0)
+    assert store.credential_over("ble:dewarlog-9999", other, 0) is None
+    assert store.credential_over("ble:AA:BB:CC:DD:07:08", other, 0) is None
+    assert store.credential_over("usb:/dev/ttyACM0708", other, 0) is None
+
+
 # --- the keyring ---------------------------------------------------------------------------------
 class MemoryKeyring:
     """A keyring in memory; `locked` makes it refuse as a system's library would."""
@@ -265,6 +285,60 @@ def test_a_kept_token_nested_deep_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(TokenDamaged):
         store.tokens(DEVICE_ID)
+
+
+def test_a_key_that_the_keyring_has_lost_is_an_error_and_can_be_forgotten(at_home: Path) -> None:
+    """Another backend, or somebody who emptied it: never 'this computer has no key'."""
+    ring = MemoryKeyring()
+    store = KeyStore(keyring=lambda: ring)
+    store.keep(BoardKeys(DEVICE_ID, COURIER))
+    ring.held.clear()
+
+    with pytest.raises(KeyringUnusable, match=r"`dewarlog keys --forget ID`"):
+        store.credential(DEVICE_ID, 0)
+
+    store.forget(DEVICE_ID)
+    assert store.credential(DEVICE_ID, 0) is None
+    assert at_home.exists()
+
+
+def test_a_keyring_that_refuses_a_key_is_not_said_to_hold_it(at_home: Path) -> None:
+    """The name that was written first is taken back."""
+    ring = MemoryKeyring()
+    ring.locked = True
+    store = KeyStore(keyring=lambda: ring)
+    with pytest.raises(KeyringUnusable):
+        store.keep(BoardKeys(DEVICE_ID, COURIER))
+
+    assert store.credential(DEVICE_ID, 0) is None
+    assert at_home.exists()
+
+
+def test_a_full_disk_leaves_no_part_of_a_secret(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither under its name nor under the one it is written by."""
+
+    def full(handle: int) -> None:
+        raise OSError(errno.ENOSPC, "no space left")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(DiskFull):
+        KeyStore(tmp_path / "k").keep(BoardKeys(DEVICE_ID, COURIER))
+
+    assert list((tmp_path / "k").iterdir()) == []
+
+
+@pytest.mark.parametrize("index", [0, -1, 1 << 32, True, "7", 7.0, None])
+def test_an_index_no_board_has_is_no_key(tmp_path: Path, index: object) -> None:
+    """It would be counted from."""
+    store = KeyStore(tmp_path / "k")
+    store.keep(BoardKeys(DEVICE_ID, seal=SealState(7, bytes(32))))
+    path = store.path(DEVICE_ID)
+    path.write_text(json.dumps({**json.loads(path.read_text()), "seal_index": index}))
+
+    with pytest.raises(KeyDamaged):
+        store.of(DEVICE_ID)
 
 
 def test_a_folder_that_is_named_is_used_and_no_keyring(at_home: Path, tmp_path: Path) -> None:

@@ -141,6 +141,34 @@ def test_a_key_that_begins_anew_without_a_word_is_a_contradiction(tmp_path: Path
     assert (trouble.code, trouble.block_seq, trouble.offset) == ("index", 3, log.offsets[3])
 
 
+def test_a_key_that_was_said_to_be_lost_and_seals_again_is_a_contradiction(
+    tmp_path: Path,
+) -> None:
+    """Who captured the board leaves out seals he cannot make, and says lost, then new."""
+    board = TrustedBoard()
+    held = board.state
+    log = board.begin()
+    hours(log, 1)
+    captured = (log.key_index + 2, seal.next_state(seal.next_state(log.seal_state)))
+    log.key_index = 0
+    hours(log, 2, {2: [seal_key(LOST, 0)]})
+    log.key_index, log.seal_state = captured
+    hours(log, 1, {4: [seal_key(NEW, captured[0])]})
+    (trouble,) = judged(tmp_path, log, held).troubles
+
+    assert (trouble.code, trouble.block_seq) == ("index", 4)
+
+
+def test_a_new_key_said_late_does_not_explain_a_first_index(tmp_path: Path) -> None:
+    """The run goes on with the key of the run before: what is missing between stays missing."""
+    board = TrustedBoard()
+    board.key_index = 9
+    log = board.begin()
+    hours(log, 1, {1: [seal_key(NEW, 1)]})
+
+    assert not judged(tmp_path, log, None).begins_with_new_key
+
+
 def test_what_is_told_boots_later_explains_nothing(tmp_path: Path) -> None:
     """A word at the end of the log does not make a hole in the middle right."""
     board = TrustedBoard()

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dewarlog.cli import credentials_over
 from dewarlog.errors import DewarlogError, KeyNeeded, TokenDamaged, TokenRefused
 from dewarlog.keys import BoardKeys, KeyStore
 from dewarlog.session import Session
@@ -232,6 +233,51 @@ def test_where_every_token_has_expired_that_is_the_answer(tmp_path: Path) -> Non
     other = make_token(DEVICE_ID, layout.KEY_COURIER, COURIER, bytes(8), [])
     store.keep_token(other)
     assert store.credential(DEVICE_ID, NOW_S) == other.credential()
+
+
+def test_a_name_that_stands_twice_in_a_token_file_is_refused(tmp_path: Path) -> None:
+    """One reader would show the first, another use the last."""
+    path = tmp_path / "t.json"
+    write_tokens(path, [lent()])
+    text = path.read_text()
+    path.write_text(text.replace('"role": "courier"', '"role": "reader", "role": "courier"'))
+
+    with pytest.raises(TokenDamaged, match="'role': it stands there twice"):
+        read_tokens(path)
+
+
+def test_a_file_far_too_long_for_a_token_is_not_read(tmp_path: Path) -> None:
+    """Nor held in memory."""
+    path = tmp_path / "t.json"
+    with path.open("wb") as file:
+        file.truncate(1 << 40)
+
+    with pytest.raises(TokenDamaged, match="more than 1,048,576 bytes"):
+        read_tokens(path)
+
+
+@pytest.mark.parametrize("version", [True, 1.0, "1"])
+def test_a_format_that_only_seems_to_be_ours_is_refused(tmp_path: Path, version: object) -> None:
+    """As in a receipt and a certificate."""
+    path = tmp_path / "t.json"
+    write_tokens(path, [lent()])
+    path.write_text(json.dumps({**json.loads(path.read_text()), "format": version}))
+
+    with pytest.raises(TokenDamaged):
+        read_tokens(path)
+
+
+def test_a_damaged_token_of_another_logger_does_not_stand_in_the_way(tmp_path: Path) -> None:
+    """Over the air, where tokens are looked at before the logger is asked."""
+    store = KeyStore(tmp_path / "k")
+    store.keep_token(lent())
+    (path,) = (tmp_path / "k").glob("token-*.json")
+    other = "00" * 8
+    path.rename(path.with_name(path.name.replace(DEVICE_ID.hex(), other)))
+
+    credentials_over("ble:dewarlog-4b2f", tmp_path / "k")
+    with pytest.raises(TokenDamaged, match="it is another than its name says"):
+        store.tokens(bytes(8))
 
 
 def test_a_damaged_token_in_the_store_is_named(tmp_path: Path) -> None:

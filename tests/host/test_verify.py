@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from typer.testing import CliRunner
 
 from dewarlog import cli
+from dewarlog.archive import _write_manifest  # pyright: ignore[reportPrivateUsage]
 from dewarlog.certificate import write_certificate
 from dewarlog.errors import ExitCode
 from dewarlog.keys import BoardKeys, KeyStore
+from dewarlog.pull import Asked, FiledLog
 from dewarlog.receipt import UNSIGNED_FORMAT, judge_receipt, read_receipt, write_receipt
 from trusted import TrustedBoard, fixed, warmer
 
@@ -67,7 +70,7 @@ def test_a_site_that_was_given_a_certificate_is_told_what_it_proves(site: Site) 
     code, said = site.run("--certificate", site.certificate())
 
     assert code == ExitCode.USE
-    assert "Nothing contradicts this log, and keys prove what stands under Proved" in said
+    assert "Nothing contradicts this log. Keys vouch for all of it: blocks 0 to 5." in said
     fingerprint = site.board.certificate.fingerprint
     assert f"by: device certificate {fingerprint}; blocks 0 to 3" in said
     assert "Not signed: blocks 4 to 5, which came after the newest signature." in said
@@ -120,6 +123,73 @@ def test_a_public_key_taken_at_pairing_serves_as_the_certificate(site: Site) -> 
 
     assert "device certificate" in site.run()[1]
     assert site.run()[0] == ExitCode.USE
+
+
+def test_a_certificate_of_another_key_than_the_board_gave_is_refused(site: Site) -> None:
+    """Its maker signs what he likes: the key taken by cable stands against it."""
+    store = KeyStore(site.folder / "keys")
+    paired = BoardKeys(site.board.device_id, public_key=site.board.certificate.public_key)
+    store.keep(paired)
+    path = site.folder / "from the courier.json"
+    other = TrustedBoard(2).certificate
+    write_certificate(replace(other, device_id=site.board.device_id), path)
+    receipt = write_receipt(site.trip.receipt, site.log)
+    keys = ("--keys", str(site.folder / "keys"), "--certificate", str(path))
+    judged = CliRunner().invoke(cli.app, ["receipt", str(receipt), *keys])
+
+    code, said = site.run("--certificate", str(path))
+    assert code == judged.exit_code == ExitCode.NOT_INTACT
+    assert f"there {other.fingerprint}, here {site.board.certificate.fingerprint}" in said
+    assert "Proved by a key" not in said
+
+
+def test_how_far_keys_vouch_stands_in_the_first_sentence(site: Site) -> None:
+    """By the signature alone: not for what came after it."""
+    path = site.folder / "nothing"
+    certificate = site.certificate()
+    data = site.data("--keys", str(path), "--certificate", certificate)
+
+    assert data["sentence"] == (
+        "Nothing contradicts this log. Keys vouch for blocks 0 to 3, and not for blocks 4 to 5."
+    )
+    assert (data["blocks_vouched_for"], data["blocks_not_vouched_for"]) == ([[0, 3]], [[4, 5]])
+
+
+def test_a_file_beside_the_log_that_is_no_receipt_does_not_hide_what_is_proved(
+    site: Site,
+) -> None:
+    """Whoever put it there does not decide whether the log is looked at."""
+    site.log.with_name("trip.handoff-9.json").write_text('{"format": 2, "format": 2}')
+    code, said = site.run()
+
+    assert code == ExitCode.NOT_INTACT
+    assert "trip.handoff-9.json, beside the log: this receipt proves nothing" in said
+    assert "by: sealing key, from the state held here (key 1) on; blocks 0 to 5" in said
+
+
+def test_a_signature_this_computer_asked_for_is_told_to_be_no_older(site: Site) -> None:
+    """By the nonce it chose, which its archive keeps."""
+    folder = site.folder / "archive" / site.board.device_id.hex() / "run"
+    folder.mkdir(parents=True)
+    log = site.trip.log
+    filed = FiledLog(
+        path=folder / "trip.dwl",
+        device_id=log.device_id,
+        run=log.run,
+        log_id=log.log_id,
+        size_bytes=len(log.data),
+        new_bytes=0,
+        sha256=bytes(32),
+        blocks=log.blocks,
+        chain=log.chain,
+        problem=None,
+        superseded=(),
+        asked=(Asked(site.trip.signed.nonce, 4, 1_772_000_000),),
+    )
+    _write_manifest(folder / "manifest.json", filed, datetime.now(UTC))
+
+    said = site.run("--certificate", site.certificate())[1]
+    assert "This computer asked for it at 2026-02-25 06:13:20 UTC, by its own clock" in said
 
 
 def test_a_certificate_beside_the_log_is_not_taken_by_itself(site: Site) -> None:

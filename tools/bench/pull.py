@@ -55,6 +55,7 @@ from workshop.interpreters import find_micropython  # noqa: E402
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
+    from dewarlog.pull import Pulled
     from dewarlog.session import StoredFile
 
 BOARD: Final = Path(__file__).parent / "board"
@@ -150,7 +151,12 @@ class MemoryPart:
         """Return the hash of everything so far."""
         return hashlib.sha256(self.data).digest()
 
-    def verified(self, *, sealed: bool) -> None:
+    proven = False
+
+    def vouched(self) -> None:
+        """Nobody has proven anything here."""
+
+    def verified(self, *, sealed: bool, proven: bool) -> None:  # noqa: ARG002
         """Take note that it is proven."""
         self.verified_bytes = self.size
         self.complete = sealed
@@ -190,7 +196,7 @@ class MemorySink:
             file for file in files if not self._walk.segment(file.file, self.parts[file.file].data)
         ]
 
-    def file_log(self, files: Sequence[StoredFile]) -> FiledLog:  # noqa: ARG002
+    def file_log(self, files: Sequence[StoredFile], pulled: Pulled) -> FiledLog:  # noqa: ARG002
         """Say what the chain said."""
         walk = self._walk
         size = sum(part.size for part in self.parts.values())

@@ -612,7 +612,8 @@ class IntegrityCheck:
             if signed:
                 text += f" But {signed}: `dewarlog verify` checks that by its certificate."
             return Finding("integrity", Severity.INFO, "no-sealing-key", text, evidence)
-        text = "Every block is sealed"
+        # Not "is sealed": nobody who holds no state may say that (protocol/SPEC.md 4.9).
+        text = "Every block carries a seal"
         text += f", and {signed}" if signed else ", and nothing is signed"
         text += ". Who wrote it is not checked here: `dewarlog verify` does, by the keys it has."
         return Finding("integrity", Severity.INFO, "proof-not-checked", text, evidence)

@@ -97,10 +97,15 @@ def _not_judged(case: Case) -> Iterator[Claim]:
     """Tell of the blocks that the state held says nothing about."""
     seals, held = case.facts.seals, case.proofs.seal_state
     index = 0 if held is None else held.key_index
+    covers = ""
+    if seals.worth(Worth.PROVEN):
+        covers = (
+            ". The first seal that is proven covers them through the chain, as they were when it "
+            "was made"
+        )
     why = {
         Worth.BEFORE_STATE: f"were sealed before the state held here (key {index}), or by "
-        "another key: it cannot judge them. The first seal that is proven covers them through the "
-        "chain, as they were when it was made",
+        f"another key: it cannot judge them{covers}",
         Worth.UNLINKED: "stand behind a block that is missing or damaged, or were changed: their "
         "seals are right, and do not reach what stands in them",
         Worth.OTHER_KEY: "were sealed by another key than the one held here. A logger that lost "
@@ -133,8 +138,10 @@ def _not_judged(case: Case) -> Iterator[Claim]:
 def signed_claims(case: Case) -> Iterator[Claim]:
     """Say how far the newest signature that holds reaches."""
     here = case.facts.signatures
+    if not any(one.blocks for one in here):
+        over = " over any of its blocks" if here else ""
+        yield Claim("signed", _OPEN, f"No signature stands in this log{over}.", needs=NEEDS_SIGN)
     if not here:
-        yield Claim("signed", _OPEN, "No signature stands in this log.", needs=NEEDS_SIGN)
         return
     if case.certificate is None:
         newest = max(one.blocks for one in here)
@@ -208,8 +215,12 @@ def _signed_up_to(case: Case, newest: SignedHere) -> Iterator[Claim]:
 
 
 def _asked_by(case: Case, newest: SignedHere) -> str:
-    """Say for whom it was signed, where a receipt here tells."""
+    """Say for whom it was signed, where a receipt or this computer's archive tells."""
     nonce = None if newest.signed is None else newest.signed.nonce
+    asked_unix_s = None if nonce is None else case.proofs.asked.get(nonce)
+    if asked_unix_s is not None:
+        at = words.utc(asked_unix_s)
+        return f" This computer asked for it at {at}, by its own clock: it is no older."
     for name, receipt in case.proofs.receipts:
         if receipt.signed is not None and receipt.signed.nonce == nonce:
             return f" It answers the question of {words.plain(name)}."

@@ -5,13 +5,14 @@ Below whole, by_keys and witnesses.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from dewarlog.seals import Worth, spans
 from dewarlog.signatures import signature_holds
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from dewarlog.certificate import Certificate
@@ -31,9 +32,13 @@ class Proofs:
 
     certificate: Certificate | None = None
     seal_state: SealState | None = None
-    receipt_key: bytes | None = None
+    receipt_key: bytes | None = field(default=None, repr=False)
     receipts: tuple[tuple[str, Receipt], ...] = ()
     """Each with the name of its file."""
+    damaged: tuple[tuple[str, str], ...] = ()
+    """Files beside the log that should be receipts: their names, and why they are none."""
+    asked: Mapping[bytes, int] = field(default_factory=dict[bytes, int])
+    """When this computer asked for a signature, by the nonce it chose; Unix seconds."""
     previous: Path | None = None
     """The log of the run before on the same board."""
     following: Path | None = None

@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from dewarlog.errors import ExitCode
+from dewarlog.seals import span_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -58,6 +59,10 @@ class Verified:
     sha256: str
     run: Run | None
     blocks: int
+    last_block: int
+    """Number of the last block; -1: there is none."""
+    has_journal: bool
+    """Whether its newest records stand in no block yet."""
     claims: tuple[Claim, ...]
 
     def of(self, standing: Standing) -> tuple[Claim, ...]:
@@ -76,6 +81,26 @@ class Verified:
         return any(claim.keyed for claim in self.of(Standing.PROVED))
 
     @property
+    def vouched(self) -> list[tuple[int, int]]:
+        """Give first and last block of each row that keys vouch for."""
+        rows: list[tuple[int, int]] = []
+        keyed = [claim for claim in self.of(Standing.PROVED) if claim.keyed]
+        for first, last in sorted(claim.blocks for claim in keyed if claim.blocks is not None):
+            if rows and first <= rows[-1][1] + 1:
+                rows[-1] = (rows[-1][0], max(last, rows[-1][1]))
+            else:
+                rows.append((first, last))
+        return rows
+
+    @property
+    def not_vouched(self) -> list[tuple[int, int]]:
+        """Give the rows that nobody's key vouches for."""
+        ends = [-1, *(last for _, last in self.vouched)]
+        begins = [*(first for first, _ in self.vouched), self.last_block + 1]
+        rows = [(last + 1, first - 1) for last, first in zip(ends, begins, strict=True)]
+        return [(first, last) for first, last in rows if first <= last]
+
+    @property
     def exit_code(self) -> ExitCode:
         """Give 3 where anything is contradicted, 0 where a key proves something, else 4."""
         if self.first_bad is not None:
@@ -88,12 +113,22 @@ class Verified:
         bad = self.first_bad
         if bad is not None:
             return f"Do not rely on this log. {bad.text}"
-        if self.proved_by_key:
-            return "Nothing contradicts this log, and keys prove what stands under Proved."
+        if self.vouched:
+            return f"Nothing contradicts this log. {self._reach}"
         return (
             "Nothing contradicts this log, and no key here proves who wrote it: what stands under "
             "Not proved says what would."
         )
+
+    @property
+    def _reach(self) -> str:
+        """Say how far keys vouch for it, and for what they do not."""
+        rest = [span_words(self.not_vouched)] if self.not_vouched else []
+        if self.has_journal:
+            rest.append("its newest records, which stand in no block yet")
+        if not rest:
+            return f"Keys vouch for all of it: {span_words(self.vouched)}."
+        return f"Keys vouch for {span_words(self.vouched)}, and not for {joined(rest)}."
 
 
 def _place(claim: Claim) -> int:

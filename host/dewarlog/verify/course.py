@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dewarlog import words
 from dewarlog.checks.finding import OF_ONE_KIND
 from dewarlog.verify import by_keys, whole, witnesses
 from dewarlog.verify.case import case_of
-from dewarlog.verify.claims import Claim, Verified
+from dewarlog.verify.claims import Claim, Standing, Verified
 from dewarlog.verify.log_facts import read_facts
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from dewarlog.verify.case import Case, Proofs
-    from dewarlog.verify.claims import Standing
 
 
 def verify_log(path: Path, proofs: Proofs) -> Verified:
@@ -36,6 +36,8 @@ def verify_log(path: Path, proofs: Proofs) -> Verified:
         sha256=case.facts.sha256,
         run=case.facts.run,
         blocks=case.facts.integrity.blocks,
+        last_block=case.facts.last_block,
+        has_journal=case.facts.journal_from is not None,
         claims=tuple(_capped(_claims(case))),
     )
 
@@ -50,6 +52,9 @@ def _claims(case: Case) -> Iterator[Claim]:
     yield from by_keys.signed_claims(case)
     for name, receipt in case.proofs.receipts:
         yield from witnesses.receipt_claims(case, name, receipt)
+    for name, reason in case.proofs.damaged:
+        text = f"{words.plain(name)}, beside the log: {words.plain(reason)}"
+        yield Claim("receipt", Standing.CONTRADICTED, text)
     yield from witnesses.neighbour_claims(case)
     yield from witnesses.end_claims(case)
     yield from witnesses.copy_claims(case)

@@ -65,6 +65,8 @@ class LogFacts:
     journal_from: int | None
     """Byte at which the part not yet sealed in a block begins."""
     stopped_by_command: bool
+    stop_in_block: bool
+    """Whether that stop stands in a block: in the journal anybody can put one behind a cut."""
 
     @property
     def last_block(self) -> int:
@@ -123,6 +125,7 @@ class _Gathering:
         self._signatures: list[SignedHere] = []
         self._handoffs: dict[int, HandoffEvent] = {}
         self._last: Event | None = None
+        self._last_in_block = False
         self._journal_from: int | None = None
 
     def block(self, block: Block) -> None:
@@ -134,16 +137,16 @@ class _Gathering:
         self._blocks = block.block_seq + 1
         self._linked_from[self._blocks] = first
         self._seals.feed(block)
-        self._events(block.events)
+        self._events(block.events, in_block=True)
 
     def journal(self, tail: JournalTail) -> None:
         self._journal_from = tail.offset
         self._seals.feed_events(tail.events)
-        self._events(tail.events)
+        self._events(tail.events, in_block=False)
 
-    def _events(self, events: Iterable[Event]) -> None:
+    def _events(self, events: Iterable[Event], *, in_block: bool) -> None:
         for event in events:
-            self._last = event
+            self._last, self._last_in_block = event, in_block
             if isinstance(event, SignatureEvent):
                 self._signatures.append(self._signed(event))
             elif isinstance(event, HandoffEvent):
@@ -187,4 +190,5 @@ class _Gathering:
             last_event=-1 if last is None else last.number,
             journal_from=self._journal_from,
             stopped_by_command=isinstance(last, StopEvent) and last.cause == 0,
+            stop_in_block=self._last_in_block,
         )

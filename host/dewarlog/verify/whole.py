@@ -87,12 +87,13 @@ def order_claims(case: Case) -> Iterator[Claim]:
         )
     if wrong or not case.facts.blocks:
         return
+    besides = "Besides those, no" if given_up else "No"
     yield Claim(
         "order",
         _PROVED,
-        "No block was taken out, put in, changed or moved on its own: each follows from the "
-        "one before by its SHA-256. Whoever makes the whole log anew can make that fit too.",
-        blocks=_all_blocks(case),
+        f"{besides} block was taken out, put in, changed or moved on its own: each follows from "
+        "the one before by its SHA-256. Whoever makes the whole log anew can make that fit too.",
+        blocks=None if given_up else _all_blocks(case),
     )
 
 

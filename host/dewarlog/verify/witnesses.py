@@ -27,6 +27,11 @@ if TYPE_CHECKING:
 _PROVED, _OPEN, _WRONG = Standing.PROVED, Standing.NOT_PROVED, Standing.CONTRADICTED
 _NEEDS_RECEIPT_KEY: Final = "the logger's receipt key, which its owner has"
 _NEEDS_BOARD: Final = "the logger itself: pull it again"
+_WHOSE: Final = {
+    True: ", and they are this log's.",
+    False: "; this log's they are not.",
+    None: "; whether they are this log's cannot be seen here.",
+}
 
 
 # --- receipts -----------------------------------------------------------------------------------
@@ -35,8 +40,11 @@ _NEEDS_BOARD: Final = "the logger itself: pull it again"
 def receipt_claims(case: Case, name: str, receipt: Receipt) -> Iterator[Claim]:
     """Hold a receipt against the log, its tag against the receipt key, its signature too."""
     name = words.plain(name)
-    wrong = list(_against_log(case, name, receipt))
-    yield from wrong
+    held = list(_against_log(case, name, receipt))
+    yield from held
+    # What cannot be compared is neither this log's nor another's.
+    wrong = any(claim.standing is _WRONG for claim in held)
+    is_ours = None if held and not wrong else not wrong
     key = case.proofs.receipt_key
     if key is None:
         yield Claim(
@@ -51,10 +59,10 @@ def receipt_claims(case: Case, name: str, receipt: Receipt) -> Iterator[Claim]:
             _PROVED,
             f"{name}: the logger recorded this handoff as event {receipt.recorded.number}, of "
             f"{words.plural(receipt.handoff.blocks, 'block')}"
-            + ("." if wrong else ", and this log holds it, word for word."),
+            + (", and this log holds it, word for word." if is_ours else "."),
             by="receipt key",
             keyed=True,
-            blocks=None if wrong else case.facts.covered(receipt.handoff.blocks),
+            blocks=case.facts.covered(receipt.handoff.blocks) if is_ours else None,
         )
     else:
         yield Claim(
@@ -63,10 +71,12 @@ def receipt_claims(case: Case, name: str, receipt: Receipt) -> Iterator[Claim]:
             f"{name}: its tag was not made with the logger's receipt key over these words: "
             "the receipt was forged or changed.",
         )
-    yield from _receipt_signed(case, name, receipt, in_log=not wrong)
+    yield from _receipt_signed(case, name, receipt, is_ours=is_ours)
 
 
-def _receipt_signed(case: Case, name: str, receipt: Receipt, *, in_log: bool) -> Iterator[Claim]:
+def _receipt_signed(
+    case: Case, name: str, receipt: Receipt, *, is_ours: bool | None
+) -> Iterator[Claim]:
     signed, certificate = receipt.signed, case.proofs.certificate
     if signed is None or certificate is None:
         return
@@ -82,10 +92,10 @@ def _receipt_signed(case: Case, name: str, receipt: Receipt, *, in_log: bool) ->
     yield Claim(
         "receipt",
         _PROVED,
-        text + (", and they are this log's." if in_log else "; this log's they are not."),
+        text + _WHOSE[is_ours],
         by=f"device certificate {certificate.fingerprint}",
         keyed=True,
-        blocks=case.facts.covered(signed.blocks) if in_log else None,
+        blocks=case.facts.covered(signed.blocks) if is_ours else None,
     )
 
 
@@ -282,17 +292,29 @@ def _missing(case: Case, pair: _Pair, *, between: int) -> Claim:
 
 def end_claims(case: Case) -> Iterator[Claim]:
     """Say whether anything shows that nothing is missing at the end."""
-    if case.facts.stopped_by_command:
+    last = case.facts.last_block
+    if case.facts.stopped_by_command and not case.facts.stop_in_block:
+        yield Claim(
+            "end",
+            _OPEN,
+            "That nothing came after: the log ends with a stop, which stands in no block yet. "
+            "Nothing seals it, so that anybody could have put it behind a cut.",
+            needs=_NEEDS_BOARD,
+        )
+    elif case.facts.stopped_by_command and _proves(case.facts, last):
         yield Claim(
             "end",
             _PROVED,
-            "The run ended where the log ends: its last event is the logger's own stop"
-            + (
-                "."
-                if _proves(case.facts, case.facts.last_block)
-                else ", if its last block is the logger's."
-            ),
-            blocks=(case.facts.last_block, case.facts.last_block),
+            "The run ended where the log ends: its last event is the logger's own stop.",
+            blocks=(last, last),
+        )
+    elif case.facts.stopped_by_command:
+        yield Claim(
+            "end",
+            _OPEN,
+            "That nothing came after: the log ends with a stop, in a block whose seal is not "
+            "proven here.",
+            needs=NEEDS_SEAL,
         )
     else:
         yield Claim(
