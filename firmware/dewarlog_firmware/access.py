@@ -221,6 +221,10 @@ class Visitor:
         self._hello = hello
         self._hello_reply = hello_reply
 
+    def forget(self) -> None:
+        """Be nobody again: the conversation is not proven any more."""
+        self._unknow()
+
     def _unknow(self) -> None:
         self._holds = b""  # the AUTH that holds, and what was answered
         self._answer = b""
@@ -344,6 +348,7 @@ class Visitor:
         self._role_may = access.MAY[key]
         if not caveats:
             return
+        self._role_may &= access.MAY_BY_TOKEN
         try:
             why, _, self.token_id, self.holder = self._judge()
         except TokenError as error:

@@ -535,10 +535,14 @@ class Server:
         if self._envelope is not None:
             self._counted = self._envelope.counter
             self._envelope = None
-        answer, secret, said = visitor.prove(auth, self._device.features)
-        is_secret = auth[layout.AUTH.offset_of("flags")] & layout.AUTH_SECRET != 0
-        keys = SessionKeys(secret, said, self._xor)
-        self._envelope = Envelope(keys, self._counted, is_secret=is_secret)
+        try:
+            answer, secret, said = visitor.prove(auth, self._device.features)
+            is_secret = auth[layout.AUTH.offset_of("flags")] & layout.AUTH_SECRET != 0
+            keys = SessionKeys(secret, said, self._xor)
+            self._envelope = Envelope(keys, self._counted, is_secret=is_secret)
+        except (OSError, MemoryError):
+            visitor.forget()  # a role whose requests have no tags would be anybody's
+            raise
         return self._put(layout.AUTH_REPLY, answer)
 
     def _expect_allowance(self) -> None:

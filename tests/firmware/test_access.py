@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dewarlog_firmware import server
 from dewarlog_firmware.access import (
     ADMISSIONS_AT_ONCE,
     LOCKED_OUT,
@@ -647,6 +648,17 @@ def test_a_token_may_what_its_role_may_less_what_its_caveats_take_away(may: int)
     assert allowed(guest) == kinds(may & access.MAY[COURIER])
 
 
+def test_no_token_is_turned_into_the_key_it_was_made_from() -> None:
+    """Of the admin key, in the hand, and nothing taken away by a caveat."""
+    guest = Guest(in_hand=True)
+    guest.device.lock.is_claimed = guest.device.lock.is_locked = True
+    guest.prove(ADMIN, ID)
+
+    assert allowed(guest) == kinds(access.MAY_ALL) - kinds(layout.MAY_KEYS)
+    for key in layout.KEY_NAMES:
+        assert guest.code(layout.MSG_KEY, bytes((key,))) == layout.ERROR_NOT_ALLOWED
+
+
 @pytest.mark.parametrize("what", ["expires", "run ends", "clock lost"])
 def test_a_token_that_ceases_to_hold_ends_what_it_allowed(what: str) -> None:
     """In the middle of its conversation, which stays proven and tagged."""
@@ -1019,6 +1031,29 @@ def test_a_signature_whose_host_has_gone_is_told_to_nobody() -> None:
 
     assert guest.settle() == []
     assert guest.device.signing is not None
+
+
+@pytest.mark.parametrize("error", [OSError(5, "the flash fails"), MemoryError()])
+@pytest.mark.parametrize("where", ["note_access", "SessionKeys"])
+def test_a_proof_that_fails_half_way_leaves_nobody_proven(
+    error: Exception, where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else requests without a tag would have the role: anybody's on the line."""
+
+    def fail(*_: object) -> None:
+        raise error
+
+    guest = Guest()
+    guest.device.lock.is_locked = True
+    place = guest.device if where == "note_access" else server
+    monkeypatch.setattr(place, where, fail)
+    body = guest.auth_body(ADMIN)
+    codes = [guest.code(layout.MSG_AUTH, body)]
+    monkeypatch.undo()
+    codes.append(guest.code(layout.MSG_LIST, REQUESTS[layout.MSG_LIST]))
+
+    assert codes == [layout.ERROR_BUSY, layout.ERROR_NOT_ALLOWED]
+    assert guest.prove(ADMIN)[0] == layout.MSG_AUTH | layout.REPLY
 
 
 # --- anything at all -----------------------------------------------------------------------------
