@@ -120,7 +120,10 @@ if TYPE_CHECKING:
             ...
 
         def signed(self, visitor: Visitor) -> "tuple | None":
-            """Return the reply's values, once; None while they are worked on."""
+            """Return the reply's values, once; None while they are worked on.
+
+            ValueError when another host's took their place, OSError or MemoryError for no room.
+            """
             ...
 
     class Out(Protocol):
@@ -297,9 +300,7 @@ class Server:
                 key, layout.ERROR_CHANGED, "a file went away; list again", self._counter()
             )
         except (OSError, MemoryError) as error:
-            full = isinstance(error, OSError) and error.errno == _ENOSPC
-            code = layout.ERROR_MEMORY_FULL if full else layout.ERROR_BUSY
-            self._refuse(key, code, str(error), self._counter())
+            self._refuse(key, _code_of(error), str(error), self._counter())
         finally:
             self._guard.speaker = None
 
@@ -351,10 +352,9 @@ class Server:
         """Queue the reply to a SIGN or PUBLIC once it is worked out."""
         try:
             values = self._device.signed(self._visitor)
-        except OSError as error:
-            code = layout.ERROR_MEMORY_FULL if error.errno == _ENOSPC else layout.ERROR_BUSY
+        except (OSError, MemoryError, ValueError) as error:
             self._is_signing = False
-            self._refuse(self._job_key, code, str(error), self._job_counter)
+            self._refuse(self._job_key, _code_of(error), str(error), self._job_counter)
             self._job_key = _NO_KEY
             return
         if values is None:
@@ -646,6 +646,12 @@ def _fields(record: layout.Record, body: "bytes | memoryview") -> "tuple":
     if len(body) != record.size:
         raise Refused(layout.ERROR_MALFORMED, "%s has %d bytes" % (record.name, record.size))
     return struct.unpack(record.format, body)
+
+
+def _code_of(error: Exception) -> int:
+    """Return the error code for what kept the board from carrying a request out."""
+    full = isinstance(error, OSError) and error.errno == _ENOSPC
+    return layout.ERROR_MEMORY_FULL if full else layout.ERROR_BUSY
 
 
 def _expect_empty(body: "bytes | memoryview") -> None:

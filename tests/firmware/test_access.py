@@ -1056,6 +1056,22 @@ def test_a_proof_that_fails_half_way_leaves_nobody_proven(
     assert guest.prove(ADMIN)[0] == layout.MSG_AUTH | layout.REPLY
 
 
+def test_a_signature_that_another_host_displaced_is_busy_and_holds_nothing_up() -> None:
+    """It was done while its host still streamed a file; the conversation goes on."""
+    guest = Guest()
+    guest.device.sign_polls = 1000
+    guest.say(layout.MSG_SIGN, REQUESTS[layout.MSG_SIGN])
+
+    def displaced(_: object) -> None:
+        raise ValueError("another signature was asked for before this one was fetched")
+
+    guest.device.signed = displaced  # type: ignore[method-assign]
+    (answer,) = guest.settle() or guest.settle()
+
+    assert (answer[0], answer[2][0]) == (layout.MSG_ERROR, layout.ERROR_BUSY)
+    assert guest.prove(READER)[0] == layout.MSG_AUTH | layout.REPLY
+
+
 # --- anything at all -----------------------------------------------------------------------------
 FRAMES = st.lists(
     st.tuples(
