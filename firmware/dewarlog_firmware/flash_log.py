@@ -174,6 +174,7 @@ class FlashLog:
             return True
         fields = struct.unpack(layout.BLOCK_HEADER.format, head)
         return fields[0] == layout.BLOCK_MAGIC and fields[_LENGTH] > size
+
     def is_empty(self, run: int) -> bool:
         """Tell whether nothing is stored of a run: it never began, or was being removed."""
         for run_number, file in self._files(run):
