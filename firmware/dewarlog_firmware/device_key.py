@@ -5,6 +5,8 @@ signs with the seed. The key stands in one file and nowhere in the log; whoever 
 can read it over the REPL. What is proved by it: protocol/SPEC.md 7.7.
 """
 
+import os
+
 from micropython import const
 
 from dewarlog_firmware.whole_file import write_whole
@@ -40,6 +42,15 @@ def load_device_key(path: str, random_bytes: "Callable[[int], bytes]") -> bytes:
     except OSError:
         return b""
     return key
+
+
+def stands_at(path: str) -> bool:
+    """Tell whether a key is there, though it may not be readable now."""
+    try:
+        os.stat(path)
+    except OSError as error:
+        return error.args[0] != _ENOENT
+    return True
 
 
 def derived_keys(device_key: bytes) -> dict:

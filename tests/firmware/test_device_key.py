@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dewarlog_firmware import whole_file
-from dewarlog_firmware.device_key import derived_keys, load_device_key, signing_seed
+from dewarlog_firmware.device_key import derived_keys, load_device_key, signing_seed, stands_at
 from dewarlog_wire import layout, proof
 
 if TYPE_CHECKING:
@@ -85,3 +85,13 @@ def test_without_a_device_key_there_is_no_secret() -> None:
     """Not the derivation of nothing, which anybody could compute."""
     assert set(derived_keys(b"").values()) == {b""}
     assert signing_seed(b"") == b""
+
+
+def test_a_key_that_cannot_be_read_stands_there_all_the_same(tmp_path: Path) -> None:
+    """So the lock stays shut: only a board that has no key is nobody's."""
+    folder = tmp_path / "key.bin"
+    missing = stands_at(str(folder))
+    folder.mkdir()
+
+    assert not missing
+    assert stands_at(str(folder))
