@@ -6,6 +6,7 @@ can read it over the REPL. What is proved by it: protocol/SPEC.md 7.7.
 """
 
 import os
+from hashlib import sha256
 
 from micropython import const
 
@@ -17,6 +18,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+_RAW_BYTES = const(1024)
 _ENOENT = const(2)  # errno, the same on every port
 
 
@@ -36,7 +38,9 @@ def load_device_key(path: str, random_bytes: "Callable[[int], bytes]") -> bytes:
         if error.args[0] != _ENOENT:
             return b""
         # The first start.
-    key = random_bytes(proof.SECRET_BYTES)
+    # RP2040's source is a ring oscillator, one bit a microsecond, biased and not independent (data
+    # sheet 2.17.5): a hash of many times what is needed stands in for what such bits lack.
+    key = sha256(random_bytes(_RAW_BYTES)).digest()
     try:
         write_whole(path, key)
     except OSError:

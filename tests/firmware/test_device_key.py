@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from hashlib import sha256
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
@@ -17,16 +18,19 @@ if TYPE_CHECKING:
 
 def numbers(count: int) -> bytes:
     """Return `count` bytes that are random for this purpose."""
-    return bytes(range(count))
+    return bytes(number & 0xFF for number in range(count))
+
+
+MADE: Final = sha256(numbers(1024)).digest()
 
 
 def test_the_first_start_makes_a_key_and_the_next_finds_it(tmp_path: Path) -> None:
-    """32 bytes, whatever the random source says later."""
+    """32 bytes, from many times as many; whatever the random source says later."""
     path = str(tmp_path / "key.bin")
 
     first = load_device_key(path, numbers)
 
-    assert first == bytes(range(32))
+    assert first == MADE
     assert load_device_key(path, bytes) == first
     assert os.listdir(tmp_path) == ["key.bin"]  # noqa: PTH208 - the names alone
 
@@ -37,7 +41,7 @@ def test_a_file_of_another_length_is_no_key(tmp_path: Path, length: int) -> None
     path = tmp_path / "key.bin"
     path.write_bytes(bytes(length))
 
-    assert load_device_key(str(path), numbers) == path.read_bytes() == bytes(range(32))
+    assert load_device_key(str(path), numbers) == path.read_bytes() == MADE
 
 
 def test_a_cut_before_the_rename_leaves_no_half_key(
@@ -55,7 +59,7 @@ def test_a_cut_before_the_rename_leaves_no_half_key(
     monkeypatch.undo()
 
     assert not (tmp_path / "key.bin").exists()
-    assert load_device_key(path, bytes) == bytes(32)
+    assert load_device_key(path, bytes) == sha256(bytes(1024)).digest()
 
 
 def test_a_key_that_cannot_be_stored_is_not_used(tmp_path: Path) -> None:
