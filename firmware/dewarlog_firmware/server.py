@@ -429,12 +429,15 @@ class Server:
         utc_s, utc_ms, error_ms = _fields(layout.TIME, body)
         if utc_ms > 999 or utc_s == layout.UTC_UNKNOWN:
             raise Refused(layout.ERROR_RANGE, "there is no such time")
-        self._guard.expect_small_step(utc_s, by_token=self._visitor.sets_by_token())
+        by_token = self._visitor.sets_by_token()
+        if by_token:
+            self._guard.expect_small_step(utc_s)
         self._expect_allowance()
         try:
             before = self._device.set_time(utc_s, utc_ms, error_ms)
         except ValueError as error:
             raise Refused(layout.ERROR_RANGE, str(error))
+        self._guard.note_time(utc_s, by_token=by_token)
         return self._put(layout.TIME_REPLY, *before)
 
     def _list(self, body: "bytes | memoryview") -> int:

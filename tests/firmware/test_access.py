@@ -739,6 +739,24 @@ def test_the_key_itself_sets_the_clock_by_which_holders_are_measured() -> None:
     assert guest.code(layout.MSG_TIME, time_body(UTC_S)) == layout.ERROR_NOT_ALLOWED
 
 
+def test_a_time_that_was_refused_is_nobodys_measure() -> None:
+    """The chip cannot hold it, or the log is full: holders stay where the clock is."""
+    guest = guest_at()
+    guest.prove(COURIER)
+
+    def refuse(*_: int) -> tuple[int, int]:
+        raise ValueError("the clock of this board ends with 2053")
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(guest.device, "set_time", refuse)
+        assert guest.code(layout.MSG_TIME, time_body(UTC_S + 9999)) == layout.ERROR_RANGE
+    guest.greet()
+    guest.prove(COURIER, ID)
+
+    assert guest.code(layout.MSG_TIME, time_body(UTC_S + 9999)) == layout.ERROR_NOT_ALLOWED
+    assert guest.code(layout.MSG_TIME, time_body(UTC_S + 300)) == 0
+
+
 def test_a_tokens_holder_sets_a_clock_that_is_not_set() -> None:
     """A token with a time does not hold then; one without may, once."""
     guest = guest_at(layout.UTC_UNKNOWN)
