@@ -55,6 +55,7 @@ FIRMWARE_LINE: Final = {
         "device_key",
         "audit",
         "changes",
+        "restart",
         "lock",
         "signing",
         "signer",
@@ -106,7 +107,8 @@ PURE: Final = FIRMWARE_LINE["ground"] + FIRMWARE_LINE["pure"]
 
 # Imports that only one place is allowed, because everything else must do without.
 ONLY_IN: Final = {
-    "machine": {"dewarlog_firmware.board"},  # pins: all else takes them as arguments
+    # Pins: all else takes them as arguments. A reset must not depend on so large a file.
+    "machine": {"dewarlog_firmware.board", "dewarlog_firmware.restart"},
     "bluetooth": {"dewarlog_firmware.board"},
     "rp2": {"dewarlog_firmware.board"},
     "esp32": {"dewarlog_firmware.board"},

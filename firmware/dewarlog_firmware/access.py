@@ -182,24 +182,25 @@ class Guard:
 
     # --- the clock ----------------------------------------------------------------------------
 
-    def expect_small_step(self, utc_s: int, *, by_token: bool) -> None:
+    def expect_small_step(self, utc_s: int) -> None:
         """Refuse a time by which the holder of a token would move the end of tokens."""
-        told_s = utc_s - self.keys.uptime_s()
-        if not by_token:
-            self._true_utc_s = told_s
-            return
         if self._true_utc_s is None:
             now_s = self.keys.clock()[0]
             if now_s == layout.UTC_UNKNOWN:
-                self._true_utc_s = told_s
                 return
             self._true_utc_s = now_s - self.keys.uptime_s()
         # Not from what the clock says now: it is set up to a second after it was told.
-        if not -TOKEN_CLOCK_S <= told_s - self._true_utc_s <= TOKEN_CLOCK_S:
+        moved_s = utc_s - self.keys.uptime_s() - self._true_utc_s
+        if not -TOKEN_CLOCK_S <= moved_s <= TOKEN_CLOCK_S:
             raise Refused(
                 layout.ERROR_NOT_ALLOWED,
                 "a token's holder moves the clock by at most %d s" % TOKEN_CLOCK_S,
             )
+
+    def note_time(self, utc_s: int, *, by_token: bool) -> None:
+        """Remember a time that was taken, if it is the one that holders are measured by."""
+        if not by_token or self._true_utc_s is None:
+            self._true_utc_s = utc_s - self.keys.uptime_s()
 
 
 class Visitor:
@@ -220,6 +221,10 @@ class Visitor:
         """Begin a conversation: both bodies go into every proof of it."""
         self._hello = hello
         self._hello_reply = hello_reply
+
+    def forget(self) -> None:
+        """Be nobody again: the conversation is not proven any more."""
+        self._unknow()
 
     def _unknow(self) -> None:
         self._holds = b""  # the AUTH that holds, and what was answered
@@ -344,6 +349,7 @@ class Visitor:
         self._role_may = access.MAY[key]
         if not caveats:
             return
+        self._role_may &= access.MAY_BY_TOKEN
         try:
             why, _, self.token_id, self.holder = self._judge()
         except TokenError as error:

@@ -22,9 +22,14 @@ from dewarlog_firmware.board import open_board
 from dewarlog_firmware.changes import FirmwareFile, changed_settings, former_sections
 from dewarlog_firmware.chips import PART_ACCELEROMETER, PART_DEVICE_KEY, Chips
 from dewarlog_firmware.clock import Uptime, WallClock
-from dewarlog_firmware.config import load_config, parse_config
+from dewarlog_firmware.config import ConfigError, load_config, parse_config
 from dewarlog_firmware.desk import Desk
-from dewarlog_firmware.device_key import derived_keys, load_device_key, signing_seed
+from dewarlog_firmware.device_key import (
+    derived_keys,
+    load_device_key,
+    signing_seed,
+    stands_at,
+)
 from dewarlog_firmware.excursion import Engine
 from dewarlog_firmware.flash_log import FlashLog
 from dewarlog_firmware.former_run import close_former_run
@@ -74,6 +79,7 @@ CAPTURE_PATIENCE_MS = 2000
 # How long a tick that fell silent can go unnoticed, and an accelerometer that lost its supply for
 # a moment: unlike a converter, it is not read while all is quiet.
 HEALTH_PERIOD_S = 60
+ENOENT = 2  # errno, the same on every port
 _STOP_COMMAND = 0
 _STOP_KEYBOARD = 1
 _STOP_MEMORY_FULL = 2
@@ -84,7 +90,8 @@ def run(lock: "Lock | None" = None) -> None:
     """Start the logger on this board and keep it going; returns after Ctrl-C, never when locked.
 
     Raises ConfigError when /profile.json cannot be used: a board must not log by other limits
-    than its shipment's.
+    than its shipment's. A locked board says so on its console, and then answers its hosts without
+    recording: its log can be pulled, and its admin opens it and mends the profile.
     """
     if lock is None:  # from the prompt
         lock = Lock()
@@ -97,7 +104,14 @@ def run(lock: "Lock | None" = None) -> None:
 def _run(lock: Lock) -> None:
     board = open_board()
     began_ms = board.ticks_ms()  # what follows may erase flash for a second and more
-    config = load_profile(PROFILE_PATH)
+    try:
+        config = load_profile(PROFILE_PATH)
+    except ConfigError as error:
+        if not lock.is_locked:
+            raise
+        print(error)  # noqa: T201 - to whoever sits at the console, as the traceback would
+        App(board, parse_config(default_document()), lock).run(records=False)
+        return
     key = open_seal_key(board)
     # Another profile is another run: limits never change inside one.
     close_former_run(LOG_ROOT, profile_crc(profile_sections(config)), _fast_functions()[0], key)
@@ -127,9 +141,11 @@ def _has_sealed_blocks() -> bool:
 def load_profile(path: str) -> "Config":
     """Read the shipment profile; the built-in one when the board was given none."""
     try:
-        with open(path) as file:
+        with open(path, "rb") as file:
             text = file.read()
-    except OSError:
+    except OSError as error:
+        if error.args[0] != ENOENT:
+            raise ConfigError(path, "not readable (error %d)" % error.args[0], "a file")
         return parse_config(default_document())
     return load_config(text)
 
@@ -210,8 +226,8 @@ class App:
         features = 0 if bluetooth is None else layout.FEATURE_RADIO
         if keys[layout.KEY_RECEIPT]:
             features |= layout.FEATURE_HANDOFF | layout.FEATURE_AUTH | layout.FEATURE_SECRET
-        else:
-            lock.forget()  # no key could open it
+        elif not stands_at(KEY_PATH):
+            lock.forget()  # no key could open it, now or later
         if seal_key is not None and seal_key.index:
             features |= layout.FEATURE_SEAL
         signer = Signer(
@@ -345,11 +361,16 @@ class App:
 
     # --- the run ------------------------------------------------------------------------------
 
-    def run(self) -> None:
-        """Continue the open run or begin one, and loop until Ctrl-C."""
+    def run(self, *, records: bool = True) -> None:
+        """Continue the open run or begin one, and loop until Ctrl-C.
+
+        Without `records` no run is touched: hosts are answered, and that is all.
+        """
         try:
-            self._open_run()
-            self._start_sampling()
+            if records:
+                self._begin()
+            else:
+                self.logbook.takes_events = False
             while True:
                 self.step()
         except KeyboardInterrupt:
@@ -360,6 +381,17 @@ class App:
             # A fault of the firmware: what is durable stays so, the log says why it ends here.
             self._stop(_STOP_ERROR)
             raise
+
+    def _begin(self) -> None:
+        """Open the run and record; a memory that has no room for either stops no boot."""
+        try:
+            self._open_run()
+            self._start_sampling()
+        except OSError as error:
+            if error.args[0] != ENOSPC:
+                raise
+            self.logbook.is_full = True
+            self._memory_full()
 
     def _open_run(self) -> None:
         sections = list(profile_sections(self.config))
@@ -499,9 +531,12 @@ class App:
                 if error.args[0] != ENOSPC:
                     raise
                 self._memory_full()
-        busy = self._link.poll(self._server) or busy
-        if self._radio is not None:
-            busy = self._poll_air(self._radio) or busy
+        try:
+            busy = self._link.poll(self._server) or busy
+            if self._radio is not None:
+                busy = self._poll_air(self._radio) or busy
+        except MemoryError:
+            self._part()
         busy = self.signing.step() or busy
         self._set_clock_when_due()
         if self.end_requested:
@@ -513,6 +548,13 @@ class App:
         else:
             # `idle` may last until the next interrupt, seconds past the one the clock is set at.
             self.board.sleep_ms(1)
+
+    def _part(self) -> None:
+        """End the conversations: one of them found no memory, and sampling goes on without it."""
+        self._server.drop()
+        if self._radio is not None and self._air.is_open:
+            self._air.close(self._air_server)  # radio opens it again
+        gc.collect()
 
     def _take_samples(self) -> bool:
         if not self.sampler.take(self._sample):
@@ -583,33 +625,47 @@ class App:
             self._halt()
             self._shocks.flush()
             self.stamp()
-            self.logbook.emit(layout.KIND_STOP, (cause,))
-            self.logbook.commit()
+            try:
+                self.logbook.emit(layout.KIND_STOP, (cause,))
+                self.logbook.commit()
+            except OSError as error:
+                if error.args[0] != ENOSPC:
+                    raise
         self.logbook.flash.release()
 
     def _memory_full(self) -> None:
         """Stop recording for want of memory, and say so while there still is room for that."""
         self._halt()
         self.keeper.is_full = True
-        if not self.logbook.has_last_words():
+        if not self.logbook.is_open or not self.logbook.has_last_words():
             return
         self.stamp()
-        self.logbook.emit(
-            layout.KIND_GAP,
-            (layout.STREAM_SAMPLES, layout.GAP_MEMORY_FULL, 0, layout.GAP_LENGTH_UNKNOWN, 0),
-        )
-        self.logbook.emit(layout.KIND_STOP, (_STOP_MEMORY_FULL,))
-        self.logbook.seal()
+        try:
+            self.logbook.emit(
+                layout.KIND_GAP,
+                (layout.STREAM_SAMPLES, layout.GAP_MEMORY_FULL, 0, layout.GAP_LENGTH_UNKNOWN, 0),
+            )
+            self.logbook.emit(layout.KIND_STOP, (_STOP_MEMORY_FULL,))
+            self.logbook.seal()
+        except OSError as error:
+            if error.args[0] != ENOSPC:
+                raise
 
     def _end_run(self) -> None:
         """Close the run for good, as a host asked; its log can still be pulled."""
         self.end_requested = False
-        if self.is_recording:
-            self._halt()
-            self._shocks.flush()
-            self.stamp()
-            self.guard.speaker = self._desk.stopped_by
-            self.logbook.emit(layout.KIND_STOP, (_STOP_COMMAND,))
+        is_recording = self.is_recording
+        self._halt()
+        try:
+            if is_recording:
+                self._shocks.flush()
+                self.stamp()
+                self.guard.speaker = self._desk.stopped_by
+                self.logbook.emit(layout.KIND_STOP, (_STOP_COMMAND,))
+        except OSError as error:
+            if error.args[0] != ENOSPC:
+                raise
+        finally:
             self.guard.speaker = None
         self.logbook.end()
 

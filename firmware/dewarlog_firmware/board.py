@@ -269,12 +269,6 @@ class Console:
         self.writer = sys.stdout.buffer
 
 
-def restart(pause_ms: int) -> None:
-    """Reset the board after a pause; does not return."""
-    time.sleep_ms(pause_ms)
-    machine.reset()
-
-
 def open_board() -> Board:
     """Return the board this runs on; raises UnknownBoardError."""
     return Board(wiring_of(machine_name()))

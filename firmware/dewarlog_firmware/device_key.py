@@ -7,7 +7,9 @@ signs with the seed. The key stands in one file and nowhere in the log; whoever 
 can read it over the REPL. What is proved by it: protocol/SPEC.md 7.7.
 """
 
+import os
 import struct
+from hashlib import sha256
 
 from micropython import const
 
@@ -20,6 +22,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+_RAW_BYTES = const(1024)
 _ENOENT = const(2)  # errno, the same on every port
 _CRC_BYTES = const(4)
 
@@ -42,7 +45,9 @@ def load_device_key(path: str, random_bytes: "Callable[[int], bytes]") -> bytes:
 
 def _make(path: str, random_bytes: "Callable[[int], bytes]") -> bytes:
     """Make the key, at the first start."""
-    key = random_bytes(proof.SECRET_BYTES)
+    # RP2040's source is a ring oscillator, one bit a microsecond, biased and not independent (data
+    # sheet 2.17.5): a hash of many times what is needed stands in for what such bits lack.
+    key = sha256(random_bytes(_RAW_BYTES)).digest()
     try:
         write_whole(path, _with_crc(key))
     except OSError:
@@ -52,6 +57,15 @@ def _make(path: str, random_bytes: "Callable[[int], bytes]") -> bytes:
 
 def _with_crc(key: bytes) -> bytes:
     return key + struct.pack("<I", crc32(key))
+
+
+def stands_at(path: str) -> bool:
+    """Tell whether a key is there, though it may not be readable now."""
+    try:
+        os.stat(path)
+    except OSError as error:
+        return error.args[0] != _ENOENT
+    return True
 
 
 def derived_keys(device_key: bytes) -> dict:

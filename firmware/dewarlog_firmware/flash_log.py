@@ -353,6 +353,13 @@ class FlashLog:
             start += max(1, len(chunk) - len(layout.BLOCK_MAGIC) + 1)
         return size
 
+    def keeps_journal(self) -> bool:
+        """Tell whether the newest run has a journal whose content may stand in no block."""
+        runs = self.runs()
+        if not runs or not _exists(self._folder(runs[-1]) + "/journal"):
+            return False
+        return not self.journal_is_spent(runs[-1])
+
     def journal_is_spent(self, run: int) -> bool:
         """Tell whether a run's journal holds nothing that its blocks do not hold.
 

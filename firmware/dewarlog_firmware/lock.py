@@ -30,6 +30,7 @@ from dewarlog_wire.crc import crc32
 LOCK_PATH = "/lock.bin"
 _FORMAT = "<BBI"  # 1 claimed, 1 locked, CRC-32 of the two
 _BYTES = const(6)
+_ENOENT = const(2)  # errno, the same on every port
 _CTRL_C = const(3)
 _NOBODY = const(-1)
 # A firmware that fails at once at each start resets no more often: flash wears.
@@ -50,8 +51,10 @@ class Lock:
         try:
             with open(path, "rb") as file:
                 data = file.read(_BYTES + 1)
-        except OSError:
-            return  # nobody has claimed this board yet
+        except OSError as error:
+            if error.args[0] == _ENOENT:
+                return  # nobody has claimed this board yet
+            data = b""
         self.is_claimed = self.is_locked = True
         if len(data) == _BYTES:
             claimed, locked, crc = struct.unpack(_FORMAT, data)
@@ -86,6 +89,9 @@ class Lock:
 
 def start() -> None:
     """Start the logger, as main.py does; on a locked board this never returns."""
+    # Before the rest: what keeps a locked board shut must not be missing when it is wanted.
+    from dewarlog_firmware import restart  # noqa: F401
+
     lock = Lock()
     lock.apply()
     try:
@@ -99,6 +105,6 @@ def start() -> None:
 def leave(lock: Lock) -> None:
     """Reset a locked board instead of giving anybody its prompt; nothing on an open one."""
     if lock.is_locked:
-        from dewarlog_firmware.board import restart
+        from dewarlog_firmware.restart import restart
 
         restart(_RESTART_PAUSE_MS)

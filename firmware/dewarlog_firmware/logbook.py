@@ -64,6 +64,7 @@ if TYPE_CHECKING:
 
 
 ENOSPC = 28  # errno, the same on every port
+_EBADF = 9  # what flash_log says where no journal is open: a boot that found no room for one
 # What the journal's state record holds before the engine's: shocks so far, 1 if one meant HOLD.
 _STATE_HEAD = "<HB"
 _STATE_HEAD_BYTES = 3
@@ -118,6 +119,8 @@ class Logbook:
         self.stalls = stalls  # told when interrupts may be off: stall_begins, stall_ends
         self.is_full = False
         self.is_open = False  # a run is being written
+        # False once no run will be: what is emitted then has no place.
+        self.takes_events = True
         self.shocks = 0  # shocks of this run so far, which numbers them
         self.has_held_shock = False  # one of them meant HOLD
         self._is_loss_noted = False  # the log says that the key is lost
@@ -133,13 +136,14 @@ class Logbook:
 
     def begin(self, sections: list, log_id: bytes, config_crc: int) -> None:
         """Open a new run whose block 0 holds `sections`."""
+        self.takes_events = True
         self._settle_key(self.flash.newest_key_index)
         run = self.flash.begin(log_id, config_crc)
-        self.is_open = True
         self.recorder.resume(run, 0, 0, layout.CHAIN_START, 0, 0)
         self._make_room(RESERVE_BYTES)
         self._append(self.recorder.run_block(sections, self._now_s, self._now_ms))
         self._open_journal()
+        self.is_open = True
 
     def resume(self) -> Recovery:
         """Continue the run that flash.open_run() found: seal what the journal held."""
@@ -302,12 +306,26 @@ class Logbook:
         return Recovery(0, self.flash.stored_journal_bytes(), boot), recorder.blocks
 
     def end(self) -> None:
-        """Seal what is open and close the run for good."""
-        if not self.recorder.is_empty:
-            self.commit()
-            self._append(self.recorder.seal())
-        self.flash.close_run()
-        self.is_open = False
+        """Seal what is open and close the run for good.
+
+        A journal that finds no room as a block stays as it is, for a host. Where not even the
+        run's state finds any, the run is open again after the next boot.
+        """
+        self.is_open = self.takes_events = False
+        keep_journal = False
+        try:
+            if not self.recorder.is_empty:
+                self.commit()
+                self._append(self.recorder.seal())
+        except OSError as error:
+            if error.args[0] not in (ENOSPC, _EBADF):
+                raise
+            keep_journal = True
+        try:
+            self.flash.close_run(keep_journal)
+        except OSError as error:
+            if error.args[0] != ENOSPC:
+                raise
 
     # --- writing ------------------------------------------------------------------------------
 
@@ -326,6 +344,8 @@ class Logbook:
         Room for the events of a sample is made before the sample (Recorder.has_room), so that
         only other events can meet a full block or a full buffer here.
         """
+        if not self.takes_events:
+            return
         if self.on_event is not None:
             self.on_event(kind, body)
         if not self.recorder.fits_event(len(body)):
@@ -365,8 +385,14 @@ class Logbook:
             self._store(self.flash.append_journal, view)
 
     def seal(self) -> tuple:
-        """Seal the open block if it holds anything; return (blocks, chain value)."""
+        """Seal the open block if it holds anything; return (blocks, chain value).
+
+        OSError when the newest run has a journal that nobody here can seal: who was told that
+        all is sealed would not pull it.
+        """
         recorder = self.recorder
+        if not self.is_open and self.flash.keeps_journal():
+            raise OSError(_EBADF)
         if not recorder.is_empty:
             # A cut behind the block finds the old journal: it must hold what the block holds, or
             # numbers would be given twice and the engine would not have seen the last sample.
@@ -548,7 +574,7 @@ class Logbook:
             state.confirmed_blocks = blocks
             self.flash.write_state(run, state)
             self.confirms += 1
-        if run == self.recorder.run and not state.closed:
+        if run == self.recorder.run and self.is_open and not state.closed:
             self.emit(layout.KIND_PULL, (blocks - 1, utc_s))
             self.commit()
         return True

@@ -34,6 +34,7 @@ import struct
 from dewarlog_firmware.whole_file import write_whole
 from dewarlog_wire import layout, seal
 from dewarlog_wire.crc import crc32
+from dewarlog_wire.proof import hmac_sha256
 
 try:
     from dewarlog_firmware.wiped_hmac import agrees, hmac_into, wipe
@@ -75,6 +76,7 @@ NEW = layout.SEAL_KEY_STATE_NAMES.index("new")
 LOST = layout.SEAL_KEY_STATE_NAMES.index("lost")
 _COPY_AT = PAGE_BYTES // 2  # where a page says the same again: one bit at rest may flip
 _MARK_BYTES = 16
+_RAW_PARTS = 32  # of 32 bytes: what the first state is made from
 _STATE_AT = 4  # in a slot: index u32, state, CRC-32 over both
 _CRC_AT = _STATE_AT + seal.STATE_BYTES
 _FREE = b"\xff" * PAGE_BYTES
@@ -189,10 +191,16 @@ class SealKey:
 
     def _begin(self) -> None:
         """Make the first state."""
-        fresh = self._random(seal.STATE_BYTES)
-        self._next[:] = fresh
-        if wipe is not None:
-            wipe(fresh, len(fresh))
+        # Many times the bytes needed, each part the text of an HMAC by what came before: what
+        # device_key does for the same reason, without leaving the state in a hash object.
+        for _ in range(_RAW_PARTS):
+            fresh = self._random(seal.STATE_BYTES)
+            if hmac_into is None:
+                self._next[:] = hmac_sha256(self._next, fresh)
+            else:
+                hmac_into(self._next, self._next, fresh)
+            if wipe is not None:
+                wipe(fresh, len(fresh))
         if self._keep((0, 1), seal.FIRST_INDEX):
             self.secret[:] = self._next
             self.index = seal.FIRST_INDEX

@@ -124,7 +124,10 @@ if TYPE_CHECKING:
             ...
 
         def signed(self, visitor: Visitor) -> "tuple | None":
-            """Return the reply's values, once; None while they are worked on."""
+            """Return the reply's values, once; None while they are worked on.
+
+            ValueError when another host's took their place, OSError or MemoryError for no room.
+            """
             ...
 
     class Out(Protocol):
@@ -301,9 +304,7 @@ class Server:
                 key, layout.ERROR_CHANGED, "a file went away; list again", self._counter()
             )
         except (OSError, MemoryError) as error:
-            full = isinstance(error, OSError) and error.errno == _ENOSPC
-            code = layout.ERROR_MEMORY_FULL if full else layout.ERROR_BUSY
-            self._refuse(key, code, str(error), self._counter())
+            self._refuse(key, _code_of(error), str(error), self._counter())
         finally:
             self._guard.speaker = None
 
@@ -355,10 +356,9 @@ class Server:
         """Queue the reply to a SIGN or PUBLIC once it is worked out."""
         try:
             values = self._device.signed(self._visitor)
-        except OSError as error:
-            code = layout.ERROR_MEMORY_FULL if error.errno == _ENOSPC else layout.ERROR_BUSY
+        except (OSError, MemoryError, ValueError) as error:
             self._is_signing = False
-            self._refuse(self._job_key, code, str(error), self._job_counter)
+            self._refuse(self._job_key, _code_of(error), str(error), self._job_counter)
             self._job_key = _NO_KEY
             return
         if values is None:
@@ -433,12 +433,15 @@ class Server:
         utc_s, utc_ms, error_ms = _fields(layout.TIME, body)
         if utc_ms > 999 or utc_s == layout.UTC_UNKNOWN:
             raise Refused(layout.ERROR_RANGE, "there is no such time")
-        self._guard.expect_small_step(utc_s, by_token=self._visitor.sets_by_token())
+        by_token = self._visitor.sets_by_token()
+        if by_token:
+            self._guard.expect_small_step(utc_s)
         self._expect_allowance()
         try:
             before = self._device.set_time(utc_s, utc_ms, error_ms)
         except ValueError as error:
             raise Refused(layout.ERROR_RANGE, str(error))
+        self._guard.note_time(utc_s, by_token=by_token)
         return self._put(layout.TIME_REPLY, *before)
 
     def _list(self, body: "bytes | memoryview") -> int:
@@ -539,10 +542,14 @@ class Server:
         if self._envelope is not None:
             self._counted = self._envelope.counter
             self._envelope = None
-        answer, secret, said = visitor.prove(auth, self._device.features)
-        is_secret = auth[layout.AUTH.offset_of("flags")] & layout.AUTH_SECRET != 0
-        keys = SessionKeys(secret, said, self._xor)
-        self._envelope = Envelope(keys, self._counted, is_secret=is_secret)
+        try:
+            answer, secret, said = visitor.prove(auth, self._device.features)
+            is_secret = auth[layout.AUTH.offset_of("flags")] & layout.AUTH_SECRET != 0
+            keys = SessionKeys(secret, said, self._xor)
+            self._envelope = Envelope(keys, self._counted, is_secret=is_secret)
+        except (OSError, MemoryError):
+            visitor.forget()  # a role whose requests have no tags would be anybody's
+            raise
         return self._put(layout.AUTH_REPLY, answer)
 
     def _expect_allowance(self) -> None:
@@ -646,6 +653,12 @@ def _fields(record: layout.Record, body: "bytes | memoryview") -> "tuple":
     if len(body) != record.size:
         raise Refused(layout.ERROR_MALFORMED, "%s has %d bytes" % (record.name, record.size))
     return struct.unpack(record.format, body)
+
+
+def _code_of(error: Exception) -> int:
+    """Return the error code for what kept the board from carrying a request out."""
+    full = isinstance(error, OSError) and error.errno == _ENOSPC
+    return layout.ERROR_MEMORY_FULL if full else layout.ERROR_BUSY
 
 
 def _expect_empty(body: "bytes | memoryview") -> None:

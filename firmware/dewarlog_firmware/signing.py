@@ -42,6 +42,10 @@ if TYPE_CHECKING:
             """Return the public key; empty while it is not known."""
             ...
 
+        def drop(self) -> None:
+            """Give the job up."""
+            ...
+
 
 STRANGER_PAUSE_MS = const(60_000)
 _TICKS_MASK = const(0x3FFFFFFF)
@@ -57,7 +61,7 @@ class Signing:
         self._visitor: "Visitor | None" = None  # whose job it is
         self._is_done = False
         self._is_public = False
-        self._error: "OSError | None" = None
+        self._error: "OSError | MemoryError | None" = None
         self._stranger_ms = -1  # ticks when a stranger over the air last had one begun
 
     @property
@@ -93,7 +97,9 @@ class Signing:
         self._guard.speaker = visitor
         try:
             self._is_done = self._signer.step()
-        except OSError as error:
+        except (OSError, MemoryError) as error:
+            # Sampling needs no memory of the heap, and goes on.
+            self._signer.drop()
             self._is_done = True
             self._error = error
         finally:
@@ -103,9 +109,12 @@ class Signing:
     def signed(self, visitor: "Visitor") -> "tuple | None":
         """Return the values of the reply this host waits for, once; None while worked on.
 
-        OSError when there was no room for it.
+        OSError or MemoryError when there was no room for it, ValueError when it was given up
+        because another host's was begun before this one fetched it.
         """
-        if visitor is not self._visitor or not self._is_done:
+        if visitor is not self._visitor:
+            raise ValueError("another signature was asked for before this one was fetched")
+        if not self._is_done:
             return None
         self._visitor = None
         if self._error is not None:

@@ -41,6 +41,8 @@ class Credential:
     def may(self) -> int:
         """What it allows, layout.MAY_*, as long as its other caveats are met."""
         allowed = access.MAY[self.key]
+        if self.is_token:
+            allowed &= access.MAY_BY_TOKEN
         for kind, value, _ in token.read_caveats(self.caveats):
             if kind == layout.CAVEAT_MAY:
                 allowed &= value[0]

@@ -12,6 +12,8 @@ MAY = {
     layout.KEY_COURIER: layout.MAY_READ | layout.MAY_RECORD | layout.MAY_SET,
     layout.KEY_ADMIN: MAY_ALL,
 }
+# Of a role, what its tokens may give away: a key that was handed out would outlast them.
+MAY_BY_TOKEN = MAY_ALL & ~layout.MAY_KEYS
 # What everybody may do without a proof, by (in hand, locked): over USB one holds the board.
 MAY_UNPROVEN = {
     (True, False): MAY_ALL,

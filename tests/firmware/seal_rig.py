@@ -10,7 +10,7 @@ from dewarlog_firmware.flash_log import FlashLog
 from dewarlog_firmware.logbook import Logbook
 from dewarlog_firmware.recorder import BUFFER_BYTES, Recorder
 from dewarlog_firmware.seal_key import SealKey
-from dewarlog_wire import block, layout, seal
+from dewarlog_wire import block, layout, proof, seal
 
 BLOCK_BYTES = 4096
 BLOCKS = 64
@@ -129,16 +129,22 @@ class Random:
 
     def __init__(self) -> None:
         self.seed = 1
+        self.mixed, self.parts = bytes(32), 0  # of a first state that is being drawn
         self.states: "list[bytes]" = []  # every state this flash may ever have held
 
     def __call__(self, count: int) -> bytes:
-        """Return the next bytes; 32 of them are a first state."""
+        """Return the next bytes; 32 times 32 of them make a first state."""
         drawn = bytearray(count)
         for index in range(count):
             self.seed = (self.seed * 1103515245 + 12345) & 0x3FFFFFFF
             drawn[index] = self.seed >> 16 & 0xFF
         if count == seal.STATE_BYTES:
-            self.states = [bytes(drawn)]  # a copy: the key wipes what it was given
+            self.mixed = proof.hmac_sha256(self.mixed, drawn)
+            self.parts += 1
+            if self.parts < 32:
+                return bytes(drawn)
+            self.states = [self.mixed]
+            self.mixed, self.parts = bytes(32), 0
             for _ in range(60):
                 self.states.append(seal.next_state(self.states[-1]))
         return bytes(drawn)

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dewarlog_firmware import server
 from dewarlog_firmware.access import (
     ADMISSIONS_AT_ONCE,
     LOCKED_OUT,
@@ -647,6 +648,17 @@ def test_a_token_may_what_its_role_may_less_what_its_caveats_take_away(may: int)
     assert allowed(guest) == kinds(may & access.MAY[COURIER])
 
 
+def test_no_token_is_turned_into_the_key_it_was_made_from() -> None:
+    """Of the admin key, in the hand, and nothing taken away by a caveat."""
+    guest = Guest(in_hand=True)
+    guest.device.lock.is_claimed = guest.device.lock.is_locked = True
+    guest.prove(ADMIN, ID)
+
+    assert allowed(guest) == kinds(access.MAY_ALL) - kinds(layout.MAY_KEYS)
+    for key in layout.KEY_NAMES:
+        assert guest.code(layout.MSG_KEY, bytes((key,))) == layout.ERROR_NOT_ALLOWED
+
+
 @pytest.mark.parametrize("what", ["expires", "run ends", "clock lost"])
 def test_a_token_that_ceases_to_hold_ends_what_it_allowed(what: str) -> None:
     """In the middle of its conversation, which stays proven and tagged."""
@@ -725,6 +737,24 @@ def test_the_key_itself_sets_the_clock_by_which_holders_are_measured() -> None:
     assert by_key == 0
     assert guest.code(layout.MSG_TIME, time_body(UTC_S + 5300)) == 0
     assert guest.code(layout.MSG_TIME, time_body(UTC_S)) == layout.ERROR_NOT_ALLOWED
+
+
+def test_a_time_that_was_refused_is_nobodys_measure() -> None:
+    """The chip cannot hold it, or the log is full: holders stay where the clock is."""
+    guest = guest_at()
+    guest.prove(COURIER)
+
+    def refuse(*_: int) -> tuple[int, int]:
+        raise ValueError("the clock of this board ends with 2053")
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(guest.device, "set_time", refuse)
+        assert guest.code(layout.MSG_TIME, time_body(UTC_S + 9999)) == layout.ERROR_RANGE
+    guest.greet()
+    guest.prove(COURIER, ID)
+
+    assert guest.code(layout.MSG_TIME, time_body(UTC_S + 9999)) == layout.ERROR_NOT_ALLOWED
+    assert guest.code(layout.MSG_TIME, time_body(UTC_S + 300)) == 0
 
 
 def test_a_tokens_holder_sets_a_clock_that_is_not_set() -> None:
@@ -1019,6 +1049,45 @@ def test_a_signature_whose_host_has_gone_is_told_to_nobody() -> None:
 
     assert guest.settle() == []
     assert guest.device.signing is not None
+
+
+@pytest.mark.parametrize("error", [OSError(5, "the flash fails"), MemoryError()])
+@pytest.mark.parametrize("where", ["note_access", "SessionKeys"])
+def test_a_proof_that_fails_half_way_leaves_nobody_proven(
+    error: Exception, where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else requests without a tag would have the role: anybody's on the line."""
+
+    def fail(*_: object) -> None:
+        raise error
+
+    guest = Guest()
+    guest.device.lock.is_locked = True
+    place = guest.device if where == "note_access" else server
+    monkeypatch.setattr(place, where, fail)
+    body = guest.auth_body(ADMIN)
+    codes = [guest.code(layout.MSG_AUTH, body)]
+    monkeypatch.undo()
+    codes.append(guest.code(layout.MSG_LIST, REQUESTS[layout.MSG_LIST]))
+
+    assert codes == [layout.ERROR_BUSY, layout.ERROR_NOT_ALLOWED]
+    assert guest.prove(ADMIN)[0] == layout.MSG_AUTH | layout.REPLY
+
+
+def test_a_signature_that_another_host_displaced_is_busy_and_holds_nothing_up() -> None:
+    """It was done while its host still streamed a file; the conversation goes on."""
+    guest = Guest()
+    guest.device.sign_polls = 1000
+    guest.say(layout.MSG_SIGN, REQUESTS[layout.MSG_SIGN])
+
+    def displaced(_: object) -> None:
+        raise ValueError("another signature was asked for before this one was fetched")
+
+    guest.device.signed = displaced  # type: ignore[method-assign]
+    (answer,) = guest.settle() or guest.settle()
+
+    assert (answer[0], answer[2][0]) == (layout.MSG_ERROR, layout.ERROR_BUSY)
+    assert guest.prove(READER)[0] == layout.MSG_AUTH | layout.REPLY
 
 
 # --- anything at all -----------------------------------------------------------------------------

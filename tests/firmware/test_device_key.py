@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from hashlib import sha256
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
 from dewarlog_firmware import whole_file
-from dewarlog_firmware.device_key import derived_keys, load_device_key, signing_seed
+from dewarlog_firmware.device_key import derived_keys, load_device_key, signing_seed, stands_at
 from dewarlog_wire import layout, proof
 
 if TYPE_CHECKING:
@@ -17,16 +18,19 @@ if TYPE_CHECKING:
 
 def numbers(count: int) -> bytes:
     """Return `count` bytes that are random for this purpose."""
-    return bytes(range(count))
+    return bytes(number & 0xFF for number in range(count))
+
+
+MADE: Final = sha256(numbers(1024)).digest()
 
 
 def test_the_first_start_makes_a_key_and_the_next_finds_it(tmp_path: Path) -> None:
-    """32 bytes, whatever the random source says later."""
+    """32 bytes, from many times as many; whatever the random source says later."""
     path = str(tmp_path / "key.bin")
 
     first = load_device_key(path, numbers)
 
-    assert first == bytes(range(32))
+    assert first == MADE
     assert load_device_key(path, bytes) == first
     assert os.listdir(tmp_path) == ["key.bin"]  # noqa: PTH208 - the names alone
 
@@ -69,7 +73,7 @@ def test_a_cut_before_the_rename_leaves_no_half_key(
     monkeypatch.undo()
 
     assert not (tmp_path / "key.bin").exists()
-    assert load_device_key(path, bytes) == bytes(32)
+    assert load_device_key(path, bytes) == sha256(bytes(1024)).digest()
 
 
 def test_a_key_that_cannot_be_stored_is_not_used(tmp_path: Path) -> None:
@@ -99,3 +103,13 @@ def test_without_a_device_key_there_is_no_secret() -> None:
     """Not the derivation of nothing, which anybody could compute."""
     assert set(derived_keys(b"").values()) == {b""}
     assert signing_seed(b"") == b""
+
+
+def test_a_key_that_cannot_be_read_stands_there_all_the_same(tmp_path: Path) -> None:
+    """So the lock stays shut: only a board that has no key is nobody's."""
+    folder = tmp_path / "key.bin"
+    missing = stands_at(str(folder))
+    folder.mkdir()
+
+    assert not missing
+    assert stands_at(str(folder))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import micropython
 import pytest
 
+import dewarlog_firmware
 from dewarlog_firmware import lock as lock_module
 from dewarlog_firmware.lock import Lock, leave, start
 
@@ -50,9 +51,10 @@ def resets(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         pauses.append(pause_ms)
         raise Reset
 
-    board = types.ModuleType("dewarlog_firmware.board")
-    board.restart = restart  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "dewarlog_firmware.board", board)
+    module = types.ModuleType("dewarlog_firmware.restart")
+    module.restart = restart  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "dewarlog_firmware.restart", module)
+    monkeypatch.setattr(dewarlog_firmware, "restart", module, raising=False)
     return pauses
 
 
@@ -61,8 +63,6 @@ def with_app(monkeypatch: pytest.MonkeyPatch, run: Callable[[Lock], None]) -> No
     app = types.ModuleType("dewarlog_firmware.app")
     app.run = run  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "dewarlog_firmware.app", app)
-    import dewarlog_firmware
-
     monkeypatch.setattr(dewarlog_firmware, "app", app, raising=False)
 
 
@@ -97,6 +97,15 @@ def _open(lock: Lock) -> None:
 def test_a_file_that_cannot_be_read_means_locked(path: str, data: bytes) -> None:
     """The safe side: the admin key opens it."""
     Path(path).write_bytes(data)
+
+    lock = Lock(path)
+
+    assert (lock.is_claimed, lock.is_locked) == (True, True)
+
+
+def test_a_file_that_the_flash_does_not_give_means_locked(path: str) -> None:
+    """It is there: only one that is missing is a new board's."""
+    Path(path).mkdir()  # opening it fails, and not because it is missing
 
     lock = Lock(path)
 
@@ -238,13 +247,60 @@ def test_a_logger_that_cannot_be_imported_resets_a_locked_board(
 ) -> None:
     """A file of it is damaged."""
     Lock(path).set(locked=True)
-    import dewarlog_firmware
-
     monkeypatch.delattr(dewarlog_firmware, "app", raising=False)
     monkeypatch.setitem(sys.modules, "dewarlog_firmware.app", None)
 
     with pytest.raises(Reset):
         start()
+
+
+@pytest.mark.usefixtures("keyboard")
+def test_a_locked_board_resets_though_half_of_its_files_are_damaged(
+    path: str, resets: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The reset needs none of them."""
+    Lock(path).set(locked=True)
+    for name in ("app", "board", "server", "logbook"):
+        monkeypatch.delattr(dewarlog_firmware, name, raising=False)
+        monkeypatch.setitem(sys.modules, f"dewarlog_firmware.{name}", None)
+
+    with pytest.raises(Reset):
+        start()
+    assert len(resets) == 1
+
+
+@pytest.mark.parametrize(
+    ("kept", "shut"), [(None, False), (b"\1\0crc4", False), (b"\1\1crc4", True), (b"", True)]
+)
+def test_a_lock_that_cannot_be_imported_gives_a_prompt_to_an_open_board_only(
+    tmp_path: Path,
+    keyboard: list[int],
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    kept: bytes | None,
+    shut: bool,
+) -> None:
+    """main.py itself looks at what was kept."""
+    file = tmp_path / "lock.bin"
+    if kept is not None:
+        file.write_bytes(kept)
+    machine = types.ModuleType("machine")
+
+    def reset() -> None:
+        raise Reset
+
+    machine.reset = reset  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "machine", machine)
+    monkeypatch.setattr("time.sleep_ms", lambda ms: None, raising=False)
+    monkeypatch.delattr(dewarlog_firmware, "lock")
+    monkeypatch.setitem(sys.modules, "dewarlog_firmware.lock", None)
+    source = (Path(dewarlog_firmware.__file__).parents[1] / "main.py").read_text()
+    code = compile(source.replace("/lock.bin", str(file)), "main.py", "exec")
+
+    with pytest.raises(Reset if shut else ImportError):
+        exec(code, {"__name__": "__main__"})  # noqa: S102 - as the board does
+
+    assert keyboard == [NOBODY]
 
 
 @pytest.mark.usefixtures("keyboard")

@@ -804,3 +804,64 @@ def test_a_cut_behind_the_removal_of_old_samples_leaves_it_told(
 
     gap = struct.pack(layout.EVENT_GAP.format, 0, layout.GAP_OVERWRITTEN, 0, 10 * samples, samples)
     assert gap in segment_files(tmp_path)[-1].read_bytes()
+
+
+def test_a_seal_is_refused_where_the_newest_run_keeps_a_journal_nobody_can_seal(
+    tmp_path: Path,
+) -> None:
+    """Its host pulls the journal as it is; one that was told "sealed" would leave it out."""
+    book = begun(tmp_path)
+    write_samples(book, 0, 3)
+    book.flash.close_run(keep_journal=True)
+    book.is_open = False
+
+    with pytest.raises(OSError, match="9"):
+        book.seal()
+
+
+def test_a_run_that_ends_without_room_keeps_its_journal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An admin's STOP on a full board stops no loop, and loses no sample."""
+    book = begun(tmp_path)
+    write_samples(book, 0, 3)
+
+    def full(_: object) -> None:
+        raise OSError(28, "no space left on device")
+
+    monkeypatch.setattr(book.flash, "append_block", full)
+    book.end()
+
+    assert not book.is_open
+    assert book.flash.keeps_journal()
+    state = book.flash.read_state(1)
+    assert state is not None
+    assert state.closed
+
+
+def test_an_event_that_comes_behind_the_end_of_a_run_is_in_no_log(tmp_path: Path) -> None:
+    """A chip that falls silent while hosts still ask: it must not grow a log that is closed."""
+    book = begun(tmp_path)
+    book.end()
+    before = book.recorder.next_event
+
+    book.emit(layout.KIND_SENSOR, (2, 1))
+
+    assert book.recorder.next_event == before
+
+
+def test_a_run_that_could_not_begin_takes_no_events(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A log without its first block would not say whose it is."""
+    book = begun(tmp_path)
+    book.end()
+
+    def full(_: object) -> None:
+        raise OSError(28, "no space left on device")
+
+    monkeypatch.setattr(book.flash, "append_block", full)
+    with pytest.raises(OSError, match="no space"):
+        book.begin([], bytes(8), 0)
+
+    assert not book.is_open

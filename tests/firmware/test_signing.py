@@ -23,6 +23,7 @@ class Signer:
     key: bytes = b""
     spoke: object = None
     full: bool = False
+    starved: bool = False
     can_sign: bool = True
 
     def begin(self, run: int, nonce: bytes) -> None:
@@ -43,6 +44,8 @@ class Signer:
         self.spoke = self.guard.speaker
         self.left -= 1
         if not self.left:
+            if self.starved:
+                raise MemoryError
             if self.full:
                 raise OSError(28, "no space left on device")
             self.key = b"p" * 32
@@ -55,6 +58,10 @@ class Signer:
     def public(self) -> bytes:
         """Return the key once it is known."""
         return self.key
+
+    def drop(self) -> None:
+        """Give up."""
+        self.left = 0
 
 
 class Bench:
@@ -82,9 +89,11 @@ def test_a_signature_goes_to_who_asked_and_once() -> None:
     bench.finish()
 
     assert early is None
-    assert bench.signing.signed(bench.stranger) is None
+    with pytest.raises(ValueError, match="another signature"):
+        bench.signing.signed(bench.stranger)
     assert bench.signing.signed(bench.holder) == (1, 2, 3)
-    assert bench.signing.signed(bench.holder) is None
+    with pytest.raises(ValueError, match="another signature"):
+        bench.signing.signed(bench.holder)
 
 
 def test_its_event_is_put_down_to_who_asked() -> None:
@@ -110,7 +119,8 @@ def test_the_other_link_waits_while_one_is_made() -> None:
     bench.signing.sign(bench.stranger, 1, NONCE)
     bench.finish()
 
-    assert bench.signing.signed(bench.holder) is None
+    with pytest.raises(ValueError, match="before this one was fetched"):
+        bench.signing.signed(bench.holder)
     assert bench.signing.signed(bench.stranger) == (1, 2, 3)
 
 
@@ -167,6 +177,21 @@ def test_a_signature_that_finds_no_room_is_an_error_and_no_stop() -> None:
     with pytest.raises(OSError, match="no space"):
         bench.signing.signed(bench.holder)
     bench.signer.full = False
+    bench.signing.sign(bench.holder, 1, NONCE)
+    bench.finish()
+    assert bench.signing.signed(bench.holder) == (1, 2, 3)
+
+
+def test_a_signature_that_finds_no_memory_is_an_error_and_no_stop() -> None:
+    """A heap too small for its integers: sampling goes on, and the next one is begun afresh."""
+    bench = Bench()
+    bench.signer.starved = True
+    bench.signing.sign(bench.holder, 1, NONCE)
+    bench.finish()
+
+    with pytest.raises(MemoryError):
+        bench.signing.signed(bench.holder)
+    bench.signer.starved = False
     bench.signing.sign(bench.holder, 1, NONCE)
     bench.finish()
     assert bench.signing.signed(bench.holder) == (1, 2, 3)
