@@ -115,6 +115,7 @@ def test_a_true_log_is_proved_by_each_key_over_its_blocks(
     assert found.of(Standing.CONTRADICTED) == ()
     assert found.exit_code is ExitCode.USE
     assert proved(found) == [
+        ("device", (0, 0)),
         ("sealed", (0, 5)),
         ("signed", (0, 3)),
         ("receipt", (0, 2)),
@@ -447,7 +448,7 @@ def test_a_block_changed_behind_a_damaged_one_is_not_proved_by_its_old_seal(
     found = told(tmp_path, data, owner)
 
     assert wrong(found, "bytes").block_seq == 2
-    assert proved(found) == [("sealed", (0, 1)), ("sealed", (4, 5))]
+    assert proved(found) == [("device", (0, 0)), ("sealed", (0, 1)), ("sealed", (4, 5))]
     (left,) = [claim for claim in found.of(Standing.NOT_PROVED) if claim.code == "sealed"]
     assert (left.text[:8], left.blocks) == ("Block 3 ", (3, 3))
 

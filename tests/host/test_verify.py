@@ -73,6 +73,8 @@ def test_a_site_that_was_given_a_certificate_is_told_what_it_proves(site: Site) 
     assert "Nothing contradicts this log. Keys vouch for all of it: blocks 0 to 5." in said
     fingerprint = site.board.certificate.fingerprint
     assert f"by: device certificate {fingerprint}; blocks 0 to 3" in said
+    name, log = site.board.device_id.hex(), site.trip.log
+    assert f"This is the log of run {log.run} of logger {name} (log {log.log_id.hex()})." in said
     assert "Not signed: blocks 4 to 5, which came after the newest signature." in said
     assert "by: sealing key, from the state held here (key 1) on; blocks 0 to 5" in said
 

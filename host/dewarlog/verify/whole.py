@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from dewarlog import words
+from dewarlog.seals import Worth
 from dewarlog.verify.case import NEEDS_CERTIFICATE
 from dewarlog.verify.claims import Claim, Standing
 
@@ -145,10 +146,31 @@ def device_claims(case: Case) -> Iterator[Claim]:
             offset=case.facts.offsets.get(0),
         )
         return
+    by = _names_device(case)
+    if by is not None:
+        yield Claim(
+            "device",
+            _PROVED,
+            f"This is the log of run {run.run} of logger {name} (log {run.log_id.hex()}).",
+            by=by,
+            keyed=True,
+            blocks=(0, 0),
+        )
+        return
     yield Claim(
         "device",
         _OPEN,
         f"The log says of itself: logger {name}, run {run.run}, log {run.log_id.hex()}. "
-        "By itself that proves nothing; a signature or a seal below does.",
+        "By itself that proves nothing.",
         needs=None if certificate is not None else NEEDS_CERTIFICATE,
     )
+
+
+def _names_device(case: Case) -> str | None:
+    """Say which key vouches for the first block, which names logger, run and log; None: none."""
+    facts, good, certificate = case.facts, case.good_signature, case.certificate
+    covered = None if good is None else facts.covered(good.blocks)
+    if certificate is not None and covered is not None and covered[0] == 0:
+        return f"device certificate {certificate.fingerprint}"
+    is_sealed = any(one.first_seq == 0 for one in facts.seals.worth(Worth.PROVEN))
+    return "sealing key" if is_sealed else None
