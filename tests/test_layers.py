@@ -62,6 +62,7 @@ FIRMWARE_LINE: Final = {
         "radio",
         "desk",
         "board",
+        "opening",
         "app",
     ),
 }
