@@ -45,7 +45,7 @@ FIRMWARE_LINE: Final = {
     "ring": ("ring", "sampler", "shock_sampler"),
     "recorder": ("fast", "reading", "recorder"),
     "flash_log": ("whole_file", "seal_key", "flash_log", "logbook"),
-    "server": ("access", "envelope", "transfer", "allowance", "server"),
+    "server": ("access", "envelope", "reply", "transfer", "allowance", "server"),
     "link": ("link_usb", "link_ble"),
     "outside": (
         "chips",
@@ -62,6 +62,7 @@ FIRMWARE_LINE: Final = {
         "radio",
         "desk",
         "board",
+        "opening",
         "app",
     ),
 }

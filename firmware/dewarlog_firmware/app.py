@@ -12,16 +12,13 @@ board (lock.py) nothing gives the REPL: an error ends in a STOP event and a rese
 import gc
 import os
 import struct
-import sys
 
-from dewarlog_firmware import VERSION
 from dewarlog_firmware.access import Guard
 from dewarlog_firmware.advert import Advert
 from dewarlog_firmware.audit import Audit
 from dewarlog_firmware.board import open_board
-from dewarlog_firmware.changes import FirmwareFile, changed_settings, former_sections
 from dewarlog_firmware.chips import PART_ACCELEROMETER, PART_DEVICE_KEY, Chips
-from dewarlog_firmware.clock import Uptime, WallClock
+from dewarlog_firmware.clock import Uptime
 from dewarlog_firmware.config import ConfigError, load_config, parse_config
 from dewarlog_firmware.desk import Desk
 from dewarlog_firmware.device_key import (
@@ -38,6 +35,7 @@ from dewarlog_firmware.link_ble import BleLink
 from dewarlog_firmware.link_usb import UsbLink
 from dewarlog_firmware.lock import Lock, leave
 from dewarlog_firmware.logbook import ENOSPC, Logbook
+from dewarlog_firmware.opening import Opening
 from dewarlog_firmware.profile import (
     default_document,
     profile_crc,
@@ -64,15 +62,12 @@ if TYPE_CHECKING:
 
     from dewarlog_firmware.board import Board
     from dewarlog_firmware.config import Config
-    from dewarlog_firmware.logbook import Recovery
 
 PROFILE_PATH = "/profile.json"
 LOG_ROOT = "/log"
 KEY_PATH = "/key.bin"
 RADIO_PATH = "/radio.bin"
-FIRMWARE_PATH = "/firmware.bin"
 PUBLIC_PATH = "/public.bin"
-LOG_ID_BYTES = 8
 # A shock window is captured for at most a second or so; a sample waits that long for its flush,
 # so that no flash operation stalls the capture.
 CAPTURE_PATIENCE_MS = 2000
@@ -214,7 +209,7 @@ class App:
         self.sampler = Sampler(probes, board.timer(0), board.ticks_ms)
         self._sample = Sample(len(probes))
         self._dropped = 0
-        self._tilt = Tilt(config.tilt)
+        self.tilt = Tilt(config.tilt)
         self._tilt_due_s = 0
         self._health_due_s = 0
         self._waker = board.timer(1)
@@ -349,12 +344,12 @@ class App:
 
     def tilt_totals(self) -> tuple:
         """Return the values of a TILT event as things stand."""
-        return self._tilt.values()
+        return self.tilt.values()
 
     @property
     def has_held(self) -> bool:
         """Tell whether anything in this run passed a limit that means HOLD. Allocates nothing."""
-        return self.engine.has_held or self.logbook.has_held_shock or self._tilt.has_held
+        return self.engine.has_held or self.logbook.has_held_shock or self.tilt.has_held
 
     def _tell_held(self) -> bool:
         return self.has_held
@@ -395,104 +390,18 @@ class App:
 
     def _open_run(self) -> None:
         sections = list(profile_sections(self.config))
+        opening = Opening(self)
         self.stamp()
         if self.logbook.flash.open_run() is not None:  # of this profile: see `run` above
-            self._note_boot(self.logbook.resume(), sections)
+            opening.go_on(self.logbook.resume(), sections)
             if self._radio is not None:
                 self._radio.resume(self.now()[0])
         else:
-            self._begin_run(sections, profile_crc(sections))
+            opening.begin(sections, profile_crc(sections))
             if self._radio is not None:
                 self._radio.begin()
         if self.config.access.lock:
             self._desk.lock_as_profile_says()
-
-    def _begin_run(self, sections: list, config_crc: int) -> None:
-        former = former_sections(self.logbook.flash)
-        log_id = os.urandom(LOG_ID_BYTES)
-        versions = _versions()
-        identity = struct.pack(
-            layout.IDENTITY.format,
-            self.board.device_id,
-            log_id,
-            versions[0],
-            versions[1],
-            versions[2],
-            versions[3],
-            versions[4],
-            versions[5],
-            self.chips.read_clock()[0],
-        )
-        head = [(layout.SECTION_IDENTITY, identity)] + self._settings(sections)
-        self.logbook.begin(head, log_id, config_crc)
-        utc_s, clock_state = self.chips.read_clock()
-        self.logbook.emit(layout.KIND_BOOT, (self.board.boot_cause, 0, 0, 0, utc_s, clock_state))
-        self.logbook.note_key()
-        self._note_changes(former, head)
-        self.keeper.start(*self.now())
-
-    def _settings(self, sections: list) -> list:
-        """Return what block 0 says behind the identity: the board's name, then the profile."""
-        board_text = bytes((layout.TEXT_BOARD,)) + self.board.name.encode()
-        return [(layout.SECTION_TEXT, board_text)] + sections
-
-    def _note_boot(self, recovery: "Recovery", sections: list) -> None:
-        """Say what this boot found, and how long nothing was recorded."""
-        recorder = self.logbook.recorder
-        former = None
-        if recorder.next_event == 0:
-            # The power failed before anything behind block 0 was durable: nobody has told yet
-            # what is not as it was in the run before.
-            former = former_sections(self.logbook.flash, recorder.run)
-        utc_s, clock_state = self.chips.read_clock()
-        self.logbook.emit(
-            layout.KIND_BOOT,
-            (
-                self.board.boot_cause,
-                self.logbook.recorder.boot,
-                recovery.recovered_samples,
-                min(recovery.dropped_bytes, 0xFFFF),
-                utc_s,
-                clock_state,
-            ),
-        )
-        self.logbook.note_key()
-        length_s, missed = layout.GAP_LENGTH_UNKNOWN, 0
-        if recovery.last_uptime_s is not None and recovery.clock_uptime_s is not None:
-            before = WallClock(recovery.clock_utc_s, recovery.clock_uptime_s, 0)
-            last_utc_s = before.utc_at(recovery.last_uptime_s, 0)
-            if layout.UTC_UNKNOWN not in (utc_s, last_utc_s):
-                length_s = max(0, utc_s - last_utc_s)
-                missed = length_s * 1000 // recovery.interval_ms
-        cause = layout.GAP_STOPPED if recovery.was_stopped else layout.GAP_POWER
-        self.logbook.emit(layout.KIND_GAP, (layout.STREAM_SAMPLES, cause, 0, length_s, missed))
-        if recovery.tilt_values is not None:
-            last_s = recovery.last_uptime_s or recovery.tilt_uptime_s
-            self._tilt.resume(recovery.tilt_values, max(0, last_s - recovery.tilt_uptime_s))
-        self._note_changes(former, self._settings(sections))
-        self.keeper.start(*self.now())
-
-    def _note_changes(self, former: "tuple | None", sections: list) -> None:
-        """Record what is not as it was: another firmware, and settings unlike the run before's.
-
-        Memory that is full ends the list, never the boot. A firmware is remembered once the log
-        has it; settings become durable with the first sample.
-        """
-        file = FirmwareFile(FIRMWARE_PATH, _versions())
-        before = file.before()
-        try:
-            if before is not None:
-                self.logbook.emit(layout.KIND_FIRMWARE, before + _versions())
-            if former is not None:
-                for body in changed_settings(former[0], former[1], sections):
-                    self.logbook.record(layout.KIND_SETTING, body)
-            if before is not None:
-                self.logbook.commit()
-        except OSError as error:
-            if error.args[0] != ENOSPC:
-                raise
-            return
-        file.keep()
 
     def _start_sampling(self) -> None:
         if not self.logbook.check_room():
@@ -590,8 +499,8 @@ class App:
         if uptime_s >= self._tilt_due_s:
             self._tilt_due_s = uptime_s + self.config.tilt.period_s
             self.logbook.at(uptime_s, uptime_ms)
-            if self._tilt.look(self.chips.read_tilt(), uptime_s):
-                self.logbook.emit(layout.KIND_TILT, self._tilt.values())
+            if self.tilt.look(self.chips.read_tilt(), uptime_s):
+                self.logbook.emit(layout.KIND_TILT, self.tilt.values())
                 self._commit()
         if uptime_s >= self._health_due_s:
             self._health_due_s = uptime_s + HEALTH_PERIOD_S
@@ -672,12 +581,6 @@ class App:
 
 def _wake(_timer: object) -> None:
     """Do nothing: the interrupt itself ends the main loop's sleep."""
-
-
-def _versions() -> tuple:
-    """Return firmware's and MicroPython's version, three numbers each."""
-    version = sys.implementation.version
-    return (VERSION[0], VERSION[1], VERSION[2], version[0], version[1], version[2])
 
 
 def _fast_functions() -> tuple:

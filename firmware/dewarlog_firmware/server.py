@@ -11,7 +11,8 @@ Rules kept here:
 - One job at a time: a new READ or HASH ends the one before (transfer.py).
 - Where a frame is one packet, the link says how long it may be (`use_packets`); DATA is short.
 - What is written to the flash for a host is bounded, whatever it asks for (`_expect_allowance`).
-- Who may ask for what is access.py's, the tags and cipher behind AUTH envelope.py's.
+- Who may ask for what is access.py's, the tags and cipher behind AUTH envelope.py's; how a reply
+  is framed, and kept for a host that asks again, reply.py's.
 - Buffers are made once; only requests, which are small and rare, allocate.
 """
 
@@ -24,6 +25,7 @@ from dewarlog_firmware import transfer
 from dewarlog_firmware.access import Refused, Visitor
 from dewarlog_firmware.allowance import Allowance
 from dewarlog_firmware.envelope import Envelope
+from dewarlog_firmware.reply import BODY_MIN_BYTES, NO_KEY, Reply
 from dewarlog_wire import FORMAT_VERSION, PROTOCOL_VERSION, access, layout
 from dewarlog_wire.session_keys import SessionKeys, xor_into
 
@@ -78,6 +80,10 @@ if TYPE_CHECKING:
 
             ValueError when the body is none.
             """
+            ...
+
+        def ticks_ms(self) -> int:
+            """Return a count of milliseconds, of which the low 30 bits are used."""
             ...
 
         def radio(self, state: int, minutes: int) -> None:
@@ -147,14 +153,9 @@ if TYPE_CHECKING:
 
 # A reply never needs more: 22 list entries. A longer list is asked for in parts.
 REPLY_BODY_MAX_BYTES = const(512)
-# SIGN_REPLY with its tag and an error's words fit; no link we know carries less.
-BODY_MIN_BYTES = const(160)
-_BODY_AT = const(4)  # FRAME_HEAD.size
 _ENOSPC = const(28)  # errno, the same on every port
 _LATER = const(-1)  # a handler's answer: the reply comes when the slices are done
-_NO_KEY = (-1, 0, 0)
 _UNTAGGED = (layout.MSG_HELLO, layout.MSG_AUTH)  # they, and their replies
-_WORDS_MAX_BYTES = BODY_MIN_BYTES - layout.ERROR.size - layout.SESSION_TAG.size
 # Requests that write to the flash: so many at once, twenty pulls' worth, then one in a while. A
 # stranger in reach may go on for a whole trip and not fill the memory; who holds the board or has
 # the key writes at most as often as a sample is taken.
@@ -200,9 +201,7 @@ class Server:
         self._transfer = transfer.Transfer(body_max, crc_shift, packets=packets)
         self._packet_out: "PacketOut | None" = None
         self._packet_max = 0
-        reply_max = min(REPLY_BODY_MAX_BYTES, body_max) + layout.FRAME_OVERHEAD_BYTES
-        self._reply = bytearray(reply_max)
-        self._reply_view = memoryview(self._reply)
+        self._reply = Reply(min(REPLY_BODY_MAX_BYTES, body_max))
         self._handlers = {
             layout.MSG_HELLO: self._hello,
             layout.MSG_STATUS: self._status,
@@ -232,16 +231,14 @@ class Server:
     @property
     def ready(self) -> bool:
         """False while an answer waits to be sent: the link takes no further request then."""
-        return not self._reply_due
+        return not self._reply.is_due
 
     def drop(self) -> None:
         """Forget the host: the link was lost. Silent again until HELLO."""
         self._transfer.end()
         self._open = False
-        self._reply_due = False
-        self._reply_length = 0
-        self._reply_key = _NO_KEY  # (kind, seq, CRC of the body) of the request last answered
-        self._job_key = _NO_KEY  # the same of a request that is answered later
+        self._reply.forget()
+        self._job_key = NO_KEY  # (kind, seq, CRC of the body) of a request that is answered later
         self._job_counter = 0
         self._is_signing = False  # that request is SIGN or PUBLIC
         self._seq = 0
@@ -272,14 +269,14 @@ class Server:
             if plain is None or (counter == envelope.counter and not self._is_known(key)):
                 return  # forged, or played again
             body = plain
-        if key == self._reply_key:
-            self._reply_due = True
+        if key == self._reply.key:
+            self._reply.is_due = True
         elif key != self._job_key:  # whose reply is still being worked on
             self._carry_out(key, body)
 
     def _is_known(self, key: "tuple[int, int, int]") -> bool:
         """Tell whether this is the request last answered, or the one in hand, sent again."""
-        return key in (self._reply_key, self._job_key)
+        return key in (self._reply.key, self._job_key)
 
     def _carry_out(self, key: "tuple[int, int, int]", body: "bytes | memoryview") -> None:
         """Do what a request asks, and queue its answer unless that comes later."""
@@ -314,9 +311,10 @@ class Server:
 
     def poll(self, out: "Out") -> bool:
         """Do one slice of work and send at most one frame; True while more could be done now."""
-        if self._reply_due:
-            if out.send(self._reply, self._reply_length):
-                self._reply_due = False
+        reply = self._reply
+        if reply.is_due:
+            if out.send(reply.frame, reply.length):
+                reply.is_due = False
             return True
         job = self._transfer
         result = job.step()
@@ -337,14 +335,19 @@ class Server:
     def _answer_job(self, result: int) -> None:
         """Queue the reply to a READ or HASH whose slices are done."""
         key = self._job_key
-        self._job_key = _NO_KEY
+        self._job_key = NO_KEY
         counter = self._job_counter
         job = self._transfer
         if result == transfer.HASHED:
-            length = self._put(layout.HASH_REPLY, job.sha256.digest())
+            length = self._reply.put(layout.HASH_REPLY, job.sha256.digest())
             self._queue(key, key[0] | layout.REPLY, length, counter)
         elif result == transfer.PREFIX_HELD:
-            self._queue(key, key[0] | layout.REPLY, self._put_read_reply(), counter)
+            self._queue(
+                key,
+                key[0] | layout.REPLY,
+                self._reply.put(layout.READ_REPLY, self._transfer.xfer, self._transfer.total),
+                counter,
+            )
         elif result == transfer.PREFIX_WRONG:
             self._refuse(
                 key, layout.ERROR_CHANGED, "the bytes you hold are not this file's", counter
@@ -359,46 +362,28 @@ class Server:
         except (OSError, MemoryError, ValueError) as error:
             self._is_signing = False
             self._refuse(self._job_key, _code_of(error), str(error), self._job_counter)
-            self._job_key = _NO_KEY
+            self._job_key = NO_KEY
             return
         if values is None:
             return
         self._is_signing = False
         key = self._job_key
-        self._job_key = _NO_KEY
+        self._job_key = NO_KEY
         record = layout.SIGN_REPLY if key[0] == layout.MSG_SIGN else layout.PUBLIC_REPLY
-        length = self._put(record, *values)
+        length = self._reply.put(record, *values)
         self._queue(key, key[0] | layout.REPLY, length, self._job_counter)
 
-    # --- replies ------------------------------------------------------------------------------
-
-    def _put(self, record: layout.Record, *values: "int | bytes") -> int:
-        """Write one record as the reply's body; return its length."""
-        struct.pack_into(record.format, self._reply, _BODY_AT, *values)
-        return record.size
+    def _queue(self, key: "tuple[int, int, int]", kind: int, length: int, counter: int) -> None:
+        """Queue the body that stands in the reply, tagged where the conversation asks for it."""
+        envelope = None if key[0] in _UNTAGGED else self._envelope
+        self._reply.queue(key, kind, length, counter, envelope)
 
     def _put_read_reply(self) -> int:
-        return self._put(layout.READ_REPLY, self._transfer.xfer, self._transfer.total)
-
-    def _queue(self, key: "tuple[int, int, int]", kind: int, length: int, counter: int) -> None:
-        """Make a frame of the body that stands in the reply buffer, and queue it."""
-        envelope = self._envelope
-        if envelope is not None and key[0] not in _UNTAGGED:
-            length = envelope.close(self._reply_view, kind, key[1], length, counter)
-        struct.pack_into(layout.FRAME_HEAD.format, self._reply, 0, kind, key[1], length)
-        end = _BODY_AT + length
-        struct.pack_into("<I", self._reply, end, crc32(self._reply_view[:end]))
-        self._reply_key = key
-        self._reply_length = length + layout.FRAME_OVERHEAD_BYTES
-        self._reply_due = True
+        return self._reply.put(layout.READ_REPLY, self._transfer.xfer, self._transfer.total)
 
     def _refuse(self, key: "tuple[int, int, int]", code: int, text: str, counter: int) -> None:
-        """Queue an error; its words are cut to what every link carries."""
-        words = text.encode()[:_WORDS_MAX_BYTES]
-        self._reply[_BODY_AT] = code
-        end = _BODY_AT + layout.ERROR.size + len(words)
-        self._reply[end - len(words) : end] = words
-        self._queue(key, layout.MSG_ERROR, end - _BODY_AT, counter)
+        """Queue an error."""
+        self._queue(key, layout.MSG_ERROR, self._reply.put_error(code, text), counter)
 
     # --- requests: each takes a body and returns the length of its reply's ---------------------
 
@@ -412,7 +397,7 @@ class Server:
         self._open = True
         self._session_body_max = min(body_max, self._body_max)
         self._transfer.set_body_max(self._session_body_max)
-        length = self._put(
+        length = self._reply.put(
             layout.HELLO_REPLY,
             PROTOCOL_VERSION,
             FORMAT_VERSION,
@@ -421,13 +406,12 @@ class Server:
             self._guard.device_id,
             self._random_bytes(8),
         )
-        said = bytes(self._reply_view[_BODY_AT : _BODY_AT + length])
-        self._visitor.greet(bytes(body), said)
+        self._visitor.greet(bytes(body), self._reply.body(length))
         return length
 
     def _status(self, body: "bytes | memoryview") -> int:
         _expect_empty(body)
-        return self._put(layout.STATUS_REPLY, *self._device.status())
+        return self._reply.put(layout.STATUS_REPLY, *self._device.status())
 
     def _time(self, body: "bytes | memoryview") -> int:
         utc_s, utc_ms, error_ms = _fields(layout.TIME, body)
@@ -442,7 +426,7 @@ class Server:
         except ValueError as error:
             raise Refused(layout.ERROR_RANGE, str(error))
         self._guard.note_time(utc_s, by_token=by_token)
-        return self._put(layout.TIME_REPLY, *before)
+        return self._reply.put(layout.TIME_REPLY, *before)
 
     def _list(self, body: "bytes | memoryview") -> int:
         first, most = _fields(layout.LIST, body)
@@ -451,11 +435,10 @@ class Server:
         if self._envelope is not None:
             room -= layout.SESSION_TAG.size
         count = max(0, min(most, total - first, room // layout.LIST_ENTRY.size))
-        length = self._put(layout.LIST_REPLY, total, first, count)
+        length = self._reply.put(layout.LIST_REPLY, total, first, count)
         for index in range(first, first + count):
             entry = self._store.list_entry(index)
-            struct.pack_into(layout.LIST_ENTRY.format, self._reply, _BODY_AT + length, *entry)
-            length += layout.LIST_ENTRY.size
+            length = self._reply.put_behind(length, layout.LIST_ENTRY, *entry)
         return length
 
     def _read(self, body: "bytes | memoryview") -> int:
@@ -496,7 +479,7 @@ class Server:
     def _end_job(self) -> None:
         self._transfer.end()
         if not self._is_signing:
-            self._job_key = _NO_KEY
+            self._job_key = NO_KEY
 
     def _abort(self, body: "bytes | memoryview") -> int:
         _expect_empty(body)
@@ -507,7 +490,7 @@ class Server:
         _expect_empty(body)
         self._expect_allowance()
         blocks, chain = self._store.seal()
-        return self._put(layout.SEAL_REPLY, blocks, chain)
+        return self._reply.put(layout.SEAL_REPLY, blocks, chain)
 
     def _mark(self, body: "bytes | memoryview") -> int:
         self._expect_allowance()
@@ -535,7 +518,7 @@ class Server:
         visitor = self._visitor
         auth = bytes(body)
         if visitor.is_this(auth):  # sent again
-            return self._put(layout.AUTH_REPLY, visitor.answer)
+            return self._reply.put(layout.AUTH_REPLY, visitor.answer)
         if self._is_signing:
             raise Refused(layout.ERROR_BUSY, "a signature is worked on")
         self._end_job()  # what was begun before has no tags, or others
@@ -550,7 +533,7 @@ class Server:
         except (OSError, MemoryError):
             visitor.forget()  # a role whose requests have no tags would be anybody's
             raise
-        return self._put(layout.AUTH_REPLY, answer)
+        return self._reply.put(layout.AUTH_REPLY, answer)
 
     def _expect_allowance(self) -> None:
         """Refuse, for now, one more request that writes to the flash."""
@@ -569,7 +552,7 @@ class Server:
             raise Refused(layout.ERROR_MALFORMED, str(error))
         if values is None:
             raise Refused(layout.ERROR_NOT_ALLOWED, "that is not the chain of this run")
-        return self._put(layout.HANDOFF_REPLY, *values)
+        return self._reply.put(layout.HANDOFF_REPLY, *values)
 
     def _radio(self, body: "bytes | memoryview") -> int:
         state, minutes = _fields(layout.RADIO, body)
@@ -585,7 +568,7 @@ class Server:
         (key,) = _fields(layout.KEY, body)
         if key not in layout.KEY_NAMES:
             raise Refused(layout.ERROR_RANGE, "there is no key %d" % key)
-        return self._put(layout.KEY_REPLY, self._secret(key))
+        return self._reply.put(layout.KEY_REPLY, self._secret(key))
 
     def _secret(self, key: int) -> bytes:
         secret = self._device.secret(key)
@@ -598,7 +581,7 @@ class Server:
         found = self._device.seal_key()
         if found is None:
             raise Refused(layout.ERROR_NOT_ALLOWED, "this board has no sealing key")
-        return self._put(layout.SEAL_KEY_REPLY, *found)
+        return self._reply.put(layout.SEAL_KEY_REPLY, *found)
 
     def _lock(self, body: "bytes | memoryview") -> int:
         (state,) = _fields(layout.LOCK, body)
@@ -644,7 +627,7 @@ class Server:
     def _expect_to_sign(self) -> None:
         if not self._device.features & layout.FEATURE_SIGN:
             raise Refused(layout.ERROR_NOT_ALLOWED, "this board does not sign")
-        if self._job_key != _NO_KEY:
+        if self._job_key != NO_KEY:
             raise Refused(layout.ERROR_BUSY, "another request is worked on")
 
 

@@ -7,7 +7,8 @@ stands in the log as an event too. What is signed: protocol/SPEC.md 7.10.
 
 import struct
 
-from dewarlog_firmware.ed25519 import PUBLIC_BYTES, Ed25519
+from micropython import const
+
 from dewarlog_firmware.logbook import ENOSPC
 from dewarlog_firmware.whole_file import write_whole
 from dewarlog_wire import layout, proof
@@ -16,8 +17,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from dewarlog_firmware.ed25519 import Ed25519
     from dewarlog_firmware.logbook import Logbook
 
+PUBLIC_BYTES = const(32)
 _MESSAGE = b"dewarlog head 1"
 _SIGNED_FORMAT = layout.SIGN_REPLY.format[: layout.SIGN_REPLY.format.index("64s")]
 _PUBLIC = b"dewarlog public 1"
@@ -48,15 +51,16 @@ class Signer:
         self._read_clock = read_clock
         self._path = public_path
         self._seed = seed
-        self._key = Ed25519(seed, _load_public(public_path, seed)) if seed else None
-        self._is_kept = bool(self._key and self._key.public)
+        self._public = _load_public(public_path, seed) if seed else b""
+        self._is_kept = self._public != b""
+        self._key: "Ed25519 | None" = None  # made, and its code loaded, when it is first asked for
         self._head: "tuple | None" = None  # SIGN_REPLY's values without the signature
         self._nonce = b""
 
     @property
     def can_sign(self) -> bool:
         """Tell whether this board has a signing key (FEATURE_SIGN)."""
-        return self._key is not None
+        return self._seed != b""
 
     @property
     def is_busy(self) -> bool:
@@ -114,7 +118,7 @@ class Signer:
 
     def public(self) -> bytes:
         """Return the public key; empty while it is not computed, or when the board has none."""
-        return b"" if self._key is None else self._key.public
+        return self._public if self._key is None else self._key.public
 
     def drop(self) -> None:
         """Give the job up, if there is one."""
@@ -122,9 +126,13 @@ class Signer:
             self._key.drop()
         self._head = None
 
-    def _free_key(self) -> Ed25519:
-        if self._key is None:
+    def _free_key(self) -> "Ed25519":
+        if not self._seed:
             raise ValueError("this board has no signing key")
+        if self._key is None:
+            from dewarlog_firmware.ed25519 import Ed25519
+
+            self._key = Ed25519(self._seed, self._public)
         if self._key.is_busy:
             raise ValueError("a signature is being made")
         return self._key

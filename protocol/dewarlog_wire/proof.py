@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 SECRET_BYTES = 32
 PROOF_BYTES = 16
 _BLOCK_BYTES = 64  # of SHA-256
+_INNER = b"\x36" * _BLOCK_BYTES
+_OUTER = b"\x5c" * _BLOCK_BYTES
+_ZEROS = bytes(_BLOCK_BYTES)
 _PURPOSES = {
     KEY_COURIER: b"dewarlog key courier",
     KEY_RECEIPT: b"dewarlog key receipt",
@@ -33,18 +36,17 @@ def hmac_sha256(key: "Readable", message: "Readable") -> bytes:
     """Return the tag of RFC 2104 with SHA-256: 32 bytes."""
     if len(key) > _BLOCK_BYTES:
         key = sha256(key).digest()
-    pad = bytearray(_BLOCK_BYTES)
-    for index in range(_BLOCK_BYTES):
-        pad[index] = 0x36 ^ (key[index] if index < len(key) else 0)
+    pad = bytearray(_INNER)
+    for index in range(len(key)):
+        pad[index] = 0x36 ^ key[index]
     inner = sha256(pad)
     inner.update(message)
-    for index in range(_BLOCK_BYTES):
-        pad[index] ^= 0x36 ^ 0x5C
+    pad[:] = _OUTER
+    for index in range(len(key)):
+        pad[index] = 0x5C ^ key[index]
     outer = sha256(pad)
     outer.update(inner.digest())
-    # A key must not stay in the heap after its use (seal.py): this is the only copy made here.
-    for index in range(_BLOCK_BYTES):
-        pad[index] = 0
+    pad[:] = _ZEROS  # a key must not stay in the heap after its use (seal.py): the only copy here
     return outer.digest()
 
 
