@@ -137,7 +137,12 @@ class Clock:
             self.main_thread()
 
     def idle(self) -> None:
-        """Wait for the next interrupt, for console input, or for `idle_limit_us` at most."""
+        """Wait for the next interrupt, for console input, or for `idle_limit_us` at most.
+
+        As `sleep`, no longer where the processor was taken away.
+        """
+        if BoardStop.newest is not None:
+            raise BoardStop.newest
         limit_us = self.now + self.idle_limit_us
         served = self.served
         while self.served == served:

@@ -7,8 +7,9 @@ None of them is an `Exception`, so that no `except Exception` of the firmware ca
 class BoardStop(BaseException):
     """Root of everything that takes the processor away from the firmware.
 
-    `newest` is the one that ended this boot, None while it goes on: firmware whose `finally` would
-    sleep and reset (a locked board's) no longer can, see Clock.sleep.
+    `newest` is the one that ended this boot, None while it goes on. A `finally` of the firmware
+    may put another error in its place: a locked board's sleeps and resets, a file that is closed
+    on a dead flash fails. The firmware then goes on until it sleeps or idles, see Clock.
     """
 
     newest: "BoardStop | None" = None

@@ -182,6 +182,8 @@ class Run:
         except SystemExit:
             raise SoftReset
         except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - as boards do
+            if BoardStop.newest is not None:  # what littlefs said when the power went
+                raise BoardStop.newest
             text = io.StringIO()
             sys.print_exception(error, text)
             self.board.console.stdout.write(text.getvalue())
