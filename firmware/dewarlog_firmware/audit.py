@@ -76,8 +76,12 @@ class Audit:
     # --- who speaks ---------------------------------------------------------------------------
 
     def _introduce(self, visitor: "Visitor") -> None:
-        """Say who he is, unless the log's last word on that is he, in this conversation."""
-        if not (visitor.introduced and self._last == visitor.name()):
+        """Say who he is, unless the log's last word on that is he.
+
+        Who has not proven himself is another one in each conversation.
+        """
+        known = visitor.introduced or visitor.is_proven
+        if not (known and self._last == visitor.name()):
             self._add(visitor, PROVEN if visitor.is_proven else UNPROVEN, self._guard.failures)
 
     def note_access(self, visitor: "Visitor", result: int, failures: int) -> None:

@@ -82,10 +82,6 @@ if TYPE_CHECKING:
             """
             ...
 
-        def ticks_ms(self) -> int:
-            """Return a count of milliseconds, of which the low 30 bits are used."""
-            ...
-
         def radio(self, state: int, minutes: int) -> None:
             """Switch the radio, once the answer is on its way."""
             ...

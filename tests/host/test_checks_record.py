@@ -414,7 +414,7 @@ def test_a_device_key_that_is_damaged_is_told_for_what_it_is(tmp_path: Path) -> 
     (part,) = _found(review, "part-fault")
     assert part.message == (
         "The board's device key failed: fault. "
-        "The board proves and signs nothing, and is not locked, while that is so."
+        "The board proves and signs nothing while that is so."
     )
 
 

@@ -33,8 +33,8 @@ import os
 try:
     os.stat("/log")
 except OSError:
-    with open("/firmware.bin", "wb") as file:
-        file.write(bytes((0, 0, 9, 1, 20, 3)))
+    from dewarlog_firmware.changes import FirmwareFile
+    FirmwareFile("/firmware.bin", (0, 0, 9, 1, 20, 3)).keep()
 from dewarlog_firmware import lock
 lock.start()
 """

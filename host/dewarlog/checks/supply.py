@@ -50,7 +50,7 @@ class SupplyCheck:
         part = named(layout.PART_NAMES, event.part)
         means = "What it watches was not recorded until the log says that it is ok again."
         if event.part == _DEVICE_KEY:
-            means = "The board proves and signs nothing, and is not locked, while that is so."
+            means = "The board proves and signs nothing while that is so."
         self._findings.append(
             Finding(
                 "supply",

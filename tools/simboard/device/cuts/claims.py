@@ -297,8 +297,6 @@ def the_lock_is_as_it_was_left(rig: "Rig") -> None:
     wanted = (False, False) if data is None else (data[0] != 0, data[1] != 0)
     if rig.witness.is_rotten(LOCK_PATH) and crc32(data[:-4]) != _crc_in(data):
         wanted = (True, True)  # the safe side
-    if rig.witness.is_rotten(firmware.KEY_PATH):
-        wanted = (False, False)  # no key could open it
     lock = rig.app.guard.lock
     found = (lock.is_claimed, lock.is_locked)
     need(found == wanted, "the lock is %r after a boot, its file says %r", found, wanted)

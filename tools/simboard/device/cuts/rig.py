@@ -86,7 +86,8 @@ class Rig:
 
         layout.SEGMENT_MAX_BYTES = SEGMENT_BYTES
         # The firmware can be imported only now: it takes `machine` and the rest as it finds them.
-        from dewarlog_firmware import app, logbook, recorder, signer
+        # What it imports later too: the process's files are then out of reach.
+        from dewarlog_firmware import app, fast, logbook, recorder, restart, signer  # noqa: F401
         from simboard.device.cuts import claims, witness
 
         recorder.BLOCK_SAMPLES = BLOCK_SAMPLES
