@@ -164,9 +164,9 @@ Logbook._settle_key = lambda self, stored_index: None
     ),
     "settings that only the first boot of a run would tell": (
         """
-from dewarlog_firmware import app
-former = app.former_sections
-app.former_sections = lambda flash, before=None: None if before else former(flash)
+from dewarlog_firmware import opening
+former = opening.former_sections
+opening.former_sections = lambda flash, before=None: None if before else former(flash)
 """,
         "has other settings and does not say so",
         10007478,

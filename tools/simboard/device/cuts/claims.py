@@ -337,9 +337,11 @@ def another_firmware_and_profile_are_told(rig: "Rig") -> None:
     kinds = set()
     for run in rig.witness.runs.values():
         kinds.update([event[0] for event in run.events])
-    if rig.witness.small_file(firmware.FIRMWARE_PATH) == _versions_file():
-        is_told = rig.witness.is_rotten(firmware.FIRMWARE_PATH)
-        is_told = is_told or rig.first_version == firmware.VERSION or layout.KIND_FIRMWARE in kinds
+    if rig.witness.small_file(rig.versions.FIRMWARE_PATH) == _versions_file(rig.versions.VERSION):
+        is_told = rig.witness.is_rotten(rig.versions.FIRMWARE_PATH)
+        is_told = (
+            is_told or rig.first_version == rig.versions.VERSION or layout.KIND_FIRMWARE in kinds
+        )
         need(is_told, "the board has another firmware, and no log says so")
     run = rig.witness.open_run
     former = rig.witness.runs.get(run.number - 1)
@@ -372,9 +374,9 @@ def _settings_of(data: bytes) -> set:
     return settings
 
 
-def _versions_file() -> bytes:
-    versions = bytes(firmware.VERSION) + bytes(sys.implementation.version[:3])
-    return versions + struct.pack("<I", crc32(versions))
+def _versions_file(versions: tuple) -> bytes:
+    data = bytes(versions) + bytes(sys.implementation.version[:3])
+    return data + struct.pack("<I", crc32(data))
 
 
 def the_device_key_is_the_first(rig: "Rig") -> None:

@@ -87,14 +87,21 @@ class Rig:
         layout.SEGMENT_MAX_BYTES = SEGMENT_BYTES
         # The firmware can be imported only now: it takes `machine` and the rest as it finds them.
         # What it imports later too: the process's files are then out of reach.
-        from dewarlog_firmware import app, fast, logbook, recorder, restart, signer  # noqa: F401
+        from dewarlog_firmware import (
+            app,
+            logbook,
+            opening,
+            recorder,
+            signer,
+        )
         from simboard.device.cuts import claims, witness
 
         recorder.BLOCK_SAMPLES = BLOCK_SAMPLES
         logbook.RESERVE_BYTES = RESERVE_BYTES
         logbook._LAST_WORDS_BYTES = LAST_WORDS_BYTES  # noqa: SLF001
         self.firmware = app
-        self.first_version = app.VERSION
+        self.versions = opening  # the module that has the firmware's version
+        self.first_version = opening.VERSION
         self.claims = claims.CLAIMS
         self.witness = witness.Witness(self.flash.image)
         witness.attach(self.witness)
@@ -299,7 +306,7 @@ class Rig:
         if with_profile:
             self._write_profile("/profile.json", self.hour.policies[1], lock=self.hour.locks)
         else:
-            self.firmware.VERSION = NEW_VERSION
+            self.versions.VERSION = NEW_VERSION
         stat = os.statvfs("/")
         spare = stat[0] * stat[3] - RESERVE_BYTES - room_kib * 1024
         if spare > 0 and stat[3] <= stat[2]:
