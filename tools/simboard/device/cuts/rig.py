@@ -89,9 +89,12 @@ class Rig:
         # What it imports later too: the process's files are then out of reach.
         from dewarlog_firmware import (
             app,
+            ed25519,
             logbook,
             opening,
             recorder,
+            restart,
+            sha512,
             signer,
         )
         from simboard.device.cuts import claims, witness
@@ -100,6 +103,7 @@ class Rig:
         logbook.RESERVE_BYTES = RESERVE_BYTES
         logbook._LAST_WORDS_BYTES = LAST_WORDS_BYTES  # noqa: SLF001
         self.firmware = app
+        self.imported_late = (ed25519, restart, sha512)
         self.versions = opening  # the module that has the firmware's version
         self.first_version = opening.VERSION
         self.claims = claims.CLAIMS
