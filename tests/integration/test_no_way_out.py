@@ -27,11 +27,12 @@ ADMIN: Final = proof.derived_key(DEVICE_KEY, layout.KEY_ADMIN)
 CLAIMED, LOCKED = layout.ACCESS_IS_CLAIMED, layout.ACCESS_IS_LOCKED
 # The first boot records; the next one finds the mishap.
 PREPARED: Final = """
-import micropython, os
+import micropython, os, struct
+from dewarlog_wire.crc import crc32
 micropython.kbd_intr(-1)
 if "key.bin" not in os.listdir("/"):
     with open("/key.bin", "wb") as file:
-        file.write(bytes(range(32)))
+        file.write(bytes(range(32)) + struct.pack("<I", crc32(bytes(range(32)))))
     open("/lock.bin", "w").close()  # cannot be read: locked
 else:
     {mishap}

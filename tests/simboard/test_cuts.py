@@ -169,7 +169,7 @@ former = opening.former_sections
 opening.former_sections = lambda flash, before=None: None if before else former(flash)
 """,
         "has other settings and does not say so",
-        10007478,
+        10007434,
     ),
     "a setting that the journal does not give back": (
         """
