@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from conftest import MicroPython
 
 STRIDE: Final = 401  # of some 29,000: coprime to the 10 ways to cut, so that each has its turn
-RANDOM_CUTS: Final = 100
+RANDOM_CUTS: Final = 200
 TWO_HOURS: Final = (1, 2)  # one of each full policy
 
 
