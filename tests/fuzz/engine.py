@@ -177,14 +177,27 @@ def run_case(target: Target, tally: Tally, data: bytes, *, measured: bool) -> Fi
                 tracemalloc.stop()
         if not measured:
             tally.worst_s = max(tally.worst_s, took_s)
-        tally.worst_bytes = max(tally.worst_bytes, peak)
         bound = target.memory_bytes + target.memory_per_byte * len(data)
+        if peak > bound:
+            # What the first case of a process loads for good (a module, a cache) is not its own.
+            peak = _peak_again(target, reader, data)
+        tally.worst_bytes = max(tally.worst_bytes, peak)
         if peak > bound:
             tally.add("finding")
             detail = f"{len(data)} bytes took {peak} bytes; the bound is {bound}"
             return Finding(target.name, f"{reader.__name__}: memory", data, detail)
     tally.add(outcomes[0][0])
     return _disagreement(target, data, outcomes)
+
+
+def _peak_again(target: Target, reader: Reader, data: bytes) -> int:
+    """Return the bytes that a case takes which has just been read without a finding."""
+    tracemalloc.start()
+    try:
+        _outcome(target, reader, data)
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
 
 
 def _outcome(target: Target, reader: Reader, data: bytes) -> tuple[str, list[str]]:
