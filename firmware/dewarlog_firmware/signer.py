@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from dewarlog_firmware.logbook import Logbook
 
 PUBLIC_BYTES = const(32)
-_MESSAGE = b"dewarlog head 1"
 _SIGNED_FORMAT = layout.SIGN_REPLY.format[: layout.SIGN_REPLY.format.index("64s")]
 _PUBLIC = b"dewarlog public 1"
 
@@ -87,7 +86,7 @@ class Signer:
         utc_s, clock_state = self._read_clock()
         head = (run, log_id, blocks, chain, uptime_s, uptime_ms, utc_s, clock_state)
         nonce = bytes(nonce)
-        key.begin(_MESSAGE + self._device_id + struct.pack(_SIGNED_FORMAT, *head) + nonce)
+        key.begin(proof.signed_head(self._device_id, struct.pack(_SIGNED_FORMAT, *head), nonce))
         self._head = head
         self._nonce = nonce
 

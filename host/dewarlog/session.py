@@ -60,7 +60,6 @@ LOCKED_OUT_MOST_S = 20
 # Between two tries to open a lost link, when the first fails at once.
 REOPEN_EVERY_S = 0.5
 
-SIGNED_TEXT = b"dewarlog head 1"
 _PART_MAX_MS = 999
 LIST_MOST = 255
 LIST_MAX_FILES = 4096
@@ -244,7 +243,7 @@ class Signed:
         )
         packed = struct.pack(layout.SIGN_REPLY.format, *values)
         head = packed[: layout.SIGN_REPLY.offset_of("signature")]
-        return SIGNED_TEXT + device_id + head + self.nonce
+        return proof.signed_head(device_id, head, self.nonce)
 
 
 @dataclass(frozen=True, slots=True)
