@@ -3,7 +3,8 @@ r"""Fixtures for every test: the real MicroPython interpreters, 64-bit and 32-bi
     def test_codes_agree(micropython: MicroPython) -> None:
         assert micropython("print(6 * 7)").stdout == "42\n"
 
-The script finds `dewarlog_wire` and `dewarlog_firmware`, and whatever lies in `cwd`.
+The script finds `dewarlog_wire` and `dewarlog_firmware`, whatever lies in `cwd`, and what stands
+beside a script that is a file.
 """
 
 from __future__ import annotations
@@ -82,7 +83,7 @@ class MicroPython:
         else:
             script = code.resolve()
         heap = [] if heap_kib is None else ["-X", f"heapsize={heap_kib}k"]
-        search = [".frozen", str(PROTOCOL), str(FIRMWARE), str(folder)]
+        search = [".frozen", str(PROTOCOL), str(FIRMWARE), str(folder), str(script.parent)]
         done = subprocess.run(
             [*self.interpreter.command, *heap, str(script), *argv],
             cwd=folder,

@@ -19,88 +19,26 @@ import sys
 import micropython
 
 from bluetooth import BLE, BTSTACK, NIMBLE, Module, Phone
-from dewarlog_firmware.access import Guard
 from dewarlog_firmware.advert import Advert
 from dewarlog_firmware.config import parse_config
 from dewarlog_firmware.desk import Desk
 from dewarlog_firmware.link_ble import BleLink
 from dewarlog_firmware.profile import default_document, reading_columns
 from dewarlog_firmware.server import Server
-from dewarlog_wire import PROTOCOL_VERSION, layout, proof, session_keys
+from dewarlog_wire import PROTOCOL_VERSION, layout, session_keys
 from dewarlog_wire.frame import encode_frame
+from heap_lock_board import Device, Store, guard, prove
 
 SIZE = 40 * 1024 + 77
 CREDIT = 1 << 17  # more than the file: the window alone bounds what is sent
 FRAMES = 14  # fewer full packets than a window holds
 LOOKS = 100
-SECRET = bytes(range(32))
 HELLO = struct.pack(layout.HELLO.format, PROTOCOL_VERSION, 0, 236, bytes(8))
 
 try:
     from dewarlog_firmware.fast import xor_into
 except (ImportError, SyntaxError):  # the 32-bit build here makes no machine code
     xor_into = session_keys.xor_into
-
-
-class Reader:
-    """Bytes without a file: the file system's own costs are not what is measured."""
-
-    size = SIZE
-
-    def read_into(self, offset: int, view: memoryview) -> int:
-        """Leave in `view` what is there."""
-        return len(view)
-
-    def close(self) -> None:
-        """Do nothing."""
-
-
-class Store:
-    """One file, whatever is asked for."""
-
-    def open(self, run: int, file: int, etag: int) -> Reader:
-        """Open it."""
-        return Reader()
-
-
-class Device:
-    """The rest of a board."""
-
-    features = layout.FEATURE_SECRET
-
-    def secret(self, key: int) -> bytes:
-        """Return the one key."""
-        return SECRET
-
-    def ticks_ms(self) -> int:
-        """Return a time."""
-        return 0
-
-    def note_access(self, visitor: object, result: int, failures: int) -> None:
-        """Forget it."""
-
-
-class Lock:
-    """An open board's."""
-
-    is_claimed = False
-    is_locked = False
-
-
-def guard() -> Guard:
-    """Return what decides who may do what."""
-    return Guard(Device(), b"heaptest", Lock())
-
-
-def prove(server: Server, flags: int) -> session_keys.SessionKeys:
-    """Say AUTH as a reader; return the keys that follow."""
-    hello_reply = server._visitor._hello_reply  # noqa: SLF001 - no host is there to hear it
-    said = proof.transcript(HELLO, hello_reply, layout.KEY_READER, flags)
-    given = proof.host_proof(SECRET, said)
-    server.handle(
-        layout.MSG_AUTH, 2, struct.pack(layout.AUTH.format, layout.KEY_READER, flags, given)
-    )
-    return session_keys.SessionKeys(SECRET, said)
 
 
 class Counted(BLE):
@@ -141,7 +79,7 @@ class Board:
         self.ble = module.ble
         self.link = BleLink(module, Advert(b"heaptest"), bytes(16), 1000, self.ticks_ms)
         self.server = Server(
-            Store(),
+            Store(SIZE),
             Device(),
             guard(),
             bytes,
@@ -266,7 +204,7 @@ def proof_bytes() -> int:
     board.ble.carry()
     gc.collect()
     before = gc.mem_alloc()
-    prove(board.server, layout.AUTH_SECRET)
+    prove(board.server, HELLO, layout.AUTH_SECRET)
     board.poll()
     board.ble.carry()
     gc.collect()
@@ -280,7 +218,7 @@ def pull(stack: str, *, secret: bool = False) -> tuple:
     board.ble.carry()
     keys = None
     if secret:
-        keys = prove(board.server, layout.AUTH_SECRET)
+        keys = prove(board.server, HELLO, layout.AUTH_SECRET)
         board.poll()
         board.ble.carry()
     gc.collect()

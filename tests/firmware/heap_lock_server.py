@@ -13,9 +13,9 @@ import sys
 
 import micropython
 
-from dewarlog_firmware.access import Guard
 from dewarlog_firmware.server import Server
-from dewarlog_wire import PROTOCOL_VERSION, cobs, layout, proof, session_keys
+from dewarlog_wire import PROTOCOL_VERSION, cobs, layout, session_keys
+from heap_lock_board import Device, Store, guard, prove
 
 try:
     from dewarlog_firmware.fast import cobs_encode_into, crc_shift, xor_into
@@ -26,69 +26,7 @@ except (ImportError, SyntaxError):  # the 32-bit build here makes no machine cod
 
 SIZE = 40 * 4090
 FRAMES = 30
-SECRET = bytes(range(32))
 HELLO = struct.pack(layout.HELLO.format, PROTOCOL_VERSION, 0, 4096, bytes(8))
-
-
-class Reader:
-    """Bytes without a file: the file system's own costs are not what is measured."""
-
-    size = SIZE
-
-    def read_into(self, offset: int, view: memoryview) -> int:
-        """Leave in `view` what is there."""
-        return len(view)
-
-    def close(self) -> None:
-        """Do nothing."""
-
-
-class Store:
-    """One file, whatever is asked for."""
-
-    def open(self, run: int, file: int, etag: int) -> Reader:
-        """Open it."""
-        return Reader()
-
-
-class Device:
-    """The rest of a board."""
-
-    features = layout.FEATURE_SECRET
-
-    def secret(self, key: int) -> bytes:
-        """Return the one key."""
-        return SECRET
-
-    def ticks_ms(self) -> int:
-        """Return a time."""
-        return 0
-
-    def note_access(self, visitor: object, result: int, failures: int) -> None:
-        """Forget it."""
-
-
-class Lock:
-    """An open board's."""
-
-    is_claimed = False
-    is_locked = False
-
-
-def guard() -> Guard:
-    """Return what decides who may do what."""
-    return Guard(Device(), b"heaptest", Lock())
-
-
-def prove(server: Server, flags: int) -> session_keys.SessionKeys:
-    """Say AUTH as a reader; return the keys that follow."""
-    hello_reply = server._visitor._hello_reply  # noqa: SLF001 - no host is there to hear it
-    said = proof.transcript(HELLO, hello_reply, layout.KEY_READER, flags)
-    given = proof.host_proof(SECRET, said)
-    server.handle(
-        layout.MSG_AUTH, 2, struct.pack(layout.AUTH.format, layout.KEY_READER, flags, given)
-    )
-    return session_keys.SessionKeys(SECRET, said)
 
 
 class Out:
@@ -112,7 +50,7 @@ def ask(
 
 def new_server() -> Server:
     """Return a server that has been greeted."""
-    server = Server(Store(), Device(), guard(), bytes, crc_shift=crc_shift, xor=xor_into)
+    server = Server(Store(SIZE), Device(), guard(), bytes, crc_shift=crc_shift, xor=xor_into)
     server.handle(layout.MSG_HELLO, 1, HELLO)
     return server
 
@@ -140,7 +78,7 @@ def locked_frames() -> int:
 
 def read_proven(server: Server, flags: int) -> None:
     """Prove oneself, then ask for the whole file at once."""
-    keys = prove(server, flags)
+    keys = prove(server, HELLO, flags)
     body = bytearray(struct.pack(layout.READ.format, 1, 0, 1, 0, SIZE, 0, SIZE))
     if flags:
         keys.cipher_into(body, session_keys.HOST, 1, 0)
