@@ -5,7 +5,14 @@ Place in the line: beside proof. What each bit stands for: protocol/SPEC.md sect
 
 from dewarlog_wire import layout
 
-MAY_ALL = layout.MAY_READ | layout.MAY_RECORD | layout.MAY_SET | layout.MAY_STOP | layout.MAY_KEYS
+MAY_ALL = (
+    layout.MAY_READ
+    | layout.MAY_RECORD
+    | layout.MAY_SET
+    | layout.MAY_STOP
+    | layout.MAY_KEYS
+    | layout.MAY_BENCH
+)
 # What each role may do, on every link.
 MAY = {
     layout.KEY_READER: layout.MAY_READ,
@@ -13,7 +20,7 @@ MAY = {
     layout.KEY_ADMIN: MAY_ALL,
 }
 # Of a role, what its tokens may give away: a key that was handed out would outlast them.
-MAY_BY_TOKEN = MAY_ALL & ~layout.MAY_KEYS
+MAY_BY_TOKEN = MAY_ALL & ~(layout.MAY_KEYS | layout.MAY_BENCH)
 # What everybody may do without a proof, by (in hand, locked): over USB one holds the board.
 MAY_UNPROVEN = {
     (True, False): MAY_ALL,
@@ -38,4 +45,10 @@ NEEDS = {
     layout.MSG_KEY: layout.MAY_KEYS,
     layout.MSG_SEAL_KEY: layout.MAY_KEYS,
     layout.MSG_LOCK: layout.MAY_KEYS,
+    layout.MSG_LIVE: layout.MAY_READ,
+    layout.MSG_GET: layout.MAY_READ,
+    layout.MSG_PUT: layout.MAY_BENCH,
+    layout.MSG_PUT_END: layout.MAY_BENCH,
+    layout.MSG_SELFTEST: layout.MAY_BENCH,
+    layout.MSG_ERASE: layout.MAY_BENCH,
 }

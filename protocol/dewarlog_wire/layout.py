@@ -142,6 +142,9 @@ SECTION_CHANNEL = 19
 SECTION_RULE = 20
 SECTION_SHOCK_SETTINGS = 21
 SECTION_TILT_SETTINGS = 22
+SECTION_CALIBRATION = 23
+SECTION_ARMING = 24
+SECTION_HANDLING = 25
 SECTION_SHOCK_HEAD = 32
 
 SPAN = Record(
@@ -206,6 +209,11 @@ TEXT_PROFILE = 4
 TEXT_CONTACT = 5
 TEXT_INSTRUCTION = 6  # may stand several times, in order
 TEXT_CHAIN_OF_IDENTITY = 7
+TEXT_HARDWARE = 8  # the board's hardware revision
+TEXT_ACCOUNT = 9  # references of who pays, as the sender's books have them
+TEXT_PURCHASE_ORDER = 10
+TEXT_COST_CENTRE = 11
+TEXT_CONSIGNEE = 12
 TEXT_NAMES = {
     1: "board",
     2: "dewar",
@@ -214,6 +222,11 @@ TEXT_NAMES = {
     5: "contact",
     6: "instruction",
     7: "chain_of_identity",
+    8: "hardware",
+    9: "account",
+    10: "purchase_order",
+    11: "cost_centre",
+    12: "consignee",
 }
 
 SAMPLING = Record(
@@ -289,6 +302,53 @@ TILT_SETTINGS = Record(
     ("hold_minutes", U16, 1, "min"),
     ("period_s", U16, 1, "s"),
 )
+
+# What a probe was compared with, one for each point. Followed by: reference.
+CALIBRATION = Record(
+    "calibration",
+    ("channel", U8, 1, ""),
+    ("point", U8, 1, ""),
+    ("reference_count", I16, 1 / 128, "degC"),  # what the probe should have read
+    ("indicated_count", I16, 1 / 128, "degC"),  # what it read, without any offset
+    ("u_count", U16, 1 / 128, "degC"),  # standard uncertainty of the comparison
+    ("pressure_pa", U32, 1, "Pa"),  # of the air over liquid nitrogen; 0: not needed
+    ("utc_s", U32, 1, "s"),
+    ("serial", BYTES(12), 1, ""),  # of the probe then: another one now makes this void
+)
+CALIBRATION_POINT_NAMES = ("ice point", "LN2 point", "other bath")
+# Why and how this run was begun. Followed by: actor and reason.
+ARMING = Record(
+    "arming",
+    ("utc_s", U32, 1, "s"),  # the host's clock
+    ("planned_s", U32, 1, "s"),  # how long the trip is to take
+    ("static_hold_s", U32, 1, "s"),  # what the charge gives at rest; 0: not known
+    ("charge_g", U32, 1, "g"),  # liquid nitrogen by weight; 0: not weighed
+    ("overridden", U16, 1, ""),  # bit n: ARM_REFUSAL_NAMES[n] stood against it
+)
+ARM_REFUSAL_NAMES = (
+    "probe not cold",
+    "probe not stable",
+    "probe fault",
+    "charge",
+    "calibration",
+    "clock",
+    "memory",
+    "supply",
+    "log not pulled",
+    "sensors",
+)
+HANDLING = Record(
+    "handling",
+    ("thaw_to_infusion_min", U16, 1, "min"),  # from thaw start to infuse at most; 0: not told
+    ("calibration_policy", U8, 1, ""),  # past its due date
+)
+CALIBRATION_POLICY_NAMES = ("warn", "refuse")
+# Sections whose record is followed by texts, each one length byte and that many bytes of UTF-8.
+SECTION_TEXTS = {
+    SECTION_CALIBRATION: ("reference",),
+    SECTION_ARMING: ("actor", "reason"),
+}
+SECTION_TEXT_MAX_BYTES = 76
 
 SHOCK_HEAD = Record(
     "shock_head",
@@ -565,6 +625,57 @@ EVENT_SEAL_KEY = Record(
     ("key_index", U32, 1, ""),  # of the next block's seal; 0: none
 )
 SEAL_KEY_STATE_NAMES = ("in use", "new", "lost")
+# Another profile was written. Followed by: actor and note. The run ends with it.
+EVENT_PROFILE = Record(
+    "profile",
+    ("purpose", U8, 1, ""),
+    ("utc_s", U32, 1, "s"),  # the host's clock
+    ("before_crc32", U32, 1, ""),  # of /profile.json; 0: there was none
+    ("crc32", U32, 1, ""),
+)
+PURPOSE_NAMES = ("provision", "calibrate", "arm", "other")
+# One test of a self-test; all of one stand together.
+EVENT_SELFTEST = Record(
+    "selftest",
+    ("test", U8, 1, ""),
+    ("index", U8, 1, ""),  # which of several: channel or axis, else 0
+    ("verdict", U8, 1, ""),
+    ("value", I32, 1, ""),  # in the unit of the test
+    ("least", I32, 1, ""),  # passes from here
+    ("most", I32, 1, ""),  # to here
+)
+# Name and unit of `value`, `least` and `most`.
+SELFTESTS = (
+    ("converter settings", ""),  # registers that did not hold what was written
+    ("converter fault logic", ""),  # 1: a limit set on purpose raised its fault, and only that
+    ("probe", "1/128 degC"),  # reading code: open, short and the like are states
+    ("cold junction", "1/64 degC"),
+    ("shock sensor identity", ""),  # 1: its own
+    ("shock sensor self-test", "counts"),
+    ("tilt sensor identity", ""),
+    ("tilt sensor self-test", "counts"),  # index: axis
+    ("clock oscillator", ""),  # 1: has not stopped since it was set
+    ("clock rate", "ms"),  # of the board's in one second of the chip
+    ("flash", "bytes"),  # read back otherwise than written
+    ("flash write time", "ms"),
+    ("supply under load", "mV"),
+    ("supply drop under load", "mV"),
+    ("loop latency", "us"),  # longest pass of the main loop
+    ("free heap", "bytes"),
+    ("free flash", "bytes"),
+    ("radio", ""),  # 1: advertises
+    ("device key", ""),  # 1: has one
+    ("sealing key", ""),
+)
+SELFTEST_VERDICT_NAMES = ("pass", "fail", "not there")
+# A run was erased from the board, by a host.
+EVENT_ERASE = Record(
+    "erase",
+    ("run", U32, 1, ""),
+    ("log_id", BYTES(8), 1, ""),
+    ("blocks", U32, 1, ""),  # it had
+    ("confirmed", U8, 1, ""),  # 1: a host had confirmed to hold all of it
+)
 
 EVENTS = {
     1: EVENT_BOOT,
@@ -592,6 +703,9 @@ EVENTS = {
     23: EVENT_PIN,
     24: EVENT_SIGNATURE,
     25: EVENT_SEAL_KEY,
+    26: EVENT_PROFILE,
+    27: EVENT_SELFTEST,
+    28: EVENT_ERASE,
 }
 KIND_BOOT = 1
 KIND_STOP = 2
@@ -618,6 +732,9 @@ KIND_SETTING = 22
 KIND_PIN = 23
 KIND_SIGNATURE = 24
 KIND_SEAL_KEY = 25
+KIND_PROFILE = 26
+KIND_SELFTEST = 27
+KIND_ERASE = 28
 # Kinds whose record is followed by texts: their names, and how many bytes each may have, so that
 # an event's length fits its one byte.
 EVENT_TEXTS = {
@@ -625,15 +742,22 @@ EVENT_TEXTS = {
     KIND_HANDOFF: ("giver", "receiver", "place"),
     KIND_ACKNOWLEDGE: ("actor", "note"),
     KIND_ACCESS: ("holder",),
+    KIND_PROFILE: ("actor", "note"),
 }
 EVENT_TEXT_MAX_BYTES = {
     KIND_CUSTODY: 76,
     KIND_HANDOFF: 63,
     KIND_ACKNOWLEDGE: 76,
     KIND_ACCESS: 32,
+    KIND_PROFILE: 76,
 }
 # How long a host may make them: the body and its SESSION_TAG then fit a request of 236 bytes.
-EVENT_TEXT_ASKED_MAX_BYTES = {KIND_CUSTODY: 72, KIND_HANDOFF: 59, KIND_ACKNOWLEDGE: 76}
+EVENT_TEXT_ASKED_MAX_BYTES = {
+    KIND_CUSTODY: 72,
+    KIND_HANDOFF: 59,
+    KIND_ACKNOWLEDGE: 76,
+    KIND_PROFILE: 76,
+}
 
 # --- 6. Journal -------------------------------------------------------------------------------
 JOURNAL_MAGIC = b"DWLJ"
@@ -697,7 +821,7 @@ MSG_MARK = 0x0A
 MSG_CONFIRM = 0x0B
 MSG_STOP = 0x0C
 MSG_AUTH = 0x0D
-MSG_ERASE = 0x0E  # reserved
+MSG_ERASE = 0x0E
 MSG_HANDOFF = 0x0F
 MSG_RADIO = 0x10
 MSG_KEY = 0x11
@@ -706,6 +830,11 @@ MSG_LOCK = 0x13
 MSG_SIGN = 0x14
 MSG_PUBLIC = 0x15
 MSG_ACKNOWLEDGE = 0x16
+MSG_LIVE = 0x17
+MSG_GET = 0x18
+MSG_PUT = 0x19
+MSG_PUT_END = 0x1A
+MSG_SELFTEST = 0x1B
 MSG_DATA = 0x40
 MSG_END = 0x41
 MSG_DATA_SHORT = 0x42  # DATA where a frame is one packet of the link; no FRAME_HEAD, see 7.3
@@ -735,6 +864,7 @@ FEATURE_AUTH = 4  # keys for each role, tokens, tagged frames (7.7)
 FEATURE_SIGN = 8
 FEATURE_SEAL = 16  # blocks are sealed by a key (4.9)
 FEATURE_SECRET = 32  # AUTH_SECRET
+FEATURE_BENCH = 64  # LIVE, GET, PUT, PUT_END, SELFTEST, ERASE
 STATUS_REPLY = Record(
     "status_reply",
     ("state", U8, 1, ""),  # bits: STATUS_*
@@ -924,11 +1054,12 @@ CAVEAT_MAY = 6  # u8: of MAY_* only these
 CAVEAT_HOLDER = 7  # UTF-8, 1 to 32 bytes: who it was given to; limits nothing
 CAVEATS_MAX_BYTES = 192
 # What a host may do (7.7).
-MAY_READ = 1  # LIST, READ, HASH, SEAL, SIGN
+MAY_READ = 1  # LIST, READ, HASH, SEAL, SIGN, LIVE, GET
 MAY_RECORD = 2  # MARK, HANDOFF, CONFIRM, ACKNOWLEDGE
 MAY_SET = 4  # TIME, RADIO
 MAY_STOP = 8  # STOP
 MAY_KEYS = 16  # KEY, SEAL_KEY, LOCK
+MAY_BENCH = 32  # PUT, PUT_END, SELFTEST, ERASE
 KEY = Record("key", ("key", U8, 1, ""))  # KEY_*
 KEY_REPLY = Record("key_reply", ("secret", BYTES(32), 1, ""))
 SEAL_KEY_REPLY = Record(
@@ -956,6 +1087,79 @@ SIGN_REPLY = Record(
 )
 PUBLIC_REPLY = Record("public_reply", ("public_key", BYTES(32), 1, ""))
 # MSG_ACKNOWLEDGE carries an acknowledge body: EVENT_ACKNOWLEDGE and its two texts.
+# What an engineer watches beside STATUS.
+LIVE_REPLY = Record(
+    "live_reply",
+    ("firmware_major", U8, 1, ""),
+    ("firmware_minor", U8, 1, ""),
+    ("firmware_patch", U8, 1, ""),
+    ("micropython_major", U8, 1, ""),
+    ("micropython_minor", U8, 1, ""),
+    ("micropython_patch", U8, 1, ""),
+    ("profile_crc32", U32, 1, ""),  # of /profile.json; 0: there is none
+    ("heap_free_bytes", U32, 1, "bytes"),
+    ("heap_low_bytes", U32, 1, "bytes"),  # the least that was free at any look since the boot
+    ("pass_max_us", U32, 1, "us"),  # longest pass of the main loop since the last LIVE
+    ("wake_ups", U32, 1, ""),  # times the main loop's sleep ended, since the boot
+    ("awake_s", U32, 1, "s"),  # it did not sleep, since the boot
+    ("late_ms", U16, 1, "ms"),  # the last sample's lateness
+    ("rules_pending", U8, 1, ""),  # bit n: rule n is past its threshold and within its dwell
+    ("parts", U32, 1, ""),  # 4 bits each: SENSOR_STATE_NAMES of PART_NAMES, the first lowest
+    ("tilt_angle_deg", U8, 1, "deg"),  # from upright; 255: not known
+    ("tilt_band", U8, 1, ""),
+    ("band_0_s", U32, 1, "s"),  # totals since the run began
+    ("band_1_s", U32, 1, "s"),
+    ("band_2_s", U32, 1, "s"),
+    ("band_3_s", U32, 1, "s"),
+    ("shocks", U16, 1, ""),  # of this run
+    ("shock_band", U8, 1, ""),  # of the last one
+    ("shock_peak", U16, 1, ""),  # counts
+    ("shock_velocity_change_mm_s", U16, 1, "mm/s"),
+    ("voltage_raw_0", I32, 1, ""),  # of the last sample, as in a RAW_SET
+    ("voltage_raw_1", I32, 1, ""),
+    ("voltage_raw_2", I32, 1, ""),
+    ("voltage_raw_3", I32, 1, ""),
+    ("cold_junction_raw_0", I16, 1 / 64, "degC"),
+    ("cold_junction_raw_1", I16, 1 / 64, "degC"),
+    ("cold_junction_raw_2", I16, 1 / 64, "degC"),
+    ("cold_junction_raw_3", I16, 1 / 64, "degC"),
+    ("fault_0", U8, 1, ""),
+    ("fault_1", U8, 1, ""),
+    ("fault_2", U8, 1, ""),
+    ("fault_3", U8, 1, ""),
+)
+GET = Record("get", ("offset", U16, 1, "bytes"))  # of /profile.json
+GET_REPLY = Record(
+    "get_reply",
+    ("total", U16, 1, "bytes"),  # of the file; 0: there is none
+    ("crc32", U32, 1, ""),  # of the whole file
+)  # then bytes of it from `offset` on, as many as the reply has room for
+PROFILE_MAX_BYTES = 8192
+PUT = Record(
+    "put",
+    ("total", U16, 1, "bytes"),  # of the profile that is on its way, at most PROFILE_MAX_BYTES
+    ("offset", U16, 1, "bytes"),  # of what follows; 0 begins anew
+)  # then at least one byte of it
+# Followed by a profile body: EVENT_PROFILE and its two texts.
+PUT_END = Record("put_end", ("total", U16, 1, "bytes"))
+SELFTEST = Record("selftest_request", ("from_index", U8, 1, ""))  # 0 begins a new one
+SELFTEST_REPLY = Record(
+    "selftest_reply",
+    ("total", U8, 1, ""),  # results there are
+    ("from_index", U8, 1, ""),
+    ("count", U8, 1, ""),  # bodies of selftest events that follow
+)
+ERASE = Record(
+    "erase_request",
+    ("to_run", U32, 1, ""),  # this run and those before it; never the one that is open
+    ("flags", U8, 1, ""),  # ERASE_*
+)
+ERASE_UNPULLED = 1  # also runs that no host has confirmed to hold
+ERASE_REPLY = Record(
+    "erase_reply",
+    ("erased", U16, 1, ""),  # runs
+    ("kept", U16, 1, ""),  # runs up to `to_run` that were left, because nobody holds them
+)
 ERROR = Record("error", ("code", U8, 1, ""))  # then UTF-8 text for a person
 ERROR_UNKNOWN = 1  # the board knows no request of this kind
 ERROR_MALFORMED = 2  # the body is not what this request has, or no run is open to take it
