@@ -55,6 +55,8 @@ The tree, with the exit code a command ends with:
     |- TokenDamaged               3   a token cannot be read
     |- TokenUseless               4   a token has expired
     |- CertificateDamaged         3   a device certificate is none
+    |- LabelTooSmall              2   the label has no room for what its code is to say
+    |- MapDamaged                 2   a channel map cannot be used
     `- SetUpError                 2   this installation lacks something
        |- ExtraMissing            2   an optional library: the message names the extra
        |- SimulatorMissing        2   the simulated board comes with the source tree only
@@ -837,6 +839,32 @@ class CertificateDamaged(DewarlogError):
 
 
 # --- this installation --------------------------------------------------------------------------
+
+
+class LabelTooSmall(DewarlogError):
+    """The code of a label would be too fine for a camera."""
+
+    exit_code = ExitCode.USAGE
+
+    def __init__(self, text: str, modules: int) -> None:
+        super().__init__(
+            f"The label has no room for a code of {modules} x {modules} modules, which says "
+            f"{len(text)} characters: give the board a shorter name."
+        )
+        self.text = text
+        self.modules = modules
+
+
+class MapDamaged(DewarlogError):
+    """A channel map cannot be used. `where` is the file, `key` the place in it."""
+
+    exit_code = ExitCode.USAGE
+
+    def __init__(self, where: str, key: str, reason: str) -> None:
+        super().__init__(f"{where}: {key}: {reason}. Nothing was changed on the board.")
+        self.where = where
+        self.key = key
+        self.reason = reason
 
 
 class SetUpError(DewarlogError):
