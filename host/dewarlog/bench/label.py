@@ -25,7 +25,8 @@ from dewarlog.errors import LabelTooSmall
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from PIL.ImageFont import FreeTypeFont, ImageFont as BitmapFont
+    from PIL.ImageFont import FreeTypeFont
+    from PIL.ImageFont import ImageFont as BitmapFont
 
 SCHEME: Final = "dewarlog"
 DOTS_PER_INCH: Final = 300
@@ -48,6 +49,7 @@ _BLACK: Final = 0
 _BITS: Final = "1"
 # Above that a grey dot of a letter's edge is printed white.
 _BLACK_BELOW: Final = 140
+_NO_GREYS: Final = [_BLACK] * _BLACK_BELOW + [_WHITE] * (256 - _BLACK_BELOW)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +96,7 @@ def draw(label: Label) -> Image.Image:
     left = WIDTH_DOTS - code.width
     page.paste(code, (left, (HEIGHT_DOTS - code.height) // 2))
     _write(ImageDraw.Draw(page), label, left - _MARGIN_DOTS)
-    return page.point(lambda grey: _WHITE if grey >= _BLACK_BELOW else _BLACK).convert(_BITS)
+    return page.point(_NO_GREYS).convert(_BITS)
 
 
 def png(label: Label) -> bytes:
@@ -107,7 +109,7 @@ def png(label: Label) -> bytes:
 def _code(label: Label) -> Image.Image:
     """Draw the QR code as large as the label allows, each module the same whole dots."""
     made = segno.make(label.text, error="m", micro=False)
-    modules = made.symbol_size(border=_QUIET_MODULES)[0]
+    modules = int(made.symbol_size(border=_QUIET_MODULES)[0])
     scale = HEIGHT_DOTS // modules
     if scale < _MODULE_MIN_DOTS:
         raise LabelTooSmall(label.text, modules)
@@ -154,9 +156,7 @@ def _lines(label: Label) -> Sequence[tuple[str, int]]:
     return lines
 
 
-def _cut(
-    pen: ImageDraw.ImageDraw, text: str, font: FreeTypeFont | BitmapFont, room: int
-) -> str:
+def _cut(pen: ImageDraw.ImageDraw, text: str, font: FreeTypeFont | BitmapFont, room: int) -> str:
     """Shorten a text that is too wide, and show that it was."""
     if pen.textlength(text, font) <= room:
         return text
