@@ -1,1 +1,1 @@
-"""The bench: what prepares a board before its trip, and looks at it while it lies there."""
+"""Prepares a board: its profile, calibration, self-test, arming, and a view of it at work."""
