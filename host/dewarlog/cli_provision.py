@@ -5,12 +5,11 @@ Beside cli, which adds it to the others. Heavy imports wait inside the command.
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -31,10 +30,7 @@ from dewarlog_wire import layout
 
 if TYPE_CHECKING:
     from dewarlog.bench.channel_map import ChannelMap
-    from dewarlog.bench.provision import Document
     from dewarlog.certificate import Certificate
-    from dewarlog.keys import KeyStore
-    from dewarlog.link import Link
     from dewarlog.session import Board, Session
 
 _PURPOSE = layout.PURPOSE_NAMES.index("provision")
@@ -74,7 +70,8 @@ def provision(
             "--label",
             metavar="FILE",
             dir_okay=False,
-            help="Where to write the label, a PNG for 62 mm tape. Default: NAME.label.png here.",
+            help="Where to write the label, a PNG for 62 mm tape. Default: dewarlog-ID.label.png "
+            "here.",
         ),
     ] = None,
     certificate: Annotated[
@@ -121,72 +118,144 @@ def provision(
         wanted = read_map(map_file)
         done = _provision(device, wanted, keys, actor, new_keys=new_keys)
         paths = _write_papers(done, wanted, label, certificate)
-    _say(done, paths, as_json=as_json)
+    _say(done, wanted, paths, as_json=as_json)
 
 
 def _provision(
     device: str, wanted: ChannelMap, keys: Path | None, actor: str, *, new_keys: bool
 ) -> _Done:
+    """Do it all over one opened cable: keys, profile, claim."""
+    from dewarlog.bench.ownership import prove_admin, seed, take_all
+    from dewarlog.bench.requests import await_boot
     from dewarlog.certificate import Certificate
     from dewarlog.keys import KeyStore
 
     store = KeyStore(keys)
     with opened(device) as link:
         session, board = greeted_in_hand(link, credentials_over(device, keys))
-        fresh = new_keys or not session.status().claimed
+        status = session.status()
+        fresh = new_keys or not status.claimed
         if fresh:
-            session = _seed(session, link, device, keys)
+            if status.claimed and not session.proven:
+                session = session_over(link, credentials_over(device, keys))
+                session.hello()
+            seed(session)
+            session = session_over(link)
+            await_boot(session, (status.run, status.boot))
         changes = _put(session, wanted, actor)
-        taken = _take_keys(link, session, board, store)
+        taken = take_all(session, board)
+        prove_admin(partial(session_over, link), taken)
+    store.keep(taken)
     made = None
     if taken.public_key is not None:
         made = Certificate(board.device_id, taken.public_key, int(time.time()))
     return _Done(board, changes, fresh, made, store.place(board.device_id))
 
 
-def _seed(session: Session, link: Link, device: str, keys: Path | None) -> Session:
-    """Have the board make new keys; return a conversation with it as it is then."""
-    from dewarlog.bench.ownership import seed
-    from dewarlog.bench.requests import await_boot
-
-    status = session.status()
-    if status.claimed and not session.proven:
-        # An open board that is claimed takes new keys from its owner alone.
-        session = session_over(link, credentials_over(device, keys))
-        session.hello()
-    seed(session)
-    session = session_over(link)
-    await_boot(session, (status.run, status.boot))
-    return session
-
-
 def _put(session: Session, wanted: ChannelMap, actor: str) -> tuple[str, ...]:
-    """Put the map into the board's profile, unless it stands there."""
+    """Put the map into the board's profile, unless it stands there; say what is new."""
     from dewarlog.bench.profile import Profile
     from dewarlog.bench.provision import provision as provisioned
     from dewarlog.bench.requests import await_restart, get_profile, put_profile
 
     before = get_profile(session)
-    made = provisioned(json.loads(before) if before else None, wanted)
+    present = Profile.read(before, "the board's profile").document() if before else None
+    made = provisioned(present, wanted)
     if before and not made.changes:
         return ()
-    profile = Profile.read(json.dumps(made.document).encode(), "the new profile").write()
     run = session.status().run
-    most = layout.EVENT_TEXT_ASKED_MAX_BYTES[layout.KIND_PROFILE]
     put_profile(
         session,
-        profile,
+        Profile.of(made.document, "the profile with this map").write(),
         before=before,
         purpose=_PURPOSE,
         utc_s=host_time(0)[0],
         actor=actor,
-        note="; ".join(made.changes).encode()[:most].decode(errors="ignore"),
+        note=_cut("; ".join(made.changes)),
     )
     await_restart(session, run)
     return made.changes
 
 
-def _take_keys(link: Link, session: Session, board: Board, store: KeyStore) -> Any: ...
+def _cut(note: str) -> str:
+    """Shorten a note to what a board records of it; the log says the rest, setting by setting."""
+    most = layout.EVENT_TEXT_ASKED_MAX_BYTES[layout.KIND_PROFILE]
+    return note.encode()[:most].decode(errors="ignore")
 
 
-def _print_map(device: str, keys: Path | None) -> None: ...
+def _print_map(device: str, keys: Path | None) -> None:
+    from dewarlog.bench.channel_map import form_of
+    from dewarlog.bench.profile import Profile
+    from dewarlog.bench.requests import get_profile
+
+    with opened(device) as link:
+        session, _ = greeted_in_hand(link, credentials_over(device, keys))
+        data = get_profile(session)
+    profile = Profile.read(data, "the board's profile") if data else None
+    for line in form_of(profile).splitlines():
+        console.say(words.plain(line))
+
+
+def _write_papers(
+    done: _Done, wanted: ChannelMap, label: Path | None, certificate: Path | None
+) -> tuple[Path, Path | None]:
+    """Write the label, and the certificate where there is one; return where they are."""
+    from dewarlog import output
+    from dewarlog.bench.label import Label, Probe, png
+    from dewarlog.certificate import write_certificate
+
+    made = done.certificate
+    sticker = Label(
+        done.board.name,
+        wanted.name,
+        wanted.hardware,
+        made.fingerprint if made else "",
+        tuple(Probe(probe.terminal, probe.serial, probe.placement) for probe in wanted.probe),
+    )
+    label_path = label or Path(f"dewarlog-{done.board.name}.label.png")
+    with output.whole(label_path) as path:
+        path.write_bytes(png(sticker))
+    if made is None:
+        return label_path, None
+    certificate_path = certificate or Path(f"dewarlog-{done.board.name}.certificate.json")
+    write_certificate(made, certificate_path)
+    return label_path, certificate_path
+
+
+def _say(
+    done: _Done, wanted: ChannelMap, paths: tuple[Path, Path | None], *, as_json: bool
+) -> None:
+    label, certificate = paths
+    fingerprint = done.certificate.fingerprint if done.certificate else None
+    if as_json:
+        console.say_json(
+            {
+                "device_id": done.board.name,
+                "name": wanted.name,
+                "new_keys": done.new_keys,
+                "changes": list(done.changes),
+                "keys": done.place,
+                "fingerprint": fingerprint,
+                "certificate": None if certificate is None else str(certificate),
+                "label": str(label),
+            }
+        )
+        return
+    name = words.plain(wanted.name)
+    console.say(f"Logger {done.board.name} is {name} now, and claimed by this computer.")
+    for change in done.changes:
+        console.say(console.wrapped(change, "      ", "    - "))
+    if not done.changes:
+        console.say("    Its profile said all of this already.")
+    made = "made with randomness of this computer, " if done.new_keys else ""
+    console.say(f"Keys:        {made}kept in {words.plain(done.place)}")
+    if certificate is not None:
+        console.say(f"Public key:  {fingerprint}")
+        console.say(f"Certificate: {words.plain(str(certificate))}")
+    console.say(f"Label:       {words.plain(str(label))}")
+    console.say("Next: dewarlog calibrate, dewarlog selftest.")
+
+
+def add_commands(app: typer.Typer) -> None:
+    """Add the command to the others."""
+    app.command(epilog=console.exit_code_table())(provision)

@@ -574,7 +574,7 @@ EVENT_LOCK = Record(
     ("state", U8, 1, ""),
     ("cause", U8, 1, ""),
 )
-LOCK_STATE_NAMES = ("open", "locked")
+LOCK_STATE_NAMES = ("open", "locked", "new keys")
 LOCK_CAUSE_NAMES = ("profile", "host")
 EVENT_FIRMWARE = Record(
     "firmware",

@@ -29,15 +29,17 @@ from dewarlog.errors import MapDamaged
 from dewarlog_wire import layout
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from pydantic_core import ErrorDetails
+
+    from dewarlog.bench.profile import Profile
 
 TERMINALS: Final = 4
 SERIAL_MAX: Final = 12
 _MAX_BYTES: Final = 1 << 16
 _WHOLE: Final = "the file"
-_TEXTS: Final = ("serial", "type", "placement")
 
 
 class _Strict(BaseModel):
@@ -98,14 +100,35 @@ class ChannelMap(_Strict):
 
     def toml(self) -> str:
         """Write the map as the file that `read_map` reads."""
-        lines = [f"name = {_quoted(self.name)}", f"hardware = {_quoted(self.hardware)}"]
-        for probe in self.probe:
-            lines += ["", "[[probe]]", f"terminal = {probe.terminal}"]
-            lines += [
-                f"{key} = {_quoted(getattr(probe, key))}"
-                for key in ("serial", "type", "placement")
-            ]
-        return "\n".join(lines) + "\n"
+        probes = [
+            (probe.terminal, probe.serial, probe.type, probe.placement) for probe in self.probe
+        ]
+        return _toml(self.name, self.hardware, probes)
+
+
+def form_of(profile: Profile | None) -> str:
+    """Write what a profile says of its board as a map's file, to be filled in where it is empty.
+
+    Of a board without a profile: one probe that nobody has named.
+    """
+    if profile is None:
+        return _toml("", "", [(1, "", "T", layout.PLACEMENT_NAMES[0])])
+    probes = [
+        (channel.channel + 1, channel.serial, channel.probe_type, channel.placement)
+        for channel in profile.channels
+    ]
+    return _toml(profile.texts.board, profile.texts.hardware, probes)
+
+
+def _toml(name: str, hardware: str, probes: Iterable[tuple[int, str, str, str]]) -> str:
+    lines = [f"name = {_quoted(name)}", f"hardware = {_quoted(hardware)}"]
+    for terminal, *said in probes:
+        lines += ["", "[[probe]]", f"terminal = {terminal}"]
+        lines += [
+            f"{key} = {_quoted(text)}"
+            for key, text in zip(("serial", "type", "placement"), said, strict=True)
+        ]
+    return "\n".join(lines) + "\n"
 
 
 def read_map(path: Path) -> ChannelMap:
