@@ -218,14 +218,17 @@ class Bench:
         self._restart_ms = self._app.board.ticks_ms() & _TICKS_MASK
 
     def _put_in_force(self, data: bytearray, told: bytes) -> None:
-        """Write the profile, and end the run by it. OSError for no room: nothing has changed."""
+        """Write the profile, and end the run by it.
+
+        OSError or Refused for no room: nothing has changed.
+        """
         logbook = self._app.logbook
         aside = self._path + ".new"
         try:
             with open(aside, "wb") as file:
                 file.write(data)
             if not logbook.has_last_words():
-                raise OSError(_ENOSPC)
+                raise Refused(layout.ERROR_MEMORY_FULL, "no room: pull the log, erase old runs")
             if logbook.is_open:
                 self._app.stamp()
                 logbook.record(layout.KIND_PROFILE, told)
@@ -233,10 +236,10 @@ class Bench:
             runs = logbook.flash.runs()
             if runs:
                 logbook.flash.disown(runs[-1])
-        except OSError:
+            os.rename(aside, self._path)
+        except (OSError, Refused):
             _remove(aside)
             raise
-        os.rename(aside, self._path)
         self._profile = None
         if logbook.is_open:
             self._desk.stop()
