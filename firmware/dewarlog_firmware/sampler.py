@@ -92,6 +92,7 @@ class Sampler:
     ) -> None:
         """`probes`: converter and DRDY line of each fitted probe, in order; at most four."""
         self.ring = Ring(_IMAGES + _IMAGE_BYTES * len(probes), slot_count)
+        self.converters = tuple([converter for converter, _ in probes])
         self._timer = timer
         self._ticks_ms = ticks_ms
         self._probes = tuple(
@@ -227,7 +228,7 @@ class Sampler:
             if state == STATE_BROWN_OUT:
                 probe.settings_lost = True
             # No `in (...)`: a tuple of names is made anew each time.
-            if state == STATE_BROWN_OUT or state == STATE_SILENT:  # noqa: PLR1714
+            if state == STATE_BROWN_OUT or state == STATE_SILENT:  # noqa: SIM109, PLR1714
                 sample.lost[position] = probe.converter.registers_lost(image)
             sample.states[position] = state
             provoked = probe.converter.provoked(image)

@@ -31,8 +31,8 @@ _BLOCK_UPDATE = const(0x80)
 _ZYXOR = const(0x80)
 _ZYXDA = const(0x08)
 
-# Self-test (section 3.2.2): ST bits 2:1 of CTRL_REG4 = 01 push the proof mass. Each axis changes by
-# 17 to 360 digits (Table 4, Vst: +-2 g, normal mode, 10 bits, 4 mg a digit). AN3308 "Self-test"
+# Self-test (section 3.2.2): ST bits 2:1 of CTRL_REG4 = 01 push the proof mass. Each axis changes
+# by 17 to 360 digits (Table 4, Vst: +-2 g, normal mode, 10 bits, 4 mg a digit). AN3308 "Self-test"
 # measures at 100 Hz from 90 ms after each change of settings, and takes the mean of five.
 _SELF_TEST = const(0x02)
 _RATE_100_HZ = const(0x50)
