@@ -175,7 +175,7 @@ class Board:
             self.motion,
             seed + 30,
             tuple(motion["tilt_offset_g"]),
-            motion["tilt_stuck"],
+            stuck=motion["tilt_stuck"],
         )
         if motion["tilt_fitted"]:
             self.i2c.attach(self.tilt_sensor)

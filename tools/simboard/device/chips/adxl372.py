@@ -110,6 +110,7 @@ class ADXL372:
         rate_ppm: float = 0,
         noise: float = 1,
         int2: "Line | None" = None,
+        *,
         stuck: bool = False,
     ) -> None:
         self.registers = bytearray(_LAST + 1)

@@ -45,6 +45,7 @@ class LIS3DH:
         motion: "Motion",
         seed: int,
         offset_g: tuple[float, ...] = (0.0, 0.0, 0.0),
+        *,
         stuck: bool = False,
     ) -> None:
         self.registers = bytearray(_LAST + 1)

@@ -2,8 +2,9 @@
 
 A lithium cell that empties evenly over the trip, falls under load by its resistance, and dips the
 scenario asks for. The load that varies is the flash: 25 mA while it erases or programs (W25Q16JV
-data sheet, "DC Electrical Characteristics"), and the capacitors behind the cell take about a
-millisecond to recover. RP2040 data sheet, 4.9: 12 bits over the 3.3 V reference; read_u16 scales to 16 bits by repeating the top ones.
+data sheet, "DC Electrical Characteristics"); the capacitors behind the cell take about a
+millisecond to recover. RP2040 data sheet, 4.9: 12 bits over the 3.3 V reference; read_u16 scales
+to 16 bits by repeating the top ones.
 """
 
 TYPE_CHECKING = False
