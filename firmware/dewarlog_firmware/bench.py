@@ -47,6 +47,10 @@ if TYPE_CHECKING:
             """Do a slice; True while at work."""
             ...
 
+        def drop(self) -> None:
+            """Give the test up, if one is going on; every chip is as it was."""
+            ...
+
 
 # A reply is on its way once the link took it; this long it may need to arrive.
 FAREWELL_MS = const(500)

@@ -778,10 +778,18 @@ from dewarlog import (  # noqa: E402 - made with what is above
     cli_bench,
     cli_door,
     cli_provision,
+    cli_selftest,
     cli_verify,
 )
 
-for group in (cli_verify, cli_door, cli_access, cli_provision, cli_bench):
+for group in (
+    cli_verify,
+    cli_door,
+    cli_access,
+    cli_provision,
+    cli_selftest,
+    cli_bench,
+):
     group.add_commands(app)
 
 

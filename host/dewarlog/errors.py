@@ -91,7 +91,7 @@ class ExitCode(IntEnum):
     USE = 0
     """Done. Where a log was judged: it is intact and the verdict is USE."""
     HOLD = 1
-    """The log is intact and the verdict is HOLD."""
+    """The log is intact and the verdict is HOLD; or a logger failed its self-test."""
     USAGE = 2
     """The command line is wrong; nothing was done."""
     NOT_INTACT = 3

@@ -107,6 +107,8 @@ class Board:
             supply["end_mv"],
             scenario["length_us"],
             supply["dips"],
+            supply["source_ohm"],
+            lambda: self.flash.worked_us,
         )
         self.processor = Processor(
             self.clock,
@@ -146,7 +148,8 @@ class Board:
                 scenario["seed"] + 10 + channel,
                 entry["clock_ppm"],
             )
-            self.probe_spi.attach(chip, self.lines[_PROBE_SELECT[channel]])
+            if entry["fitted"]:
+                self.probe_spi.attach(chip, self.lines[_PROBE_SELECT[channel]])
             self.chips.append(chip)
             self.converters[channel] = chip
 
@@ -162,12 +165,17 @@ class Board:
             tuple(motion["shock_offset_g"]),
             motion["shock_rate_ppm"],
             motion["shock_noise"],
+            stuck=motion["shock_stuck"],
         )
         if motion["shock_fitted"]:
             self.shock_spi.attach(self.accelerometer, self.lines[_SHOCK_SELECT])
         self.i2c = I2cBus(_I2C)
         self.tilt_sensor = LIS3DH(
-            self.clock, self.motion, seed + 30, tuple(motion["tilt_offset_g"])
+            self.clock,
+            self.motion,
+            seed + 30,
+            tuple(motion["tilt_offset_g"]),
+            stuck=motion["tilt_stuck"],
         )
         if motion["tilt_fitted"]:
             self.i2c.attach(self.tilt_sensor)
