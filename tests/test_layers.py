@@ -80,6 +80,7 @@ HOST_LINE: Final = {
     "checks": ("words", "checks", "checks.*", "seals"),
     "report": ("verdict", "journey", "report", "report.*", "export"),
     "handoff": ("receipt", "verify", "verify.*", "handoff"),
+    "bench": ("bench", "bench.*"),
     "outside": (
         "console",
         "answers",
@@ -89,6 +90,7 @@ HOST_LINE: Final = {
         "sim",
         "cli",
         "cli_access",
+        "cli_calibrate",
         "cli_door",
         "cli_verify",
         "__main__",
