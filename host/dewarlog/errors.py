@@ -69,6 +69,8 @@ The tree, with the exit code a command ends with:
     |- TokenDamaged               3   a token cannot be read
     |- TokenUseless               4   a token has expired
     |- CertificateDamaged         3   a device certificate is none
+    |- ProfileInvalid             2   a profile has keys or values no board takes
+    |- ProfileTooLarge            2   a profile has more bytes than a board takes
     `- SetUpError                 2   this installation lacks something
        |- ExtraMissing            2   an optional library: the message names the extra
        |- SimulatorMissing        2   the simulated board comes with the source tree only
@@ -80,6 +82,7 @@ sentence says what happened, where, and what to do next.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING, ClassVar
 
@@ -1062,6 +1065,53 @@ class CertificateDamaged(DewarlogError):
         self.path = path
         self.field = field
         self.reason = reason
+
+
+# --- a profile ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """One place of a file a person wrote that cannot be used."""
+
+    path: str
+    """As `rules[2].threshold_degc`; empty for the whole."""
+    found: str
+    """What stands there."""
+    allowed: str
+    """What may stand there."""
+
+    def __str__(self) -> str:
+        return f"{self.path or 'it'} is {self.found}; allowed: {self.allowed}"
+
+
+class ProfileInvalid(DewarlogError):
+    """A profile cannot be used; `mistakes` names every key that is wrong."""
+
+    exit_code = ExitCode.USAGE
+
+    def __init__(self, where: str, mistakes: Sequence[Mistake]) -> None:
+        listed = "".join(f"\n  {mistake}" for mistake in mistakes)
+        super().__init__(
+            f"{where}: this profile cannot be used:{listed}\nNothing was changed. Correct it, and "
+            "run the command again."
+        )
+        self.where = where
+        self.mistakes = tuple(mistakes)
+
+
+class ProfileTooLarge(DewarlogError):
+    """A profile has more bytes than a board takes."""
+
+    exit_code = ExitCode.USAGE
+
+    def __init__(self, size_bytes: int, most_bytes: int) -> None:
+        super().__init__(
+            f"This profile has {size_bytes} bytes; a logger takes {most_bytes}. Nothing was "
+            "changed. Shorten its texts, or leave out old calibration points."
+        )
+        self.size_bytes = size_bytes
+        self.most_bytes = most_bytes
 
 
 # --- this installation --------------------------------------------------------------------------
