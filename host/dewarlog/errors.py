@@ -71,6 +71,9 @@ The tree, with the exit code a command ends with:
     |- CertificateDamaged         3   a device certificate is none
     |- ProfileInvalid             2   a profile has keys or values no board takes
     |- ProfileTooLarge            2   a profile has more bytes than a board takes
+    |- ManifestUnreadable         2   a shipment's manifest is no TOML, no table, or not UTF-8
+    |- ManifestInvalid            2   values in a manifest cannot be used
+    |- NoShipment                 2   a manifest does not have the shipment, or has several
     `- SetUpError                 2   this installation lacks something
        |- ExtraMissing            2   an optional library: the message names the extra
        |- SimulatorMissing        2   the simulated board comes with the source tree only
@@ -120,6 +123,8 @@ class DewarlogError(Exception):
     """Root of every error this package raises on purpose."""
 
     exit_code: ClassVar[ExitCode] = ExitCode.DEVICE
+    lines: tuple[str, ...] = ()
+    """What it says, line by line, where that is more than a sentence; else empty."""
 
 
 # --- the port -----------------------------------------------------------------------------------
@@ -1085,17 +1090,19 @@ class Mistake:
         return f"{self.path or 'it'} is {self.found}; allowed: {self.allowed}"
 
 
+def _listed(head: str, mistakes: Sequence[Mistake]) -> tuple[str, ...]:
+    last = "Nothing was changed. Correct it, and run the command again."
+    return (head, *(f"{mistake}." for mistake in mistakes), last)
+
+
 class ProfileInvalid(DewarlogError):
     """A profile cannot be used; `mistakes` names every key that is wrong."""
 
     exit_code = ExitCode.USAGE
 
     def __init__(self, where: str, mistakes: Sequence[Mistake]) -> None:
-        listed = "".join(f"\n  {mistake}" for mistake in mistakes)
-        super().__init__(
-            f"{where}: this profile cannot be used:{listed}\nNothing was changed. Correct it, and "
-            "run the command again."
-        )
+        self.lines = _listed(f"{where}: this profile cannot be used:", mistakes)
+        super().__init__(" ".join(self.lines))
         self.where = where
         self.mistakes = tuple(mistakes)
 
@@ -1112,6 +1119,59 @@ class ProfileTooLarge(DewarlogError):
         )
         self.size_bytes = size_bytes
         self.most_bytes = most_bytes
+
+
+# --- a shipment's manifest ----------------------------------------------------------------------
+
+
+class ManifestUnreadable(DewarlogError):
+    """A file is no manifest that can be read."""
+
+    exit_code = ExitCode.USAGE
+
+    def __init__(self, where: str, reason: str) -> None:
+        super().__init__(f"{where}: this manifest cannot be read: {reason}. Nothing was changed.")
+        self.where = where
+        self.reason = reason
+
+
+class ManifestInvalid(DewarlogError):
+    """Values of a manifest cannot be used; `mistakes` names each by its place in the file."""
+
+    exit_code = ExitCode.USAGE
+
+    def __init__(self, where: str, mistakes: Sequence[Mistake]) -> None:
+        self.lines = _listed(f"{where}: this manifest cannot be used:", mistakes)
+        super().__init__(" ".join(self.lines))
+        self.where = where
+        self.mistakes = tuple(mistakes)
+
+
+class NoShipment(DewarlogError):
+    """A manifest does not have the shipment asked for, or has several and none was asked for."""
+
+    exit_code = ExitCode.USAGE
+
+    def __init__(
+        self, where: str, shipment: str | None, known: Sequence[str], further: int
+    ) -> None:
+        count = len(known) + further
+        listed = ", ".join(known) + (f" and {further} more" if further else "")
+        what = (
+            f"it has {count} shipments: name one with --shipment"
+            if shipment is None and count
+            else "it has no shipment below its headings"
+            if shipment is None
+            else f"it has no shipment {shipment!r}"
+        )
+        super().__init__(
+            f"{where}: {what}."
+            + (f" It has: {listed}." if count else "")
+            + " Nothing was changed."
+        )
+        self.where = where
+        self.shipment = shipment
+        self.known = tuple(known)
 
 
 # --- this installation --------------------------------------------------------------------------
