@@ -92,7 +92,8 @@ HOST_LINE: Final = {
     "readings": ("readings", "uncertainty"),
     "checks": ("words", "checks", "checks.*", "seals"),
     "report": ("verdict", "journey", "report", "report.*", "export"),
-    "handoff": ("receipt", "verify", "verify.*", "handoff", "bench", "bench.*"),
+    "handoff": ("receipt", "verify", "verify.*", "handoff"),
+    "bench": ("bench", "bench.*"),
     "flash": ("flash", "flash.*"),
     "outside": (
         "console",
