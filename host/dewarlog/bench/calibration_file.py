@@ -302,5 +302,7 @@ def _write_new(path: Path, record: _Part) -> None:
 
 def _as_bytes(record: _Part) -> bytes:
     """Write a line for each key: a series is long, and nobody reads it number by number."""
-    lines = [f"{json.dumps(key)}: {json.dumps(value)}" for key, value in record.model_dump().items()]
+    lines = [
+        f"{json.dumps(key)}: {json.dumps(value)}" for key, value in record.model_dump().items()
+    ]
     return ("{\n" + ",\n".join(lines) + "\n}\n").encode()
