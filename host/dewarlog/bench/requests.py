@@ -14,6 +14,7 @@ from zlib import crc32
 from dewarlog.errors import (
     DeviceRefused,
     LinkError,
+    NoAnswer,
     NoBench,
     NotRestarted,
     PeerViolation,
@@ -239,8 +240,8 @@ def put_profile(
         ProfileRefused: the board cannot use it, or it is too large for one; nothing changed.
         ProfileChanged: the board's profile is not `before`; nothing changed.
         DeviceRefused: another reason; nothing changed.
-        Unreachable, NoAnswer: the link was lost; on a cable nobody knows then whether the profile
-            is in force: read it.
+        Unreachable, NoAnswer: the link was lost, and the profile is not in force as far as the
+            board can be asked: read it.
         BlockError: `actor` or `note` is too long.
         NoBench: its firmware takes none.
     """
@@ -266,6 +267,23 @@ def put_profile(
         if refusal.code == layout.ERROR_CHANGED:
             raise ProfileChanged(board.name, refusal.text) from refusal
         raise
+    except (Unreachable, NoAnswer) as loss:
+        # It may have been carried out: the board then starts again, which takes the link away too.
+        if profile == before or _when_back(session, loss) != profile:
+            raise
+
+
+def _when_back(session: Session, loss: LinkError) -> bytes:
+    """Return the profile of a board whose link was lost, once it answers again; else raise."""
+    began_s = session.clock()
+    while session.clock() - began_s < RESTART_GIVE_UP_S:
+        session.pause(_LOOK_EVERY_S)
+        try:
+            session.reopen()
+            return get_profile(session)
+        except LinkError:
+            continue
+    raise loss
 
 
 def _expect_size(board: Board, profile: bytes) -> None:
