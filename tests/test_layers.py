@@ -136,8 +136,9 @@ ONLY_IN: Final = {
     "typer": {
         *("dewarlog.cli", "dewarlog.cli_access", "dewarlog.cli_door", "dewarlog.cli_verify"),
         "dewarlog.cli_bench",
+        "dewarlog.cli_calibrate",
     },
-    "rich": {"dewarlog.cli", "dewarlog.scan"},
+    "rich": {"dewarlog.cli", "dewarlog.cli_calibrate", "dewarlog.scan"},
     "bleak": {"dewarlog.link.radio", "dewarlog.link.ble"},
     "socket": set[str](),  # no account, no network
     "urllib": set[str](),

@@ -10,7 +10,7 @@ import contextlib
 import getpass
 import sys
 from datetime import UTC, datetime
-from pathlib import Path
+from pathlib import Path  # noqa: TC003 - typer reads it
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -41,21 +41,24 @@ _POINT_NAMES = ("ice", "ln2")
 _TELL_EVERY_S = 60.0  # of the board's time, where nobody watches a display
 _REFERENCE = "ice bath (ASTM E563), boiling LN2 (Span et al. 2000)"
 _LN2_REFERENCE = "boiling LN2 (Span et al. 2000)"
-_BATH_WORDS = {
-    "ice": (
-        "Ice point (0.00 degC): fill a vacuum flask to the top with ice of distilled water, "
-        "crushed fine, and distilled water until it is slush without bubbles; drain what stands "
-        "above the ice. Stir.",
-        "Put {probes} into the middle, 10 cm deep or more, off the wall and the bottom. Stir now "
-        "and then, and leave the board where it is: its own temperature counts.",
-    ),
-    "ln2": (
-        "LN2 point ({degc} degC at {pressure} hPa): fill an open dewar with fresh liquid nitrogen. "
-        "Goggles, gloves, an aired room.",
-        "Immerse {probes} fully, 5 to 15 cm below the surface, off the wall, and wait until "
-        "boiling is quiet. Leave them in until this command has ended.",
-    ),
-}
+_ICE_BATH = (
+    "Ice point (0.00 degC): fill a vacuum flask to the top with ice of distilled water, crushed "
+    "fine, and distilled water until it is slush without bubbles; drain what stands above the "
+    "ice. Stir."
+)
+_ICE_PROBES = (
+    "Put {probes} into the middle, 10 cm deep or more, off the wall and the bottom. Stir now and "
+    "then, and leave the board where it is: its own temperature counts."
+)
+_LN2_BATH = (
+    "LN2 point ({degc} degC at {pressure} hPa): fill an open dewar with fresh liquid nitrogen. "
+    "Goggles, gloves, an aired room."
+)
+_LN2_PROBES = (
+    "Immerse {probes} fully, 5 to 15 cm below the surface, off the wall, and wait until boiling "
+    "is quiet. Leave them in until this command has ended."
+)
+_BATH_WORDS = {"ice": (_ICE_BATH, _ICE_PROBES), "ln2": (_LN2_BATH, _LN2_PROBES)}
 
 
 def calibrate(
@@ -162,9 +165,7 @@ def calibrate(
         from dewarlog.bench.course import Course, Plan
         from dewarlog.errors import DewarlogError
 
-        air_hpa, limit_hpa, source = _pressure(
-            pressure_hpa, sea_level_hpa, altitude_m, asks=asks
-        )
+        air_hpa, limit_hpa, source = _pressure(pressure_hpa, sea_level_hpa, altitude_m, asks=asks)
         made = {"ice": ice_reference(), "ln2": ln2_reference(air_hpa, limit_hpa)}
         plan = Plan(
             references=tuple(made[point] for point in wanted),
@@ -177,9 +178,7 @@ def calibrate(
         )
         guide = _Guide(asks=asks, quiet=as_json)
         with opened(name) as link:
-            session = session_over(
-                link, credentials_over(name, keys), strict=is_radio(name)
-            )
+            session = session_over(link, credentials_over(name, keys), strict=is_radio(name))
             course = Course(session, CalibrationShelf(archive), guide)
             try:
                 with guide.display():
@@ -230,7 +229,9 @@ def _pressure(
 
     if (sea_level is None) != (altitude_m is None) or (station is None) == (sea_level is None):
         if station is None and sea_level is None and altitude_m is None and asks:
-            question = "Air pressure at the bath in hPa (a barometer there, not the weather report)"
+            question = (
+                "Air pressure at the bath in hPa (a barometer there, not the weather report)"
+            )
             station = float(typer.prompt(question, type=float, err=True))
         else:
             raise typer.BadParameter(
@@ -289,9 +290,7 @@ class _Guide:
             )
         if self._asks:
             with self._aside():
-                typer.prompt(
-                    "Enter when they are in", default="", show_default=False, err=True
-                )
+                typer.prompt("Enter when they are in", default="", show_default=False, err=True)
 
     def show(self, now: Now) -> None:
         """Show how each probe is doing."""
@@ -331,7 +330,8 @@ class _Guide:
         """Say one thing on standard error."""
         if not self._quiet:
             with self._aside():
-                console.warn(console.wrapped(text, ""))
+                for line in console.wrapped(text, "").splitlines():
+                    console.warn(line)
 
     @contextlib.contextmanager
     def _aside(self) -> Generator[None]:
@@ -362,9 +362,7 @@ def _probe_line(one: ProbeNow, now: Now) -> str:
     line = one.judgement.fit
     figures = ""
     if line is not None:
-        figures = (
-            f"  slope {line.slope_k_per_min:+.3f} K/min  spread {line.spread_k:.3f} K"
-        )
+        figures = f"  slope {line.slope_k_per_min:+.3f} K/min  spread {line.spread_k:.3f} K"
     if one.ready:
         state = "at rest"
     elif one.judgement.settled:
@@ -380,11 +378,11 @@ def _outcome_lines(one: ProbeOutcome) -> list[str]:
     serial = words.plain(chain.serial) or "without a serial"
     lines = [f"Probe {chain.channel + 1} ({serial}, type {chain.probe_type})"]
     names = {"ice": "ice point", "ln2": "LN2 point"}
-    for point in one.points:
-        lines.append(
-            f"  {names[point.point]}: should read {words.degc(point.reference_degc, 3)}, read "
-            f"{words.degc(point.indicated_degc, 3)}: {_k(point.deviation_k)}, u = {point.u_k:.3f} K"
-        )
+    lines += [
+        f"  {names[point.point]}: should read {words.degc(point.reference_degc, 3)}, read "
+        f"{words.degc(point.indicated_degc, 3)}: {_k(point.deviation_k)}, u {point.u_k:.3f} K"
+        for point in one.points
+    ]
     lines.append(
         f"  offset {_k(made.offset_degc)} (was {_k(chain.offset_degc)}); from liquid nitrogen to "
         f"{words.degc(made.hold_limit_degc, 0)} u = {made.u_k:.3f} K"
@@ -462,9 +460,7 @@ def _say_history(
         for file in files:
             if file.record.device_id == device_id:
                 serials |= {probe.serial for probe in file.record.probes}
-        found += [
-            one for file in files for one in found_in(file) if one.serial in serials
-        ]
+        found += [one for file in files for one in found_in(file) if one.serial in serials]
         found = together(found)
         if not found:
             raise NoCalibration(shelf.root, f"logger {device_id}")
@@ -527,16 +523,14 @@ def _found_data(one: Found) -> dict[str, Any]:
 def _board_named(
     logger: str, shelf: CalibrationShelf, keys: Path | None
 ) -> tuple[str, list[Found]]:
-    """Find the id that is meant, and what the board itself knows where it was named as a device."""
+    """Find the id that is meant; of a board named as a device also what it knows itself."""
     if ":" in logger:
         from dewarlog.bench import requests
         from dewarlog.bench.drift import found_on, voids
         from dewarlog.bench.profile import Profile
 
         with opened(logger) as link:
-            session = session_over(
-                link, credentials_over(logger, keys), strict=is_radio(logger)
-            )
+            session = session_over(link, credentials_over(logger, keys), strict=is_radio(logger))
             board = session.hello()
             data = requests.get_profile(session)
         if not data:

@@ -21,7 +21,6 @@ import hashlib
 import json
 import re
 from datetime import date, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeVar
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer, ValidationError
@@ -33,6 +32,7 @@ from dewarlog.strict_json import NotStrict, read_at_most, read_object
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
 FORMAT: Final = "dewarlog-calibration-1"
 APPLIED_FORMAT: Final = "dewarlog-calibration-applied-1"

@@ -86,20 +86,19 @@ def drift_svg(found: Sequence[Found], title: str) -> str:
     height = _TOP + len(probes) * (_PANEL + _BETWEEN) - _BETWEEN + _FOOT
     canvas = Canvas()
     canvas.text(_LEFT, 26, words.plain(title), "title")
-    canvas.text(
-        _LEFT, 45, "Deviation before correction, with its uncertainty (k = 2)", "soft"
-    )
+    canvas.text(_LEFT, 45, "Deviation before correction, with its uncertainty (k = 2)", "soft")
     bottom = _TOP
     for index, serial in enumerate(probes):
         top = _TOP + index * (_PANEL + _BETWEEN)
         bottom = top + _PANEL
         _panel(canvas, axes, top, serial, [one for one in found if one.serial == serial])
     _time_axis(canvas, axes, bottom)
-    summary = f"{title}: {words.plural(len(found), 'comparison')} of {words.plural(len(probes), 'probe')}"
+    counts = words.plural(len(found), "comparison"), words.plural(len(probes), "probe")
+    label = escape(words.plain(f"{title}: {counts[0]} of {counts[1]}"))
     return (
         '<?xml version="1.0" encoding="UTF-8"?>\n'
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" '
-        f'width="{_WIDTH}" height="{height}" role="img" aria-label="{escape(words.plain(summary))}" '
+        f'width="{_WIDTH}" height="{height}" role="img" aria-label="{label}" '
         f'font-size="{_FONT}"><style>{_STYLE}</style>'
         f'<rect width="{_WIDTH}" height="{height}" style="fill: var(--paper)"/>'
         f"{''.join(canvas.parts)}</svg>\n"
@@ -127,13 +126,9 @@ def _seconds(day: date) -> float:
     return datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()
 
 
-def _panel(
-    canvas: Canvas, axes: _Axes, top: float, serial: str, found: Sequence[Found]
-) -> None:
+def _panel(canvas: Canvas, axes: _Axes, top: float, serial: str, found: Sequence[Found]) -> None:
     last = max(found, key=lambda one: one.at)
-    canvas.text(
-        _LEFT, top - 7, words.plain(f"Probe {last.channel + 1}, serial {serial}"), "probe"
-    )
+    canvas.text(_LEFT, top - 7, words.plain(f"Probe {last.channel + 1}, serial {serial}"), "probe")
     right = _WIDTH - _RIGHT
     step = round_step(2 * axes.half_k, 6)
     value = math.ceil(-axes.half_k / step) * step
@@ -159,9 +154,7 @@ def _panel(
         canvas.text(x + 9, y - 8, f"{_kelvin(jump.by_k, 0.01)}", "jump")
 
 
-def _series(
-    canvas: Canvas, axes: _Axes, top: float, point: str, line: Sequence[Found]
-) -> None:
+def _series(canvas: Canvas, axes: _Axes, top: float, point: str, line: Sequence[Found]) -> None:
     colour = _COLOURS[point]
     spots = [_spot(axes, top, one) for one in line]
     if len(spots) > 1:
@@ -171,7 +164,10 @@ def _series(
         expanded_k = COVERAGE_FACTOR * one.u_k
         for end in (one.deviation_k - expanded_k, one.deviation_k + expanded_k):
             canvas.line(x - 5, axes.y(top, end), x + 5, axes.y(top, end), f"bar {colour}")
-        low, high = axes.y(top, one.deviation_k - expanded_k), axes.y(top, one.deviation_k + expanded_k)
+        low, high = (
+            axes.y(top, one.deviation_k - expanded_k),
+            axes.y(top, one.deviation_k + expanded_k),
+        )
         canvas.line(x, low, x, high, f"bar {colour}")
         kind = f"{'full' if one.applied else 'hollow'} {colour}"
         tip = (

@@ -48,7 +48,7 @@ def dues_of(root: Path | None) -> list[Due]:
 
 
 def _newest_runs(archive: Archive) -> Iterator[Run]:
-    """Yield what the newest log of each board says of its run; a log that cannot be read, nothing."""
+    """Yield what the newest log of each board says of its run; damaged logs, nothing."""
     newest: dict[bytes, tuple[int, Path]] = {}
     for log in archive.filed():
         if log.device_id not in newest or log.run > newest[log.device_id][0]:
