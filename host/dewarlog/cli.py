@@ -776,6 +776,7 @@ def sim(
 from dewarlog import (  # noqa: E402 - made with what is above
     cli_access,
     cli_bench,
+    cli_calibrate,
     cli_door,
     cli_flash,
     cli_provision,
@@ -790,6 +791,7 @@ for group in (
     cli_access,
     cli_flash,
     cli_provision,
+    cli_calibrate,
     cli_selftest,
     cli_bench,
 ):

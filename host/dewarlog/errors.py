@@ -43,6 +43,7 @@ The tree, with the exit code a command ends with:
     |  `- HashMismatch            3   received bytes are not the bytes the board stores
     |- CalibrationError           5   no calibration came of it; the board is as it was
     |  |- BadPressure             2   no air has this pressure where people work
+    |  |- NoSuchProbe             2   the board's profile has no such probe
     |  |- NotSettled              5   a probe did not come to rest in its bath
     |  |- WrongBath               5   a probe is not in the bath that was asked for
     |  |- ProbeFault              5   a probe is open, shorted or gone
@@ -838,6 +839,26 @@ class BadPressure(CalibrationError):
         self.low = low
         self.high = high
         self.unit = unit
+
+
+class NoSuchProbe(CalibrationError):
+    """The board's profile has no probe of that number, or there is no profile; both from 1."""
+
+    exit_code = ExitCode.USAGE
+
+    def __init__(self, device_name: str, probe: int | None, fitted: Sequence[int]) -> None:
+        if probe is None:
+            sentence = (
+                f"Logger {device_name} has no profile yet: it does not say which probes there "
+                "are. Give it one first: `dewarlog provision`."
+            )
+        else:
+            listed = ", ".join(map(str, fitted))
+            sentence = f"Logger {device_name} has no probe {probe}; its profile has: {listed}."
+        super().__init__(sentence)
+        self.device_name = device_name
+        self.probe = probe
+        self.fitted = tuple(fitted)
 
 
 class NotSettled(CalibrationError):

@@ -130,7 +130,7 @@ class SimBoard:
         self._order(f"cut {off_s}")
 
     def bath(self, channel: int, name: str) -> None:
-        """Put a probe into a bath of scenario.BATHS, now; only where the board runs in real time."""
+        """Put a probe into one of scenario.BATHS; only where the board runs in real time."""
         self._order(f"bath {channel} {name}")
 
     def save_image(self, timeout_s: float = 10.0) -> Path:
