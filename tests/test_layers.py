@@ -26,7 +26,15 @@ HOST: Final = ROOT / "host"
 
 # Stations from left to right; within one, files may know each other.
 FIRMWARE_LINE: Final = {
-    "ground": ("__init__", "config", "isqrt", "its90_tables", "rate_history"),
+    "ground": (
+        "__init__",
+        "profile_reader",
+        "provenance",
+        "config",
+        "isqrt",
+        "its90_tables",
+        "rate_history",
+    ),
     "pure": (
         "sha512",
         "ed25519",
@@ -61,6 +69,9 @@ FIRMWARE_LINE: Final = {
         "signer",
         "radio",
         "desk",
+        "bench",
+        "rest",
+        "gauges",
         "board",
         "opening",
         "app",
@@ -79,8 +90,7 @@ HOST_LINE: Final = {
     "readings": ("readings", "uncertainty"),
     "checks": ("words", "checks", "checks.*", "seals"),
     "report": ("verdict", "journey", "report", "report.*", "export"),
-    "handoff": ("receipt", "verify", "verify.*", "handoff"),
-    "bench": ("bench", "bench.*"),
+    "handoff": ("receipt", "verify", "verify.*", "handoff", "bench", "bench.*"),
     "outside": (
         "console",
         "answers",
@@ -90,6 +100,8 @@ HOST_LINE: Final = {
         "sim",
         "cli",
         "cli_access",
+        "cli_arm",
+        "cli_bench",
         "cli_calibrate",
         "cli_door",
         "cli_verify",
@@ -123,7 +135,9 @@ ONLY_IN: Final = {
     "cryptography": {"dewarlog.signatures"},
     "keyring": {"dewarlog.shelf"},
     "typer": {
-        *("dewarlog.cli", "dewarlog.cli_access", "dewarlog.cli_door", "dewarlog.cli_verify")
+        *("dewarlog.cli", "dewarlog.cli_access", "dewarlog.cli_door", "dewarlog.cli_verify"),
+        "dewarlog.cli_arm",
+        "dewarlog.cli_bench",
     },
     "rich": {"dewarlog.cli", "dewarlog.scan"},
     "bleak": {"dewarlog.link.radio", "dewarlog.link.ble"},

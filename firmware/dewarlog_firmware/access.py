@@ -362,7 +362,7 @@ class Visitor:
 
 def _why_not(visitor: Visitor, needs: int) -> str:
     """Say what would be needed, for a person."""
-    if needs in (layout.MAY_KEYS, layout.MAY_STOP):
+    if needs in (layout.MAY_KEYS, layout.MAY_STOP, layout.MAY_BENCH):
         key = "admin"
     elif needs == layout.MAY_READ:
         key = "reader, courier or admin"

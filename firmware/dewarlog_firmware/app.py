@@ -16,6 +16,7 @@ import struct
 from dewarlog_firmware.access import Guard
 from dewarlog_firmware.advert import Advert
 from dewarlog_firmware.audit import Audit
+from dewarlog_firmware.bench import Bench
 from dewarlog_firmware.board import open_board
 from dewarlog_firmware.chips import PART_ACCELEROMETER, PART_DEVICE_KEY, Chips
 from dewarlog_firmware.clock import Uptime
@@ -30,6 +31,7 @@ from dewarlog_firmware.device_key import (
 from dewarlog_firmware.excursion import Engine
 from dewarlog_firmware.flash_log import FlashLog
 from dewarlog_firmware.former_run import close_former_run
+from dewarlog_firmware.gauges import Gauges
 from dewarlog_firmware.keeper import Keeper
 from dewarlog_firmware.link_ble import BleLink
 from dewarlog_firmware.link_usb import UsbLink
@@ -61,6 +63,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import ModuleType
 
+    from dewarlog_firmware.bench import Tester
     from dewarlog_firmware.board import Board
     from dewarlog_firmware.config import Config
 
@@ -215,12 +218,15 @@ class App:
         self._health_due_s = 0
         self._waker = board.timer(1)
         self.rest = Rest(board)
+        self.selftest: "Tester | None" = None  # made when it is first asked for
 
         device_key = load_device_key(KEY_PATH, os.urandom)
         self._has_key = device_key != b""
         keys = derived_keys(device_key)
         bluetooth = board.radio()
-        features = 0 if bluetooth is None else layout.FEATURE_RADIO
+        features = layout.FEATURE_BENCH
+        if bluetooth is not None:
+            features |= layout.FEATURE_RADIO
         if keys[layout.KEY_RECEIPT]:
             features |= layout.FEATURE_HANDOFF | layout.FEATURE_AUTH | layout.FEATURE_SECRET
         elif not stands_at(KEY_PATH):
@@ -238,6 +244,7 @@ class App:
         if signer.can_sign:
             features |= layout.FEATURE_SIGN
         self._desk = Desk(self, keys, features)
+        self.bench = Bench(self, self._desk, PROFILE_PATH)
         self.guard = Guard(self._desk, board.device_id, lock)
         self.audit = Audit(self.logbook, self.guard, self.stamp, self._tell_held, self._means_hold)
         self.logbook.on_event = self.audit.before
@@ -252,9 +259,11 @@ class App:
             crc_shift=crc_shift,
             in_hand=True,
             xor=xor,
+            more=self.bench.handlers,
         )
         self._link = UsbLink(console.reader, console.writer, cobs_encode)
         self._radio = None if bluetooth is None else self._make_radio(bluetooth, features, xor)
+        self.gauges = Gauges(board)  # once all buffers are made
 
     def _make_radio(
         self, bluetooth: "ModuleType", features: int, xor: "Callable[..., None]"
@@ -268,6 +277,7 @@ class App:
             layout.BLE_BODY_MAX_BYTES,
             packets=True,
             xor=xor,
+            more=self.bench.handlers,
         )
         info = struct.pack(
             layout.INFO.format,
@@ -432,6 +442,7 @@ class App:
 
     def step(self) -> None:
         """Do one pass of the loop; sleep at its end when nothing is left to do."""
+        began_us = self.board.ticks_us()
         busy = False
         if self.is_recording:
             try:
@@ -449,11 +460,14 @@ class App:
         except MemoryError:
             self._part()
         busy = self.signing.step() or busy
+        busy = self.bench.step() or busy
         self._set_clock_when_due()
         if self.end_requested:
             self._end_run()
+        self.gauges.passed(began_us)
         if busy:
             return
+        self.gauges.look_when_due()
         if self._clock_due_ms < 0:
             self.rest.sleep()
         else:
@@ -519,6 +533,15 @@ class App:
             self._clock_due_ms = -1
             self.chips.set_clock(self._clock_utc_s)
 
+    def begin_selftest(self) -> None:
+        """Begin to test the board. ValueError when it has to wait."""
+        selftest = self.selftest
+        if selftest is None:
+            from dewarlog_firmware.selftest import SelfTest
+
+            selftest = self.selftest = SelfTest(self)
+        selftest.begin()
+
     # --- ends ---------------------------------------------------------------------------------
 
     def _halt(self) -> None:
@@ -579,6 +602,16 @@ class App:
         finally:
             self.guard.speaker = None
         self.logbook.end()
+
+    def restart(self) -> None:
+        """Start the board over: nothing of a run that is open is lost. Does not return."""
+        from dewarlog_firmware.restart import restart
+
+        self._halt()
+        if self._radio is not None:
+            self._radio.stop(self._air_server)
+        self.logbook.flash.release()
+        restart(0)
 
 
 def _wake(_timer: object) -> None:

@@ -77,6 +77,13 @@ class Chips:
         """Tell whether any chip is not as it should be."""
         return any(self._states)
 
+    def states(self) -> int:
+        """Return 4 bits for each part, the first lowest: layout.SENSOR_STATE_NAMES."""
+        bits = 0
+        for part in range(len(self._states)):
+            bits |= self._states[part] << 4 * part
+        return bits
+
     def read_clock(self) -> tuple:
         """Return (utc_s, clock state) of the clock chip."""
         utc_s, state = self._clock.read()

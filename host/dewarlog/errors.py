@@ -590,10 +590,11 @@ class ProfileRefused(DeviceRefused):
 
     def __init__(self, device_name: str, refusal: DeviceRefused) -> None:
         super().__init__(refusal.request, refusal.code, refusal.code_name, refusal.text)
-        self.args = (
+        sentence = (
             f"Logger {device_name} cannot use this profile: {refusal.text}. Nothing was changed: "
-            "its profile and its run are as they were.",
+            "its profile and its run are as they were."
         )
+        self.args = (sentence,)
         self.device_name = device_name
 
 

@@ -57,6 +57,12 @@ def _only(construct: Construct) -> Construct:
     return c.FocusedSeq("it", "it" / construct, c.Terminated)
 
 
+def _with_texts(record: layout.Record, *names: str) -> Construct:
+    """Say that texts stand behind a record, each behind its length."""
+    texts = (name / c.PascalString(c.Int8ul, "utf8") for name in names)
+    return _only(c.Struct(*(name / _type_of(code) for name, code, _, _ in record.fields), *texts))
+
+
 def _many(construct: Construct) -> Construct:
     return _only(c.GreedyRange(construct))
 
@@ -130,7 +136,9 @@ _TEXT_MAX_BYTES: Final = {
     layout.KIND_HANDOFF: 63,
     layout.KIND_ACKNOWLEDGE: 76,
     layout.KIND_ACCESS: 32,
+    layout.KIND_PROFILE: 76,
 }
+_SECTION_TEXT_MAX_BYTES: Final = 76
 _SETTING_PART_MAX_BYTES: Final = 120
 _SETTING: Final = c.Struct(
     *(name / _type_of(code) for name, code, _, _ in layout.EVENT_SETTING.fields),
@@ -166,7 +174,15 @@ _SECTION_BODIES: Final[Mapping[int, Construct]] = {
     layout.SECTION_RULE: _only(struct_of(layout.RULE)),
     layout.SECTION_SHOCK_SETTINGS: _only(struct_of(layout.SHOCK_SETTINGS)),
     layout.SECTION_TILT_SETTINGS: _only(struct_of(layout.TILT_SETTINGS)),
+    layout.SECTION_CALIBRATION: _with_texts(layout.CALIBRATION, "reference"),
+    layout.SECTION_ARMING: _with_texts(layout.ARMING, "actor", "reason"),
+    layout.SECTION_HANDLING: _only(struct_of(layout.HANDLING)),
     layout.SECTION_SHOCK_HEAD: _only(struct_of(layout.SHOCK_HEAD)),
+}
+# Which of their fields are texts, whose length is bounded.
+_SECTION_TEXTS: Final[Mapping[int, tuple[str, ...]]] = {
+    layout.SECTION_CALIBRATION: ("reference",),
+    layout.SECTION_ARMING: ("actor", "reason"),
 }
 
 
@@ -228,7 +244,7 @@ def parse_block(data: bytes, previous_chain: bytes | None = None) -> ParsedBlock
 
 
 # Sections of which a body has one at most (SPEC.md 4.4).
-_ONCE: Final = (1, 3, 4, 5, 16, 18, 21, 22, 32)
+_ONCE: Final = (1, 3, 4, 5, 16, 18, 21, 22, 24, 25, 32)
 
 
 def _parse_sections(body: bytes) -> Iterable[ParsedSection]:
@@ -244,6 +260,10 @@ def _parse_sections(body: bytes) -> Iterable[ParsedSection]:
             if kind == layout.SECTION_EVENTS:
                 for event in content["events"]:
                     _check_lengths(event["head"]["kind"], event["body"])
+            for name in _SECTION_TEXTS.get(kind, ()):
+                if len(content[name].encode()) > _SECTION_TEXT_MAX_BYTES:
+                    message = f"the {name} of a section of kind {kind} is too long"
+                    raise BlockError("section", message)
         yield ParsedSection(kind, payload, content)
 
 

@@ -45,6 +45,7 @@ NEEDS = {
     layout.MSG_KEY: layout.MAY_KEYS,
     layout.MSG_SEAL_KEY: layout.MAY_KEYS,
     layout.MSG_LOCK: layout.MAY_KEYS,
+    layout.MSG_SEED: layout.MAY_KEYS,
     layout.MSG_LIVE: layout.MAY_READ,
     layout.MSG_GET: layout.MAY_READ,
     layout.MSG_PUT: layout.MAY_BENCH,

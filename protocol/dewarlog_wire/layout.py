@@ -835,6 +835,7 @@ MSG_GET = 0x18
 MSG_PUT = 0x19
 MSG_PUT_END = 0x1A
 MSG_SELFTEST = 0x1B
+MSG_SEED = 0x1C
 MSG_DATA = 0x40
 MSG_END = 0x41
 MSG_DATA_SHORT = 0x42  # DATA where a frame is one packet of the link; no FRAME_HEAD, see 7.3
@@ -864,7 +865,7 @@ FEATURE_AUTH = 4  # keys for each role, tokens, tagged frames (7.7)
 FEATURE_SIGN = 8
 FEATURE_SEAL = 16  # blocks are sealed by a key (4.9)
 FEATURE_SECRET = 32  # AUTH_SECRET
-FEATURE_BENCH = 64  # LIVE, GET, PUT, PUT_END, SELFTEST, ERASE
+FEATURE_BENCH = 64  # LIVE, GET, PUT, PUT_END, SELFTEST, ERASE, SEED
 STATUS_REPLY = Record(
     "status_reply",
     ("state", U8, 1, ""),  # bits: STATUS_*
@@ -1058,7 +1059,7 @@ MAY_READ = 1  # LIST, READ, HASH, SEAL, SIGN, LIVE, GET
 MAY_RECORD = 2  # MARK, HANDOFF, CONFIRM, ACKNOWLEDGE
 MAY_SET = 4  # TIME, RADIO
 MAY_STOP = 8  # STOP
-MAY_KEYS = 16  # KEY, SEAL_KEY, LOCK
+MAY_KEYS = 16  # KEY, SEAL_KEY, LOCK, SEED
 MAY_BENCH = 32  # PUT, PUT_END, SELFTEST, ERASE
 KEY = Record("key", ("key", U8, 1, ""))  # KEY_*
 KEY_REPLY = Record("key_reply", ("secret", BYTES(32), 1, ""))
@@ -1068,6 +1069,7 @@ SEAL_KEY_REPLY = Record(
     ("state", BYTES(32), 1, ""),  # what that key, and every later one, follows from
 )
 LOCK = Record("lock", ("state", U8, 1, ""))  # 0 open, 1 locked
+SEED = Record("seed", ("secret", BYTES(32), 1, ""))  # random, made by the host
 SIGN = Record(
     "sign",
     ("run", U32, 1, ""),

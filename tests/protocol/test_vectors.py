@@ -108,7 +108,8 @@ def test_each_record_of_the_format_was_typed_by_hand_once() -> None:
 
     assert names >= {
         "block", "span", "column", "state_run", "raw_set", "identity", "text", "sampling",
-        "channel", "rule", "shock_settings", "tilt_settings", "shock_head", "event",
+        "channel", "calibration", "arming", "handling", "rule", "shock_settings", "tilt_settings",
+        "shock_head", "event",
         "journal_head", "journal_span", "state", "sample", "frame", "message",
         "seal", "secret", "caveat", "judged", "proof", "tag", "sign_reply", "seed", "signed",
     }  # fmt: skip

@@ -360,7 +360,7 @@ def _roomy(facts: Facts) -> tuple[list[Finding], str]:
             Finding(
                 f"{facts.free_bytes:,} bytes are free",
                 f"{facts.needed_bytes:,} for {PLANS} times {facts.planned_h:g} h",
-                "Erase runs that were pulled (`dewarlog erase`), or let the profile sample less often",
+                "Erase runs that were pulled (`dewarlog erase`), or sample less often",
             )
         ], said
     return [], said

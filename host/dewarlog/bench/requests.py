@@ -14,6 +14,7 @@ from zlib import crc32
 from dewarlog.errors import (
     DeviceRefused,
     LinkError,
+    NoAnswer,
     NoBench,
     NotRestarted,
     PeerViolation,
@@ -35,7 +36,6 @@ RESTART_GIVE_UP_S: Final = 30.0
 _LOOK_EVERY_S: Final = 0.3
 # Times that a profile which changes on its way is read, and a lost link's handed over, anew.
 _TRIES: Final = 3
-_ERROR_MAX: Final = "it changed each time it was read"
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +188,7 @@ def get_profile(session: Session) -> bytes:
         profile = _read_once(session)
         if profile is not None:
             return profile
-    raise ProfileChanged(board.name, _ERROR_MAX)
+    raise ProfileChanged(board.name, "it became another each time it was read")
 
 
 def _read_once(session: Session) -> bytes | None:
@@ -228,18 +228,20 @@ def put_profile(
     actor: str,
     note: str,
 ) -> None:
-    """Put a profile in force: the board records it, ends its run, and starts again (await_restart).
+    """Put a profile in force: the board records it, ends its run, and starts again.
+
+    `await_restart` waits for that.
 
     `before` is the profile that was read before (get_profile); `purpose` one of
     layout.PURPOSE_NAMES; `utc_s` this computer's clock, in seconds since
     layout.UTC_EPOCH_UNIX_S. A profile equal to the one before begins a new run too.
 
     Raises:
-        ProfileRefused: the board cannot use it, or it is larger than a board takes; nothing changed.
+        ProfileRefused: the board cannot use it, or it is too large for one; nothing changed.
         ProfileChanged: the board's profile is not `before`; nothing changed.
         DeviceRefused: another reason; nothing changed.
-        Unreachable, NoAnswer: the link was lost; on a cable nobody knows then whether the profile
-            is in force: read it.
+        Unreachable, NoAnswer: the link was lost, and the profile is not in force as far as the
+            board can be asked: read it.
         BlockError: `actor` or `note` is too long.
         NoBench: its firmware takes none.
     """
@@ -265,6 +267,23 @@ def put_profile(
         if refusal.code == layout.ERROR_CHANGED:
             raise ProfileChanged(board.name, refusal.text) from refusal
         raise
+    except (Unreachable, NoAnswer) as loss:
+        # It may have been carried out: the board then starts again, which takes the link away too.
+        if profile == before or _when_back(session, loss) != profile:
+            raise
+
+
+def _when_back(session: Session, loss: LinkError) -> bytes:
+    """Return the profile of a board whose link was lost, once it answers again; else raise."""
+    began_s = session.clock()
+    while session.clock() - began_s < RESTART_GIVE_UP_S:
+        session.pause(_LOOK_EVERY_S)
+        try:
+            session.reopen()
+            return get_profile(session)
+        except LinkError:
+            continue
+    raise loss
 
 
 def _expect_size(board: Board, profile: bytes) -> None:
@@ -349,8 +368,8 @@ def selftest(session: Session) -> tuple[TestResult, ...]:
         size = layout.EVENT_SELFTEST.size
         if len(reply) != head + count * size:
             raise PeerViolation(f"{len(reply)} bytes cannot hold {count} test results")
-        for entry in struct.iter_unpack(layout.EVENT_SELFTEST.format, reply[head:]):
-            results.append(TestResult(*entry))
+        entries = struct.iter_unpack(layout.EVENT_SELFTEST.format, reply[head:])
+        results.extend(TestResult(*entry) for entry in entries)
     return tuple(results)
 
 
