@@ -94,6 +94,7 @@ HOST_LINE: Final = {
     "outside": (
         "console",
         "answers",
+        "answers_arm",
         "answers_door",
         "answers_verify",
         "scan",
@@ -139,7 +140,7 @@ ONLY_IN: Final = {
         "dewarlog.cli_arm",
         "dewarlog.cli_bench",
     },
-    "rich": {"dewarlog.cli", "dewarlog.scan"},
+    "rich": {"dewarlog.cli", "dewarlog.cli_arm", "dewarlog.scan"},
     "bleak": {"dewarlog.link.radio", "dewarlog.link.ble"},
     "socket": set[str](),  # no account, no network
     "urllib": set[str](),

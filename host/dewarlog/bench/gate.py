@@ -104,6 +104,8 @@ class Facts:
     clock_state: int
     clock_off_s: float | None
     """How far the board's clock is from this computer's; None where it tells no time."""
+    clock_set: bool
+    """Whether it was set for this; a dry run leaves it, and judges only that there is one."""
     free_bytes: int
     needed_bytes: int
     """For three times the plan."""
@@ -208,7 +210,7 @@ def _stable(facts: Facts) -> tuple[list[Finding], str]:
                 )
             )
             continue
-        moved = f"{slope.k_per_h:+.1f} \u00b1{2 * slope.u_k_per_h:.1f} K/h"
+        moved = f"{slope.k_per_h:+.1f} \u00b1{2 * slope.u_k_per_h:.1f} K/h".replace("-", "\u2212")
         moved += f" over {words.duration(slope.watched_s)}"
         said.append(f"{probe.name}: {moved}")
         if slope.at_most_k_per_h > SLOPE_LIMIT_K_PER_H:
@@ -332,16 +334,19 @@ def _calibrated(facts: Facts) -> tuple[list[Finding], str]:
 
 def _timed(facts: Facts) -> tuple[list[Finding], str]:
     off_s = facts.clock_off_s
+    if not facts.clock_set and facts.clock_state != layout.CLOCK_ABSENT:
+        return [], "not set in a dry run"
     if facts.clock_state != layout.CLOCK_OK or off_s is None:
         state = named(layout.CLOCK_STATE_NAMES, facts.clock_state)
         return [
             Finding(
-                f"the clock is {state} although it was just set",
+                f"the clock is {state}"
+                + (", although it was just set" if facts.clock_set else ""),
                 "a clock that keeps the time",
                 "See to the clock chip and its cell",
             )
         ], ""
-    said = f"{off_s:+.1f} s from this computer's"
+    said = f"{off_s:+.1f} s from this computer's".replace("-", "\u2212")
     if abs(off_s) > CLOCK_LIMIT_S:
         return [
             Finding(
@@ -414,7 +419,7 @@ def _pulled(facts: Facts) -> tuple[list[Finding], str]:
                 pull,
             )
         )
-    return findings, f"{facts.backlog_bytes:,} bytes since the last pull"
+    return findings, f"{facts.backlog_bytes:,} bytes of the open run not pulled yet"
 
 
 def _sensing(facts: Facts) -> tuple[list[Finding], str]:
