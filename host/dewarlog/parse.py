@@ -252,19 +252,27 @@ def _parse_sections(body: bytes) -> Iterable[ParsedSection]:
     _expect_once([section["kind"] for section in sections])
     for section in sections:
         kind, payload = section["kind"], section["payload"]
-        content = None
-        if kind in _SECTION_BODIES:
-            fault = "event" if kind == layout.SECTION_EVENTS else "section"
-            what = f"section of kind {kind}"
-            content = _run(_SECTION_BODIES[kind], payload, BlockError, fault, what)
-            if kind == layout.SECTION_EVENTS:
-                for event in content["events"]:
-                    _check_lengths(event["head"]["kind"], event["body"])
-            for name in _SECTION_TEXTS.get(kind, ()):
-                if len(content[name].encode()) > _SECTION_TEXT_MAX_BYTES:
-                    message = f"the {name} of a section of kind {kind} is too long"
-                    raise BlockError("section", message)
+        content = parse_section(kind, payload) if kind in _SECTION_BODIES else None
         yield ParsedSection(kind, payload, content)
+
+
+def parse_section(kind: int, payload: bytes) -> Fields | list[Fields]:
+    """Read the payload of one section of a known kind.
+
+    Raises:
+        BlockError: fault section, or event for one of events.
+    """
+    fault = "event" if kind == layout.SECTION_EVENTS else "section"
+    what = f"section of kind {kind}"
+    content = _run(_SECTION_BODIES[kind], payload, BlockError, fault, what)
+    if kind == layout.SECTION_EVENTS:
+        for event in content["events"]:
+            _check_lengths(event["head"]["kind"], event["body"])
+    for name in _SECTION_TEXTS.get(kind, ()):
+        if len(content[name].encode()) > _SECTION_TEXT_MAX_BYTES:
+            message = f"the {name} of a section of kind {kind} is too long"
+            raise BlockError("section", message)
+    return content
 
 
 def _expect_once(kinds: list[int]) -> None:

@@ -28,6 +28,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from dewarlog_firmware.logbook import Logbook
+
 BY_AIR, IS_LOCKED = 1, 2  # bits of a case's first byte
 PROFILE = b'{"channels": [{"channel": 0}], "rules": []}'
 RESULTS = [(test, 0, test % 3, -5, 0, 2**31 - 1) for test in range(20)]
@@ -77,7 +79,7 @@ class _Figures:
 class _App:
     """Stands for app.App; a restart is counted."""
 
-    def __init__(self, book: "Any", desk: Desk) -> None:
+    def __init__(self, book: "Logbook", desk: Desk) -> None:
         self.logbook = book
         self.guard = desk.guard
         self.board = desk
