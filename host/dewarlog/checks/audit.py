@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 MANY_FAILURES: Final = 3
 _CAUSE_HOST: Final = 1
 _OPEN: Final = 0
+_NEW_KEYS: Final = 2
 _LOST_KEY: Final = 2
 _STOP_COMMAND: Final = 0
 _WRONG_IDENTITY: Final = 2
@@ -222,6 +223,12 @@ class AuditCheck:
     def _lock(self, event: LockEvent, entry: AuditEntry) -> None:
         if event.state == _OPEN and event.cause == _CAUSE_HOST:
             self._opened.append(entry)
+        if event.state == _NEW_KEYS:
+            text = (
+                f"The logger was given new keys by {entry.who}: its tokens and its certificate "
+                "from before are void."
+            )
+            self._note("keys-replaced", text, event)
 
     def _firmware(self, event: FirmwareEvent) -> None:
         self._note(
