@@ -832,18 +832,6 @@ class SelfTestResult(Event):
     most: int
 
     @property
-    def test_name(self) -> str:
-        """Say which test; one this program does not know by its number."""
-        if self.test < len(layout.SELFTESTS):
-            return layout.SELFTESTS[self.test][0]
-        return f"test {self.test}"
-
-    @property
-    def unit(self) -> str:
-        """Give the unit of value, least and most; empty where they have none."""
-        return layout.SELFTESTS[self.test][1] if self.test < len(layout.SELFTESTS) else ""
-
-    @property
     def verdict_name(self) -> str:
         """Say how it went."""
         return named(layout.SELFTEST_VERDICT_NAMES, self.verdict)

@@ -25,7 +25,13 @@ TEXTS = {
     layout.MSG_HANDOFF: layout.EVENT_TEXTS[layout.KIND_HANDOFF],
     layout.MSG_ACKNOWLEDGE: layout.EVENT_TEXTS[layout.KIND_ACKNOWLEDGE],
 }
-_INTEGERS = {"B": (0, 255), "H": (0, 65535), "h": (-32768, 32767), "I": (0, 2**32 - 1)}
+_INTEGERS = {
+    layout.U8: (0, 255),
+    layout.U16: (0, 65535),
+    layout.I16: (-32768, 32767),
+    layout.U32: (0, 2**32 - 1),
+    layout.I32: (-(2**31), 2**31 - 1),
+}
 
 
 @st.composite
