@@ -775,6 +775,7 @@ def sim(
 
 from dewarlog import (  # noqa: E402 - made with what is above
     cli_access,
+    cli_arm,
     cli_bench,
     cli_calibrate,
     cli_door,
@@ -793,6 +794,7 @@ for group in (
     cli_provision,
     cli_calibrate,
     cli_selftest,
+    cli_arm,
     cli_bench,
 ):
     group.add_commands(app)
