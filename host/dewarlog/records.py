@@ -822,7 +822,7 @@ class SelfTestResult(Event):
     """One test of a self-test; all of one follow one another."""
 
     KIND: ClassVar[int] = layout.KIND_SELFTEST
-    NAME: ClassVar[str] = "selftest"
+    NAME: ClassVar[str] = "self-test"
 
     test: int
     index: int

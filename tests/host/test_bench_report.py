@@ -157,10 +157,10 @@ def test_a_self_test_is_one_line_of_the_events_and_of_the_audit(tmp_path: Path) 
     """How many passed, and what failed with value and limits."""
     report, _ = report_of(tmp_path, prepared())
 
-    assert [row for row in report.events.rows if row[2] == "selftest"] == [
-        ("4\u20136", report.events.rows[4][1], "selftest", SAID)
+    assert [row for row in report.events.rows if row[2] == "self-test"] == [
+        ("4\u20136", report.events.rows[4][1], "self-test", SAID)
     ]
-    (line,) = [row for row in report.audit.rows if row[1] == "selftest"]
+    (line,) = [row for row in report.audit.rows if row[1] == "self-test"]
     assert line[2:] == (SAID, "holder of the admin key, by USB")
 
 
@@ -244,7 +244,7 @@ def test_the_exported_events_name_who_ran_each_test(tmp_path: Path) -> None:
     table = CliRunner().invoke(cli.app, ["export", path, "--table", "events"]).stdout
     lines = table.splitlines()
     rows = list(csv.DictReader(line for line in lines if not line.startswith(("#", '"#'))))
-    tests = [row for row in rows if row["kind"] == "selftest"]
+    tests = [row for row in rows if row["kind"] == "self-test"]
 
     assert [row["details"] for row in tests] == [
         "pass: probe 1 \u2212195.9 \u00b0C (must be \u2212210.9 \u00b0C to 30.0 \u00b0C)",
