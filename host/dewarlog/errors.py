@@ -41,6 +41,15 @@ The tree, with the exit code a command ends with:
     |  |- NoLog                   4   the board has no log of its open run
     |  |- NotRecorded             5   the handoff is not, or perhaps not, in the board's log
     |  `- HashMismatch            3   received bytes are not the bytes the board stores
+    |- CalibrationError           5   no calibration came of it; the board is as it was
+    |  |- BadPressure             2   no air has this pressure where people work
+    |  |- NoSuchProbe             2   the board's profile has no such probe
+    |  |- NotSettled              5   a probe did not come to rest in its bath
+    |  |- WrongBath               5   a probe is not in the bath that was asked for
+    |  |- ProbeFault              5   a probe is open, shorted or gone
+    |  |- ProbeSuspect            5   a probe errs by more than its class of wire may
+    |  |- NothingNew              5   the board brings no new readings
+    |  `- NotVerified             5   written, but the corrected readings do not show it
     |- ArchiveError               6   the host's own storage
     |  |- DiskFull                6   nothing lost; make room and run it again
     |  |- ArchiveLocked           6   another pull of the same board is writing there
@@ -49,6 +58,8 @@ The tree, with the exit code a command ends with:
     |  |- KeyringUnusable         6   the operating system's keyring is locked, or not there
     |  |- ReceiptNotWritten       6   the handoff is recorded, its receipt is not on the disk
     |  |- NothingToMerge          6   the other folder is no archive
+    |  |- CalibrationDamaged      3   a calibration file is not one, or not all of it
+    |  |- NoCalibration           4   the archive holds no calibration of this board
     |  `- ArchiveDamaged          3   an archived file is not what it was when it was filed
     |- LogError                   3   a log file
     |  |- LogDamaged              3   bytes changed, missing or torn
@@ -59,6 +70,8 @@ The tree, with the exit code a command ends with:
     |- TokenDamaged               3   a token cannot be read
     |- TokenUseless               4   a token has expired
     |- CertificateDamaged         3   a device certificate is none
+    |- LabelTooSmall              2   the label has no room for what its code is to say
+    |- MapDamaged                 2   a channel map cannot be used
     |- FlashError                 5   the firmware could not be put on a board
     |  |- NoPrompt                5   nothing there opens its prompt
     |  |- BoardLocked             5   the board is locked: its admin opens it
@@ -74,6 +87,9 @@ The tree, with the exit code a command ends with:
     |  `- NotStarted              5   the firmware is on the board, and does not answer
     |- ProfileInvalid             2   a profile has keys or values no board takes
     |- ProfileTooLarge            2   a profile has more bytes than a board takes
+    |- ManifestUnreadable         2   a shipment's manifest is no TOML, no table, or not UTF-8
+    |- ManifestInvalid            2   values in a manifest cannot be used
+    |- NoShipment                 2   a manifest does not have the shipment, or has several
     `- SetUpError                 2   this installation lacks something
        |- ExtraMissing            2   an optional library: the message names the extra
        |- FirmwareMissing         2   the firmware's source comes with the source tree only
@@ -106,7 +122,7 @@ class ExitCode(IntEnum):
     USE = 0
     """Done. Where a log was judged: it is intact and the verdict is USE."""
     HOLD = 1
-    """The log is intact and the verdict is HOLD."""
+    """The log is intact and the verdict is HOLD; or a logger failed its self-test."""
     USAGE = 2
     """The command line is wrong; nothing was done."""
     NOT_INTACT = 3
@@ -127,6 +143,8 @@ class DewarlogError(Exception):
     """Root of every error this package raises on purpose."""
 
     exit_code: ClassVar[ExitCode] = ExitCode.DEVICE
+    lines: tuple[str, ...] = ()
+    """What it says, line by line, where that is more than a sentence; else empty."""
 
 
 # --- the port -----------------------------------------------------------------------------------
@@ -790,6 +808,185 @@ class NothingToMerge(ArchiveError):
         self.reason = reason
 
 
+# --- calibration --------------------------------------------------------------------------------
+
+
+class CalibrationError(DewarlogError):
+    """No calibration came of it. Unless the sentence says otherwise the board is as it was."""
+
+
+class BadPressure(CalibrationError):
+    """A pressure or an altitude that does not occur where people work."""
+
+    exit_code = ExitCode.USAGE
+
+    def __init__(
+        self,
+        value: float,
+        low: float,
+        high: float,
+        what: str = "at the bath",
+        *,
+        unit: str = "hPa",
+    ) -> None:
+        super().__init__(
+            f"{value:g} {unit} ({what}) does not occur: between {low:g} and {high:g} {unit} do. "
+            "Give the pressure of the air at the bath, as a barometer there shows it, with "
+            "--pressure-hpa; what a weather service tells is reduced to sea level, and goes with "
+            "--sea-level-hpa and --altitude-m."
+        )
+        self.value = value
+        self.low = low
+        self.high = high
+        self.unit = unit
+
+
+class NoSuchProbe(CalibrationError):
+    """The board's profile has no probe of that number, or there is no profile; both from 1."""
+
+    exit_code = ExitCode.USAGE
+
+    def __init__(self, device_name: str, probe: int | None, fitted: Sequence[int]) -> None:
+        if probe is None:
+            sentence = (
+                f"Logger {device_name} has no profile yet: it does not say which probes there "
+                "are. Give it one first: `dewarlog provision`."
+            )
+        else:
+            listed = ", ".join(map(str, fitted))
+            sentence = f"Logger {device_name} has no probe {probe}; its profile has: {listed}."
+        super().__init__(sentence)
+        self.device_name = device_name
+        self.probe = probe
+        self.fitted = tuple(fitted)
+
+
+class NotSettled(CalibrationError):
+    """A probe did not come to rest in time; `why` is "slope", "spread" or "few readings"."""
+
+    def __init__(self, probe: int, bath: str, waited_s: float, why: str, figures: str) -> None:
+        cure = {
+            "slope": "It is still moving: immerse it deeper, refill the bath, or give it longer "
+            "with --settle-min",
+            "spread": "It scatters: stir evenly, wait until boiling is quiet, and keep the probe "
+            "off the wall",
+        }.get(why, "There were too few readings: give it longer with --settle-min")
+        super().__init__(
+            f"Probe {probe} did not come to rest in the {bath} in {waited_s / 60:.0f} min "
+            f"({figures}). {cure}. Nothing was changed on the logger."
+        )
+        self.probe = probe
+        self.bath = bath
+        self.waited_s = waited_s
+        self.why = why
+        self.figures = figures
+
+
+class WrongBath(CalibrationError):
+    """A probe reads what no probe in this bath reads; `seems` is the bath it seems to be in."""
+
+    def __init__(
+        self, probe: int, bath: str, degc: float, expected_degc: float, seems: str | None
+    ) -> None:
+        looks = "in no bath" if seems is None else f"in the {seems}"
+        super().__init__(
+            f"Probe {probe} reads {degc:.2f} degC, and the {bath} is at {expected_degc:.2f} degC: "
+            f"it looks as if it were {looks}. Put it where it belongs, or check that it is the "
+            "probe of this channel, and run the command again. Nothing was changed on the logger."
+        )
+        self.probe = probe
+        self.bath = bath
+        self.degc = degc
+        self.expected_degc = expected_degc
+        self.seems = seems
+
+
+class ProbeFault(CalibrationError):
+    """A probe gives no readings; `state` is one of layout.STATE_NAMES."""
+
+    def __init__(self, probe: int, bath: str, state: str) -> None:
+        super().__init__(
+            f"Probe {probe} gives no readings in the {bath}: {state}. Look at its wire and its "
+            "plug, and run the command again. Nothing was changed on the logger."
+        )
+        self.probe = probe
+        self.bath = bath
+        self.state = state
+
+
+class ProbeSuspect(CalibrationError):
+    """A probe errs by more than the class of its wire allows: it is not corrected away."""
+
+    def __init__(
+        self, probe: int, bath: str, deviation_k: float, limit_k: float, probe_type: str
+    ) -> None:
+        super().__init__(
+            f"Probe {probe} is {deviation_k:+.2f} K off in the {bath}, and a sound one of type "
+            f"{probe_type} at most {limit_k:.2f} K (IEC 60584-1 class 3, and what the comparison "
+            "may be off). An offset must not hide that: it may be damaged, of another type than "
+            "the profile says, or swapped. Nothing was changed on the logger."
+        )
+        self.probe = probe
+        self.bath = bath
+        self.deviation_k = deviation_k
+        self.limit_k = limit_k
+        self.probe_type = probe_type
+
+
+class NothingNew(CalibrationError):
+    """The board answers, and brings no new readings."""
+
+    def __init__(self, device_name: str, why: str) -> None:
+        super().__init__(
+            f"Logger {device_name} brings no new readings: {why}. Look at it with `dewarlog "
+            "status`. Nothing was changed on the logger."
+        )
+        self.device_name = device_name
+        self.why = why
+
+
+class NotVerified(CalibrationError):
+    """The board has the new profile, and its readings are not those that must come of it."""
+
+    def __init__(self, device_name: str, what: str, file: Path) -> None:
+        super().__init__(
+            f"The calibration is written to logger {device_name}, but not verified: {what}. If "
+            "the probes left their bath before the end, put them back and calibrate once more. "
+            f"What was measured is kept: {file}"
+        )
+        self.device_name = device_name
+        self.what = what
+        self.file = file
+
+
+class CalibrationDamaged(ArchiveError):
+    """A calibration file in the archive cannot be read as one."""
+
+    exit_code = ExitCode.NOT_INTACT
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(
+            path,
+            f"{path}: this is no whole calibration file ({reason}). It is left as it is; another "
+            "copy of the archive may have it.",
+        )
+        self.reason = reason
+
+
+class NoCalibration(ArchiveError):
+    """The archive holds no calibration of what was asked for."""
+
+    exit_code = ExitCode.NO_DATA
+
+    def __init__(self, path: Path, what: str) -> None:
+        super().__init__(
+            path,
+            f"{path}: holds no calibration of {what}. `dewarlog calibrate usb:PORT` makes one; "
+            "another archive is named with --archive.",
+        )
+        self.what = what
+
+
 # --- a log file ---------------------------------------------------------------------------------
 
 
@@ -1115,17 +1312,19 @@ class Mistake:
         return f"{self.path or 'it'} is {self.found}; allowed: {self.allowed}"
 
 
+def _listed(head: str, mistakes: Sequence[Mistake]) -> tuple[str, ...]:
+    last = "Nothing was changed. Correct it, and run the command again."
+    return (head, *(f"{mistake}." for mistake in mistakes), last)
+
+
 class ProfileInvalid(DewarlogError):
     """A profile cannot be used; `mistakes` names every key that is wrong."""
 
     exit_code = ExitCode.USAGE
 
     def __init__(self, where: str, mistakes: Sequence[Mistake]) -> None:
-        listed = "".join(f"\n  {mistake}" for mistake in mistakes)
-        super().__init__(
-            f"{where}: this profile cannot be used:{listed}\nNothing was changed. Correct it, and "
-            "run the command again."
-        )
+        self.lines = _listed(f"{where}: this profile cannot be used:", mistakes)
+        super().__init__(" ".join(self.lines))
         self.where = where
         self.mistakes = tuple(mistakes)
 
@@ -1144,7 +1343,86 @@ class ProfileTooLarge(DewarlogError):
         self.most_bytes = most_bytes
 
 
+# --- a shipment's manifest ----------------------------------------------------------------------
+
+
+class ManifestUnreadable(DewarlogError):
+    """A file is no manifest that can be read."""
+
+    exit_code = ExitCode.USAGE
+
+    def __init__(self, where: str, reason: str) -> None:
+        super().__init__(f"{where}: this manifest cannot be read: {reason}. Nothing was changed.")
+        self.where = where
+        self.reason = reason
+
+
+class ManifestInvalid(DewarlogError):
+    """Values of a manifest cannot be used; `mistakes` names each by its place in the file."""
+
+    exit_code = ExitCode.USAGE
+
+    def __init__(self, where: str, mistakes: Sequence[Mistake]) -> None:
+        self.lines = _listed(f"{where}: this manifest cannot be used:", mistakes)
+        super().__init__(" ".join(self.lines))
+        self.where = where
+        self.mistakes = tuple(mistakes)
+
+
+class NoShipment(DewarlogError):
+    """A manifest does not have the shipment asked for, or has several and none was asked for."""
+
+    exit_code = ExitCode.USAGE
+
+    def __init__(
+        self, where: str, shipment: str | None, known: Sequence[str], further: int
+    ) -> None:
+        count = len(known) + further
+        listed = ", ".join(known) + (f" and {further} more" if further else "")
+        what = (
+            f"it has {count} shipments: name one with --shipment"
+            if shipment is None and count
+            else "it has no shipment below its headings"
+            if shipment is None
+            else f"it has no shipment {shipment!r}"
+        )
+        super().__init__(
+            f"{where}: {what}."
+            + (f" It has: {listed}." if count else "")
+            + " Nothing was changed."
+        )
+        self.where = where
+        self.shipment = shipment
+        self.known = tuple(known)
+
+
 # --- this installation --------------------------------------------------------------------------
+
+
+class LabelTooSmall(DewarlogError):
+    """The code of a label would be too fine for a camera."""
+
+    exit_code = ExitCode.USAGE
+
+    def __init__(self, text: str, modules: int) -> None:
+        super().__init__(
+            f"The label has no room for a code of {modules} x {modules} modules, which says "
+            f"{len(text)} characters: give the board a shorter name."
+        )
+        self.text = text
+        self.modules = modules
+
+
+class MapDamaged(DewarlogError):
+    """A channel map cannot be used. `where` is the file, `key` the place in it."""
+
+    exit_code = ExitCode.USAGE
+
+    def __init__(self, where: str, key: str, reason: str) -> None:
+        super().__init__(f"{where}: {key}: {reason}. Nothing was changed on the board.")
+        self.where = where
+        self.key = key
+        self.reason = reason
 
 
 class SetUpError(DewarlogError):

@@ -433,6 +433,7 @@ GAP_LATE = 3
 GAP_MEMORY_FULL = 4
 GAP_STOPPED = 5
 GAP_OVERWRITTEN = 6
+GAP_SELFTEST = 7  # of the shock stream: the sensor was away for its self-test
 GAP_CAUSE_NAMES = (
     "power lost",
     "ring full",
@@ -441,6 +442,7 @@ GAP_CAUSE_NAMES = (
     "memory full",
     "logger stopped",
     "overwritten",
+    "self-test",
 )
 EVENT_PROBE_STATE = Record(
     "probe_state",
@@ -574,7 +576,7 @@ EVENT_LOCK = Record(
     ("state", U8, 1, ""),
     ("cause", U8, 1, ""),
 )
-LOCK_STATE_NAMES = ("open", "locked")
+LOCK_STATE_NAMES = ("open", "locked", "new keys")
 LOCK_CAUSE_NAMES = ("profile", "host")
 EVENT_FIRMWARE = Record(
     "firmware",

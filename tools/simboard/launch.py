@@ -129,6 +129,10 @@ class SimBoard:
         """Take the supply away for a while; only where the board runs in real time."""
         self._order(f"cut {off_s}")
 
+    def bath(self, channel: int, name: str) -> None:
+        """Put a probe into one of scenario.BATHS; only where the board runs in real time."""
+        self._order(f"bath {channel} {name}")
+
     def save_image(self, timeout_s: float = 10.0) -> Path:
         """Have the flash image written out as it is now; return its file."""
         with self._changed:

@@ -348,6 +348,9 @@ class Run:
             if words[0] == "save":
                 self.save()
                 _say("saved")
+            elif words[0] == "bath":
+                baths = self.board.probes[int(words[1])].baths
+                baths.put(words[2], self.clock.now)
             elif words[0] == "cut":
                 self._outage_us = int(float(words[1]) * 1000000) if len(words) > 1 else _OUTAGE_US
                 raise PowerCut
