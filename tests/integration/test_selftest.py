@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import pytest
 
@@ -30,6 +30,8 @@ from simboard.launch import start
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from conftest import MicroPython
 
 pytestmark = pytest.mark.usefixtures("micropython")
 
@@ -112,7 +114,7 @@ def _bench(
         board.wait_serving()
         pulled = pull(board.pty, folder / "archive", "--no-tell-time")
         assert board.refused() == list(refused)
-        settings: dict[str, str] = board.report["chip_settings"]
+        settings = cast("dict[str, str]", board.report["chip_settings"])
         assert board.report["handler_failures"] == []
     log = Log(Path(pulled["logs"][0]["path"]), 0, {})
     return Bench(log, report_on(_results(log)), settings)
@@ -128,7 +130,21 @@ def _results(log: Log) -> list[requests.TestResult]:
     ]
 
 
-def test_a_good_board_passes_every_test(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def untested(micropython: MicroPython, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Return the settings registers of a board that was not asked to test itself."""
+    assert micropython.interpreter.command
+    with start(_scenario(tmp_path_factory.mktemp("untested"), "")) as board:
+        board.process.wait(60)
+        return cast("dict[str, str]", board.report["chip_settings"])
+
+
+def _changed(bench: Bench, untested: dict[str, str]) -> set[str]:
+    """Name the chips whose settings are others than without a self-test."""
+    return {name for name, found in bench.settings.items() if found != untested[name]}
+
+
+def test_a_good_board_passes_every_test(tmp_path: Path, untested: dict[str, str]) -> None:
     """Each of the tests there are, once for each probe and axis, and nothing is left out."""
     bench = _bench(tmp_path)
     numbers = [(finding.result.test, finding.result.index) for finding in bench.report.findings]
@@ -140,6 +156,7 @@ def test_a_good_board_passes_every_test(tmp_path: Path) -> None:
         for test in range(len(layout.SELFTESTS))
         for index in several.get(test, range(1))
     ]
+    assert _changed(bench, untested) == set()
 
 
 PROBE_FAULT: Final = (
@@ -210,12 +227,30 @@ AXES: Final = {f"tilt sensor self-test, {axis}" for axis in "xyz"}
     ],
 )
 def test_a_fault_fails_its_own_test_and_no_other(
-    tmp_path: Path, parts: dict[str, str], failed: set[str], left_out: set[str]
+    tmp_path: Path,
+    untested: dict[str, str],
+    parts: dict[str, Any],
+    failed: set[str],
+    left_out: set[str],
 ) -> None:
-    """And what cannot be tested because of it is left out, not failed a second time."""
+    """What cannot be tested because of it is left out, not failed once more; chips are as before.
+
+    Where one is missing, or never was set, its registers are its own.
+    """
     bench = _bench(tmp_path, **parts)
+    own = {
+        chip
+        for said, chip in {
+            "converter_fitted": "converter 2",
+            "shock_fitted": "accelerometer",
+            "tilt_fitted": "tilt sensor",
+            "clock_set": "clock",
+        }.items()
+        if said in str(parts)
+    }
 
     assert (bench.failed, bench.left_out) == (failed, left_out)
+    assert _changed(bench, untested) == own
 
 
 def test_the_profile_says_whether_a_tilt_sensor_is_needed(tmp_path: Path) -> None:
@@ -262,35 +297,13 @@ def test_sampling_goes_on_meanwhile(tmp_path: Path, interval_s: int) -> None:
     _untouched(bench, interval_s, 30)
 
 
-@pytest.mark.parametrize(
-    "parts",
-    [
-        {"happenings": ASKED},
-        {"happenings": ASKED + STOPPED, "refused": [UNANSWERED]},
-        {"happenings": ASKED, "sensors": "shock_stuck = true\ntilt_stuck = true"},
-        {"happenings": PROBE_FAULT.format("short")},
-        {"happenings": ASKED, "last_probe": "converter_fitted = false"},
-    ],
-    ids=["good", "run ends meanwhile", "sensors fail", "probe short", "converter missing"],
-)
-def test_every_chip_is_left_as_it_was(tmp_path: Path, parts: dict[str, Any]) -> None:
-    """The settings registers are those of a board that was not asked."""
-    tested = _bench(tmp_path, **parts)
-    happenings = parts["happenings"].replace(ASKED, "")
-    others = {**parts, "happenings": happenings, "refused": []}
-    (tmp_path / "untested").mkdir()
-    untested = _bench(tmp_path / "untested", **others)
-
-    assert untested.report.findings == ()
-    assert tested.settings == untested.settings
-
-
-def test_a_run_that_ends_meanwhile_ends_and_the_test_goes_on(tmp_path: Path) -> None:
-    """Its log has no results then."""
+def test_a_run_that_ends_meanwhile_ends(tmp_path: Path, untested: dict[str, str]) -> None:
+    """Its log has no results then; the chips are left as they were all the same."""
     bench = _bench(tmp_path, ASKED + STOPPED, refused=[UNANSWERED])
 
     assert bench.log.events[-1].NAME == "stop"
     assert bench.report.findings == ()
+    assert _changed(bench, untested) == set()
 
 
 def test_a_knock_is_waited_out_and_kept(tmp_path: Path) -> None:

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 HEADS: Final = ("Test", "Measured", "Limits", "Result")
 PASS: Final = layout.SELFTEST_VERDICT_NAMES.index("pass")
 FAIL: Final = layout.SELFTEST_VERDICT_NAMES.index("fail")
-_VERDICT_WORDS: Final = {PASS: "pass", FAIL: "FAIL"}
+NOT_THERE: Final = layout.SELFTEST_VERDICT_NAMES.index("not there")
+_VERDICT_WORDS: Final = {PASS: "pass", FAIL: "FAIL", NOT_THERE: "not there"}
 _NO_LIMIT: Final = 2**31 - 1
 _READING: Final = "1/128 degC"
 _COLD_JUNCTION: Final = "1/64 degC"
@@ -53,13 +54,13 @@ class Finding:
 
     @property
     def failed(self) -> bool:
-        """True where the board says so."""
-        return self.result.verdict == FAIL
+        """True where the board says so, or a word that this program does not know to be better."""
+        return self.result.verdict not in (PASS, NOT_THERE)
 
     @property
     def left_out(self) -> bool:
         """True where the part need not be there, or another test says why it was not tested."""
-        return self.result.verdict not in _VERDICT_WORDS
+        return self.result.verdict == NOT_THERE
 
     @property
     def state(self) -> str | None:
@@ -92,8 +93,8 @@ class Finding:
 
     @property
     def verdict(self) -> str:
-        """`pass`, `FAIL` or `not there`."""
-        return _VERDICT_WORDS.get(self.result.verdict, "not there")
+        """`pass`, `FAIL`, `not there`; a verdict this program does not know by its number."""
+        return _VERDICT_WORDS.get(self.result.verdict, f"verdict {self.result.verdict}")
 
     @property
     def row(self) -> tuple[str, str, str, str]:
@@ -106,7 +107,7 @@ class Finding:
             return words.degc(value / _COUNTS_PER_DEGC[unit])
         if self.result.least == self.result.most == 1:
             return "yes" if value == 1 else "no"
-        return f"{value:,} {_NOUNS.get(self.result.name, unit)}"
+        return f"{value:,} {_NOUNS.get(self.result.name, unit)}".rstrip()
 
     def as_data(self) -> dict[str, Any]:
         """The same for a program; temperatures in degC, None for no limit and no value."""
@@ -123,7 +124,7 @@ class Finding:
             "number": result.test,
             "index": result.index,
             "title": self.title,
-            "verdict": words.plain(self.verdict.lower()),
+            "verdict": self.verdict.lower(),
             "value": scaled(result.value) if has_value else None,
             "state": self.state,
             "least": scaled(result.least),
