@@ -18,7 +18,7 @@ def _number(name: str) -> int:
     return [known for known, _ in layout.SELFTESTS].index(name)
 
 
-def _finding(  # noqa: PLR0913 - the fields of an event
+def _finding(
     name: str, value: int, least: int, most: int, *, index: int = 0, verdict: int = PASS
 ) -> Finding:
     return Finding(requests.TestResult(_number(name), index, verdict, value, least, most))
