@@ -23,6 +23,7 @@ from dewarlog_firmware.clock import Uptime
 from dewarlog_firmware.config import ConfigError, load_config, parse_config
 from dewarlog_firmware.desk import Desk
 from dewarlog_firmware.device_key import (
+    KEY_PATH,
     derived_keys,
     load_device_key,
     signing_seed,
@@ -69,7 +70,6 @@ if TYPE_CHECKING:
 
 PROFILE_PATH = "/profile.json"
 LOG_ROOT = "/log"
-KEY_PATH = "/key.bin"
 RADIO_PATH = "/radio.bin"
 PUBLIC_PATH = "/public.bin"
 # A shock window is captured for at most a second or so; a sample waits that long for its flush,
@@ -614,12 +614,7 @@ class App:
         """Start the board over: nothing of a run that is open is lost. Does not return."""
         from dewarlog_firmware.restart import restart
 
-        self._halt()
-        if self.selftest is not None:
-            self.selftest.drop()
-        if self.radio is not None:
-            self.radio.stop(self._air_server)
-        self.logbook.flash.release()
+        self._stop(_STOP_COMMAND)
         restart(0)
 
 

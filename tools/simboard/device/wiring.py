@@ -9,6 +9,7 @@ import io
 import sys
 from collections import namedtuple
 
+from simboard.device.bath import Baths
 from simboard.device.bus import I2cBus, SpiBus
 from simboard.device.chips.adxl372 import ADXL372
 from simboard.device.chips.ds3231 import DS3231
@@ -55,11 +56,14 @@ def identity(board: "dict[str, Any]") -> "dict[str, Any]":
     version = tuple(board["micropython"])
     name = _MACHINES[board["name"]]
     release = "%d.%d.%d" % version
+    # What loads .mpy files here is the interpreter beneath, whose machine code is not a Pico's:
+    # that alone is said as it is, so that a host compiles what runs.
+    mpy = sys.implementation._mpy  # noqa: SLF001 - its only name
     return {
         "platform": "rp2",
         "version": version,
         "implementation": _Implementation(
-            "micropython", version + ("",), name, 4870, board["name"]
+            "micropython", version + ("",), name, mpy, board["name"]
         ),
         "uname": _Uname("rp2", "rp2", release, "v" + release + " (simulated board)", name),
     }
@@ -88,6 +92,7 @@ class Board:
         self.dewar = _dewar(scenario, self.motion)
         self.chips = []  # those that lose their settings with the supply
         self.converters = {}
+        self.probes = {}
         self._wire_probes(scenario)
         self._wire_motion_sensors(scenario)
         self.clock_chip = DS3231(
@@ -140,7 +145,17 @@ class Board:
                 faults,
                 entry["offset_uv"] * 1000,
                 entry["cold_junction_error_k"],
+                entry["slope_percent"] * 10000,
             )
+            probe.baths = Baths(
+                entry["baths"],
+                scenario["bath_micro_degc"],
+                entry["settle_us"],
+                int(entry["stir_k"] * 1000000),
+                scenario["seed"] + 50 + channel,
+                probe.place_micro_degc,
+            )
+            self.probes[channel] = probe
             chip = MAX31856(
                 self.clock,
                 probe,
