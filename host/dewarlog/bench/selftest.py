@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 HEADS: Final = ("Test", "Measured", "Limits", "Result")
 PASS: Final = layout.SELFTEST_VERDICT_NAMES.index("pass")
 FAIL: Final = layout.SELFTEST_VERDICT_NAMES.index("fail")
-_VERDICT_WORDS: Final = {PASS: "pass", FAIL: "FAIL"}
+NOT_THERE: Final = layout.SELFTEST_VERDICT_NAMES.index("not there")
+_VERDICT_WORDS: Final = {PASS: "pass", FAIL: "FAIL", NOT_THERE: "not there"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +46,13 @@ class Finding:
 
     @property
     def failed(self) -> bool:
-        """True where the board says so."""
-        return self.result.verdict == FAIL
+        """True where the board says so, or a word that this program does not know to be better."""
+        return self.result.verdict not in (PASS, NOT_THERE)
 
     @property
     def left_out(self) -> bool:
         """True where the part need not be there, or another test says why it was not tested."""
-        return self.result.verdict not in _VERDICT_WORDS
+        return self.result.verdict == NOT_THERE
 
     @property
     def state(self) -> str | None:
@@ -72,8 +73,8 @@ class Finding:
 
     @property
     def verdict(self) -> str:
-        """`pass`, `FAIL` or `not there`."""
-        return _VERDICT_WORDS.get(self.result.verdict, "not there")
+        """`pass`, `FAIL`, `not there`; a verdict this program does not know by its number."""
+        return _VERDICT_WORDS.get(self.result.verdict, f"verdict {self.result.verdict}")
 
     @property
     def row(self) -> tuple[str, str, str, str]:
@@ -95,7 +96,7 @@ class Finding:
             "number": result.test,
             "index": result.index,
             "title": self.title,
-            "verdict": words.plain(self.verdict.lower()),
+            "verdict": self.verdict.lower(),
             "value": scaled(result.value) if has_value else None,
             "state": self.state,
             "least": scaled(result.least),

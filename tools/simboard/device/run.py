@@ -373,6 +373,7 @@ class Run:
                     "wall_s": time.ticks_diff(time.ticks_ms(), self.wall_start_ms) / 1000,
                     "boots": self.boots,
                     "interrupts": self.clock.served,
+                    "chip_settings": self.board.chip_settings(),
                     "flash_erases": flash.erases,
                     "flash_pages": flash.programmed_pages,
                     "flash_wear_max": max(flash.wear),
