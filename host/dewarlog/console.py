@@ -49,7 +49,7 @@ _PLAINER: Final = {
 
 EXIT_CODES: Final = (
     (ExitCode.USE, "done; where a log was judged: intact, and USE"),
-    (ExitCode.HOLD, "the log is intact, and HOLD"),
+    (ExitCode.HOLD, "the log is intact, and HOLD; of a self-test: a test failed"),
     (ExitCode.USAGE, "wrong command line, or something is not installed"),
     (ExitCode.NOT_INTACT, "the log, or a copy of it, is not what the board recorded"),
     (ExitCode.NO_DATA, "there is nothing to judge"),

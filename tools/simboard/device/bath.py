@@ -21,10 +21,10 @@ _GONE = 12  # time constants after which nothing is left of where it came from
 class Baths:
     """Where one probe is when.
 
-    `schedule` is a list of [at_us, name]; `micro_degc` the temperature of each bath by its name.
+    `schedule` is a list of [at_us, name]; `micro_degc` the temperature of each bath by name.
     `settle_us` is the probe's time constant in a liquid, `stir_micro_k` the standard deviation of
-    what stirring does; `outside(name)` tells the temperature of a place that is no bath: the dewar,
-    and the air of the room. `used` is False for a probe that has not left its dewar, nor will.
+    what stirring does; `outside(name)` tells the temperature of a place that is no bath: the
+    dewar, and the air of the room. `used` is False for a probe that has not left its dewar, nor will.
     """
 
     def __init__(
