@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from dewarlog.bench.bath import BathWait, Now, Patience, samples
+from dewarlog.bench.bath import BathWait, Now, Patience, Taken, samples
 from dewarlog.bench.calibration import Chain, ice_reference, ln2_reference
 from dewarlog.errors import (
     CalibrationError,
@@ -37,7 +37,9 @@ def _code(degc: float) -> int:
 class _Board:
     """Answers STATUS: one sample every 10 s, asked four times as often."""
 
-    def __init__(self, readings: Callable[[float], tuple[int, int]], **changes: Any) -> None:
+    def __init__(
+        self, readings: Callable[[float], tuple[int, int]], **changes: Callable[[Any], int]
+    ) -> None:
         self.readings = readings
         self.changes = changes
         self.now_s = 1000.0
@@ -77,7 +79,7 @@ def _both(degc: Callable[[float], float]) -> Callable[[float], tuple[int, int]]:
     return lambda at_s: (_code(degc(at_s) + 0.5), _code(degc(at_s)))
 
 
-def _take(board: _Board, *, asks: bool = False, shown: list[Now] | None = None) -> Any:
+def _take(board: _Board, *, asks: bool = False, shown: list[Now] | None = None) -> Taken:
     session = cast("Session", board)
     wait = BathWait(
         session,
@@ -165,7 +167,7 @@ def test_one_fault_is_forgiven_and_two_in_a_row_end_it() -> None:
     ],
 )
 def test_a_board_that_brings_no_more_samples_of_this_run_is_told(
-    changes: dict[str, Any], told: str
+    changes: dict[str, Callable[[Any], int]], told: str
 ) -> None:
     """Readings of two runs are not of one bath."""
     with pytest.raises(NothingNew, match=told):

@@ -30,13 +30,14 @@ from dewarlog.bench.profile import Profile
 from dewarlog.errors import ArchiveError, CalibrationDamaged, ExitCode
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 _BOARD = "e660583883724a32"
 _AT = datetime(2026, 3, 2, 10, 15, tzinfo=UTC)
 
 
-def _fields(at: datetime = _AT, deviation_k: float = 0.3, **changes: Any) -> dict[str, Any]:
+def _fields(at: datetime = _AT, deviation_k: float = 0.3, **changes: object) -> dict[str, Any]:
     line = {"name": "all of it", "u_k": 0.1, "basis": "said so"}
     points = [
         {
@@ -95,7 +96,7 @@ def _fields(at: datetime = _AT, deviation_k: float = 0.3, **changes: Any) -> dic
 _APPLIED = {"at": _AT, "run": 4, "profile_crc32": 7, "verified": []}
 
 
-def _found(deviation_k: float, days: int = 0, u_k: float = 0.1, **changes: Any) -> Found:
+def _found(deviation_k: float, days: int = 0, u_k: float = 0.1, **changes: object) -> Found:
     values: dict[str, Any] = {
         "serial": "TC-T-0413",
         "point": "ln2",
@@ -107,10 +108,11 @@ def _found(deviation_k: float, days: int = 0, u_k: float = 0.1, **changes: Any) 
         "due": None,
         "applied": True,
     }
-    return Found(**(values | changes))
+    values.update(changes)
+    return Found(**values)
 
 
-# --- the files --------------------------------------------------------------------------------------
+# --- the files -----------------------------------------------------------------------------------
 
 
 def test_what_is_filed_is_read_again(tmp_path: Path) -> None:
@@ -156,7 +158,7 @@ def test_nothing_filed_is_ever_replaced(tmp_path: Path) -> None:
     ],
 )
 def test_a_file_that_is_not_one_is_named_with_what_is_wrong(
-    tmp_path: Path, change: Any, told: str
+    tmp_path: Path, change: Callable[[dict[str, Any]], object], told: str
 ) -> None:
     """Exit 3, and the place in it; nothing is guessed."""
     path = CalibrationShelf(tmp_path).file(_fields()).path
@@ -207,7 +209,7 @@ def test_a_file_in_another_boards_folder_is_found(tmp_path: Path) -> None:
         list(shelf.all())
 
 
-# --- drift ----------------------------------------------------------------------------------------
+# --- drift ---------------------------------------------------------------------------------------
 
 
 @given(st.floats(-3, 3), st.floats(-3, 3), st.floats(0.01, 1), st.floats(0.01, 1))
@@ -295,7 +297,7 @@ def test_a_probe_without_a_serial_is_not_followed(tmp_path: Path) -> None:
     assert found_in(CalibrationShelf(tmp_path).file(fields)) == []
 
 
-# --- due dates ----------------------------------------------------------------------------------
+# --- due dates -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -337,7 +339,7 @@ def test_a_log_that_tells_of_a_newer_calibration_counts(tmp_path: Path) -> None:
     assert dues_of(tmp_path) == []
 
 
-# --- the picture ----------------------------------------------------------------------------------
+# --- the picture ---------------------------------------------------------------------------------
 
 
 def test_the_picture_draws_every_comparison_with_its_bar_and_due_date() -> None:
@@ -349,7 +351,7 @@ def test_the_picture_draws_every_comparison_with_its_bar_and_due_date() -> None:
         _found(-0.2, 0, serial="<b>&", channel=0),
     ]
     svg = drift_svg(found, "Calibrations of \u202elogger")
-    root = ET.fromstring(svg)
+    root = ET.fromstring(svg)  # noqa: S314 - it is ours
     names = {"s": "http://www.w3.org/2000/svg"}
 
     circles = root.findall(".//s:circle", names)
@@ -379,7 +381,7 @@ def test_the_picture_draws_every_comparison_with_its_bar_and_due_date() -> None:
 def test_any_history_can_be_drawn(history: list[tuple[float, int, float, str]]) -> None:
     """A day or fifty years, a millikelvin or twenty kelvin: well-formed, nothing off the sheet."""
     svg = drift_svg([_found(k, days, u, point=point) for k, days, u, point in history], "All")
-    root = ET.fromstring(svg)
+    root = ET.fromstring(svg)  # noqa: S314 - it is ours
 
     for element in root.iter("{http://www.w3.org/2000/svg}line"):
         assert 0 <= float(element.get("y1") or -1) <= float(root.get("height") or 0)

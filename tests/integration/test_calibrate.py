@@ -9,7 +9,6 @@ import json
 import os
 import signal
 import subprocess
-import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -25,6 +24,8 @@ from simboard.launch import SimBoard, start
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    _OnLine = Callable[[str, subprocess.Popen[str]], None]
 
 pytestmark = pytest.mark.usefixtures("micropython")
 
@@ -89,7 +90,7 @@ def _calibrate(
     board: SimBoard,
     archive: Path,
     *options: str,
-    on_line: Callable[[str, subprocess.Popen[str]], None] | None = None,
+    on_line: _OnLine | None = None,
     json_too: bool = False,
 ) -> Calibrated:
     """Run the command to its end; `on_line` gets each line of standard error as it comes."""
@@ -117,7 +118,7 @@ def _calibrate(
     return Calibrated(code, answer, "".join(said) + output)
 
 
-def _into_baths(board: SimBoard) -> Callable[[str, object], None]:
+def _into_baths(board: SimBoard) -> _OnLine:
     """Do what the command says."""
 
     def do(line: str, _process: object) -> None:
@@ -144,7 +145,7 @@ def _kept(archive: Path) -> list[dict[str, Any]]:
     ]
 
 
-# --- a calibration that goes through --------------------------------------------------------------
+# --- a calibration that goes through -------------------------------------------------------------
 
 
 @dataclass
@@ -160,7 +161,7 @@ class Whole:
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Whole]:
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Whole:
     """Calibrate three probes in both baths, then pull the board's log."""
     folder = tmp_path_factory.mktemp("whole")
     archive = folder / "archive"
@@ -181,7 +182,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Whole]:
         )
         pulled = pull(board.pty, archive)
     log = pulled["logs"][-1]["path"]
-    yield Whole(done, archive, status, folder / log, folder, history)
+    return Whole(done, archive, status, folder / log, folder, history)
 
 
 def test_hidden_errors_are_found_within_the_stated_uncertainty(whole: Whole) -> None:
@@ -289,7 +290,7 @@ def test_the_due_list_names_every_probe_of_the_archive(whole: Whole) -> None:
     assert all(360 < one["days_left"] < 370 for one in listed["probes"])
 
 
-# --- one that does not --------------------------------------------------------------------------
+# --- one that does not ---------------------------------------------------------------------------
 
 
 @dataclass
@@ -312,7 +313,9 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
         yield Bench(board, tmp_path / "archive")
 
 
-def _air(bench: Bench, *options: str, **more: Any) -> Calibrated:
+def _air(
+    bench: Bench, *options: str, on_line: _OnLine | None = None, json_too: bool = False
+) -> Calibrated:
     return _calibrate(
         bench.board,
         bench.archive,
@@ -321,7 +324,8 @@ def _air(bench: Bench, *options: str, **more: Any) -> Calibrated:
         "--settle-min",
         "4",
         *options,
-        **more,
+        on_line=on_line,
+        json_too=json_too,
     )
 
 
@@ -390,7 +394,7 @@ def test_a_pulled_cable_and_ctrl_c_leave_the_board_as_it_was(bench: Bench) -> No
     assert _kept(bench.archive) == []
 
 
-# --- wrong use ----------------------------------------------------------------------------------
+# --- wrong use -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

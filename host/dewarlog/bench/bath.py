@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from dewarlog.bench import calibration
 from dewarlog.bench.calibration import ICE, LN2, in_bath
@@ -74,13 +74,6 @@ class Now:
     probes: tuple[ProbeNow, ...]
 
 
-class Shows(Protocol):
-    """Shows a person how it goes."""
-
-    def __call__(self, now: Now) -> None:
-        """Take the state at a new sample."""
-
-
 @dataclass(frozen=True, slots=True)
 class Taken:
     """One bath, done: a result and a fit for each chain, and every sample polled."""
@@ -119,7 +112,9 @@ class BathWait:
         self._faults = dict.fromkeys(self._readings, 0)
         self._rows: list[tuple[float, ...]] = []
 
-    def take(self, show: Shows, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> Taken:
+    def take(
+        self, show: Callable[[Now], None], now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> Taken:
         """Wait until every probe is at rest; `now` dates the result.
 
         Raises:
