@@ -80,6 +80,7 @@ _BOARDS = (
     ("Generic ESP32S3", "ESP32_GENERIC_S3", _ESP32_S3),
 )
 
+_WITHOUT_RADIO = ("RPI_PICO",)
 _I2C_HZ = 400_000
 _DIVIDER_KOHM = 100  # both resistors of the supply divider
 _DEVICE_ID_BYTES = 8
@@ -170,6 +171,7 @@ class Board:
     def __init__(self, wiring: Wiring) -> None:
         self.wiring = wiring
         self.name: str = wiring.name
+        self.has_radio = wiring.name not in _WITHOUT_RADIO  # whether the build can use it or not
         # esp32 has 6 bytes: zeros go before them, so that ids differ where names are made of them.
         self.device_id = (bytes(_DEVICE_ID_BYTES) + machine.unique_id())[-_DEVICE_ID_BYTES:]
         self.boot_cause = _boot_cause()  # index into layout.BOOT_CAUSE_NAMES

@@ -178,6 +178,11 @@ class BleLink:
         """Tell whether a host is there."""
         return self._conn >= 0
 
+    @property
+    def is_heard(self) -> bool:
+        """Tell whether it advertises, or a host is there."""
+        return self.is_open and (self._advertising or self._conn >= 0)
+
     # --- the stack's handler ------------------------------------------------------------------
 
     def _on_event(self, event: int, data: tuple) -> None:

@@ -773,13 +773,31 @@ def sim(
     raise typer.Exit(ExitCode.FAULT if status == 1 else ExitCode(status))
 
 
-from dewarlog import cli_access, cli_bench, cli_calibrate, cli_door, cli_verify  # noqa: E402 - made with what is above
+from dewarlog import (  # noqa: E402 - made with what is above
+    cli_access,
+    cli_arm,
+    cli_bench,
+    cli_calibrate,
+    cli_door,
+    cli_flash,
+    cli_provision,
+    cli_selftest,
+    cli_verify,
+)
 
-cli_verify.add_commands(app)
-cli_door.add_commands(app)
-cli_access.add_commands(app)
-cli_calibrate.add_commands(app)
-cli_bench.add_commands(app)
+# In the order of a board's life, as `--help` lists them.
+for group in (
+    cli_verify,
+    cli_door,
+    cli_access,
+    cli_flash,
+    cli_provision,
+    cli_calibrate,
+    cli_selftest,
+    cli_arm,
+    cli_bench,
+):
+    group.add_commands(app)
 
 
 def main() -> None:

@@ -93,6 +93,17 @@ def _open(lock: Lock) -> None:
     lock.set(locked=False)
 
 
+def test_a_board_that_is_given_new_keys_is_nobodys_over_resets(path: str) -> None:
+    """Its claim was proven by a key that is no more."""
+    lock = Lock(path)
+    lock.unclaim()
+    assert not Path(path).exists()
+    lock.claim()
+    lock.unclaim()
+    assert (lock.is_claimed, lock.is_locked) == (False, False)
+    assert (Lock(path).is_claimed, Lock(path).is_locked) == (False, False)
+
+
 @pytest.mark.parametrize("data", [b"", b"\0\0", b"\0\0\0\0\0\1", b"\1\0abcd", bytes(7), bytes(99)])
 def test_a_file_that_cannot_be_read_means_locked(path: str, data: bytes) -> None:
     """The safe side: the admin key opens it."""

@@ -107,6 +107,18 @@ def events_sections() -> list[bytes]:
     return [*found, head + b"".join(packed)]
 
 
+@functools.cache
+def sections_with_texts() -> list[bytes]:
+    """Return the sections with texts of every vector, each behind the place of its kind."""
+    kinds = sorted(layout.SECTION_TEXTS)
+    return [
+        bytes([kinds.index(kind)]) + data[at:end]
+        for data in blocks()
+        for kind, at, end, _ in _sections_of(data)
+        if kind in layout.SECTION_TEXTS
+    ]
+
+
 def _event(kind: int) -> bytes:
     """Return an event of that kind with numbers that may stand there."""
     record = layout.EVENTS[kind]
@@ -240,9 +252,14 @@ def logs() -> list[bytes]:
 
 
 def _told() -> LogWriter:
-    """Write a log that has an event of every kind, in a block and in the journal behind it."""
+    """Write a log of every setting and every event, in a block and in the journal behind it."""
     made = LogWriter(channels=1)
-    made.start()
+    made.start(
+        texts=tuple((which, f"{name} =1+1") for which, name in layout.TEXT_NAMES.items()),
+        points=((0, 1, -25069, -25000, 13, 100_900, 200_000_000, b"TC-9", "<script>alert(1)"),),
+        handling=(30, 1),
+        arming=(200_000_000, 60, 30, 4500, 0xFFFF, "\x1b[2J", "=cmd()"),
+    )
     first: list[EventSpec] = []
     for kind in sorted(layout.EVENTS):
         body = _event(kind)

@@ -280,6 +280,7 @@ class _Reader:
         supply: dict[str, object] = {
             "start_mv": table.number("start_mv", 0, 6500, 4150),
             "end_mv": table.number("end_mv", 0, 6500, 3800),
+            "source_ohm": table.number("source_ohm", 0, 1000, 0),
         }
         table.finish()
         supply["dips"] = [
@@ -323,6 +324,7 @@ class _Reader:
                 "offset_uv": table.number("offset_uv", -1000, 1000, 0),
                 "cold_junction_error_k": table.number("cold_junction_error_k", -5, 5, 0),
                 "clock_ppm": table.number("converter_clock_ppm", -50000, 50000, 0),
+                "fitted": table.flag("converter_fitted", default=True),
                 "slope_percent": table.number("slope_percent", -20, 20, 0),
                 "baths": _baths(table),
                 "settle_us": table.duration_us("settle", "20 s"),
@@ -392,6 +394,8 @@ class _Reader:
             "shock_fitted": sensors.flag("shock_fitted", default=True),
             "tilt_offset_g": sensors.vector("tilt_offset_g", -1, 1, [0.01, -0.015, 0.02]),
             "tilt_fitted": sensors.flag("tilt_fitted", default=True),
+            "shock_stuck": sensors.flag("shock_stuck", default=False),
+            "tilt_stuck": sensors.flag("tilt_stuck", default=False),
         }
         sensors.finish()
         tilts: list[list[float]] = []
@@ -470,6 +474,10 @@ class _Reader:
                 raise table.fail("actor, place, note", "76 bytes of UTF-8 at most, each")
             self._note("mark", at_us, at_us, step=step)
             requests.append(host_actions.mark(at_us, begins_us + at_us, step, texts))
+        for table in self._many("selftest"):
+            at_us = table.moment_us("at")
+            self._note("selftest", at_us, at_us)
+            requests.append(host_actions.selftest(at_us))
         for table in self._many("stop"):
             at_us = table.moment_us("at")
             self._note("stop", at_us, at_us)

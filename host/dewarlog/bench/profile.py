@@ -14,7 +14,7 @@ import json
 from typing import TYPE_CHECKING, Annotated, Any, Final, cast
 from zlib import crc32
 
-from pydantic import Field, ValidationError
+from pydantic import BeforeValidator, Field, ValidationError
 
 from dewarlog.bench import settings
 from dewarlog.bench.profile_parts import (
@@ -44,6 +44,10 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 
+def _handling(value: object) -> object:
+    return Handling() if value is None else value
+
+
 class Profile(Section):
     """A whole profile. `read` makes one, `write` gives its bytes, `with_...` a changed copy."""
 
@@ -57,7 +61,7 @@ class Profile(Section):
     tilt: Tilt = Tilt()
     radio: Radio = Radio()
     access: Access = Access()
-    handling: Handling = Handling()
+    handling: Annotated[Handling, BeforeValidator(_handling)] = Handling()
     arming: Arming | None = None
 
     @classmethod

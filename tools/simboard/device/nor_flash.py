@@ -82,6 +82,7 @@ class NorFlash:
         self.erases = 0
         self.programmed_pages = 0
         self.longest_stall_us = 0
+        self.worked_us = -1000000000  # when the last erase or program was over
         self.cut_operation = -1
         self.cut_fraction = 0.5
         self.watch: "Callable[[int], object] | None" = None
@@ -172,6 +173,7 @@ class NorFlash:
         if cut:
             clock.irq_on = True
             return self.cut_fraction
+        self.worked_us = clock.now
         clock.enable_irq(before)
         return None
 

@@ -1,7 +1,8 @@
 """Runs the firmware on the simulated board: `micropython run.py scenario.json`.
 
 The scenario is the launcher's JSON (tools/simboard/scenario.py writes it). Boots as a board does:
-/boot.py and /main.py from flash, or the firmware folder's in their place; then the prompt. Power
+/boot.py and /main.py from flash, or the firmware folder's in their place; then the prompt. A blank
+board has MicroPython and no firmware but what is put on its flash. Power
 cuts and resets start over in the same process, with the flash image as it was.
 """
 
@@ -123,9 +124,12 @@ class Run:
         path = list(sys.path)
         try:
             vfs.mount(vfs.VfsLfs2(device, progsize=_PROGRAM_BYTES), "/")
-            vfs.mount(vfs.VfsPosix(self.scenario["repository"]), "/rom", readonly=True)
+            if self.scenario["blank"]:  # only what was put on its flash
+                sys.path[:] = ["", "/lib"]
+            else:
+                vfs.mount(vfs.VfsPosix(self.scenario["repository"]), "/rom", readonly=True)
+                sys.path[:] = ["", "/lib", "/rom/firmware", "/rom/protocol"]
             os.chdir("/")
-            sys.path[:] = ["", "/lib", "/rom/firmware", "/rom/protocol"]
             overlay.install(device)
             if soft:
                 console.send(b"MPY: soft reboot\r\n")
@@ -137,7 +141,8 @@ class Run:
                 if main:
                     self._execute(main, "main.py", names)
                 else:
-                    self._run_file("/main.py", "/rom/firmware/main.py", _MAIN, names)
+                    otherwise = "" if self.scenario["blank"] else _MAIN
+                    self._run_file("/main.py", "/rom/firmware/main.py", otherwise, names)
             try:
                 repl.run()
             finally:

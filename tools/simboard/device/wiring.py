@@ -56,11 +56,14 @@ def identity(board: "dict[str, Any]") -> "dict[str, Any]":
     version = tuple(board["micropython"])
     name = _MACHINES[board["name"]]
     release = "%d.%d.%d" % version
+    # What loads .mpy files here is the interpreter beneath, whose machine code is not a Pico's:
+    # that alone is said as it is, so that a host compiles what runs.
+    mpy = sys.implementation._mpy  # noqa: SLF001 - its only name
     return {
         "platform": "rp2",
         "version": version,
         "implementation": _Implementation(
-            "micropython", version + ("",), name, 4870, board["name"]
+            "micropython", version + ("",), name, mpy, board["name"]
         ),
         "uname": _Uname("rp2", "rp2", release, "v" + release + " (simulated board)", name),
     }
@@ -109,6 +112,8 @@ class Board:
             supply["end_mv"],
             scenario["length_us"],
             supply["dips"],
+            supply["source_ohm"],
+            lambda: self.flash.worked_us,
         )
         self.processor = Processor(
             self.clock,
@@ -158,7 +163,8 @@ class Board:
                 scenario["seed"] + 10 + channel,
                 entry["clock_ppm"],
             )
-            self.probe_spi.attach(chip, self.lines[_PROBE_SELECT[channel]])
+            if entry["fitted"]:
+                self.probe_spi.attach(chip, self.lines[_PROBE_SELECT[channel]])
             self.chips.append(chip)
             self.converters[channel] = chip
 
@@ -174,12 +180,17 @@ class Board:
             tuple(motion["shock_offset_g"]),
             motion["shock_rate_ppm"],
             motion["shock_noise"],
+            stuck=motion["shock_stuck"],
         )
         if motion["shock_fitted"]:
             self.shock_spi.attach(self.accelerometer, self.lines[_SHOCK_SELECT])
         self.i2c = I2cBus(_I2C)
         self.tilt_sensor = LIS3DH(
-            self.clock, self.motion, seed + 30, tuple(motion["tilt_offset_g"])
+            self.clock,
+            self.motion,
+            seed + 30,
+            tuple(motion["tilt_offset_g"]),
+            stuck=motion["tilt_stuck"],
         )
         if motion["tilt_fitted"]:
             self.i2c.attach(self.tilt_sensor)
