@@ -173,8 +173,8 @@ class Server:
     other end holds the board in hand. `guard` is the same for every link; `xor` is fast.xor_into
     where the port has machine code. `more`: {kind: handler(server, body)}.
 
-    For those handlers: `device`; `visitor` is whoever asks; `reply` takes the answer; `draft` holds
-    what was handed over, `drafted` bytes of it so far, until the conversation ends.
+    For those handlers: `device`; `visitor` is whoever asks; `reply` takes the answer; `draft`
+    holds what was handed over, `drafted` bytes of it so far, until the conversation ends.
     """
 
     def __init__(
