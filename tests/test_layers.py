@@ -98,6 +98,7 @@ HOST_LINE: Final = {
     "outside": (
         "console",
         "answers",
+        "answers_arm",
         "answers_door",
         "answers_flash",
         "answers_verify",

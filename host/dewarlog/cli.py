@@ -779,6 +779,7 @@ def sim(
 
 from dewarlog import (  # noqa: E402 - made with what is above
     cli_access,
+    cli_arm,
     cli_bench,
     cli_calibrate,
     cli_door,
@@ -797,6 +798,7 @@ for group in (
     cli_provision,
     cli_calibrate,
     cli_selftest,
+    cli_arm,
     cli_bench,
 ):
     group.add_commands(app)

@@ -55,6 +55,7 @@ EXIT_CODES: Final = (
     (ExitCode.NO_DATA, "there is nothing to judge"),
     (ExitCode.DEVICE, "the port or the board; what was received is kept"),
     (ExitCode.STORAGE, "this computer's storage; what was received is kept"),
+    (ExitCode.REFUSED, "the logger may not be armed now; the reasons are printed"),
     (ExitCode.FAULT, "a fault of this program: please report it"),
     (ExitCode.INTERRUPTED, "stopped by Ctrl-C; what was received is kept"),
 )

@@ -38,6 +38,10 @@ The tree, with the exit code a command ends with:
     |  |- ProfileRefused          5   the board cannot use the profile it was given
     |  |- ProfileChanged          5   the board's profile is not the one that was read
     |  |- NotRestarted            5   the board did not come back with a new run
+    |  |- NotProvisioned           5   the board has no profile, so nobody knows its probes
+    |  |- NotArmed                 5   the board was not armed: the link was lost before
+    |  |- ArmingUnknown            5   or just as it was armed: nobody knows
+    |  |- ArmedNotSeen             5   it was armed, and not seen to record since
     |  |- NoLog                   4   the board has no log of its open run
     |  |- NotRecorded             5   the handoff is not, or perhaps not, in the board's log
     |  `- HashMismatch            3   received bytes are not the bytes the board stores
@@ -87,6 +91,7 @@ The tree, with the exit code a command ends with:
     |  `- NotStarted              5   the firmware is on the board, and does not answer
     |- ProfileInvalid             2   a profile has keys or values no board takes
     |- ProfileTooLarge            2   a profile has more bytes than a board takes
+    |- ProbesDiffer               2   a profile is for other probes than the board's
     |- ManifestUnreadable         2   a shipment's manifest is no TOML, no table, or not UTF-8
     |- ManifestInvalid            2   values in a manifest cannot be used
     |- NoShipment                 2   a manifest does not have the shipment, or has several
@@ -133,6 +138,8 @@ class ExitCode(IntEnum):
     """The port or the board; what was received is kept."""
     STORAGE = 6
     """This computer's storage; what was received is kept."""
+    REFUSED = 7
+    """A board may not be armed now: the reasons are printed, and nothing was changed."""
     FAULT = 70
     """A fault of this program itself (EX_SOFTWARE of sysexits.h): please report it."""
     INTERRUPTED = 130
@@ -642,6 +649,56 @@ class NotRestarted(PullError):
         self.device_name = device_name
         self.waited_s = waited_s
         self.last = last
+
+
+class NotProvisioned(PullError):
+    """The logger runs by its built-in profile: nobody has told it which probes it has."""
+
+    def __init__(self, device_name: str) -> None:
+        super().__init__(
+            f"Logger {device_name} has no profile: nobody has told which probes are fitted. "
+            "Nothing was changed. Tell it first: `dewarlog provision`."
+        )
+        self.device_name = device_name
+
+
+class NotArmed(PullError):
+    """The link was lost before the profile was in force: the logger is as it was."""
+
+    def __init__(self, device_name: str, run: int, cause: DewarlogError) -> None:
+        super().__init__(
+            f"Logger {device_name} was not armed: {cause} Its profile is the one it had, and run "
+            f"{run} is still open. Run the command again."
+        )
+        self.device_name = device_name
+        self.run = run
+        self.cause = cause
+
+
+class ArmingUnknown(PullError):
+    """The link was lost just as the profile was put in force, and did not come back."""
+
+    def __init__(self, device_name: str, cause: DewarlogError) -> None:
+        super().__init__(
+            f"It is not known whether logger {device_name} is armed: {cause} It is either as it "
+            "was, or armed and in a new run; its log is kept. Plug it in and run the command "
+            "again: it recognises a logger that is armed for this trip."
+        )
+        self.device_name = device_name
+        self.cause = cause
+
+
+class ArmedNotSeen(PullError):
+    """The profile is in force, but the logger was not seen to record in its new run."""
+
+    def __init__(self, device_name: str, cause: DewarlogError) -> None:
+        super().__init__(
+            f"Logger {device_name} took the profile, but was not seen to record by it: {cause} Do "
+            "not send it before it was. Plug it in and run the command again: it recognises a "
+            "logger that is armed for this trip."
+        )
+        self.device_name = device_name
+        self.cause = cause
 
 
 class NoLog(PullError):
@@ -1341,6 +1398,21 @@ class ProfileTooLarge(DewarlogError):
         )
         self.size_bytes = size_bytes
         self.most_bytes = most_bytes
+
+
+class ProbesDiffer(DewarlogError):
+    """A profile is for other probes than those the logger has; `differences` names both."""
+
+    exit_code = ExitCode.USAGE
+
+    def __init__(self, where: str, differences: Sequence[str]) -> None:
+        super().__init__(
+            f"{where}: this profile is not for this logger: {'; '.join(differences)}. Nothing was "
+            "changed. If a probe was swapped, tell the logger (`dewarlog provision`) and "
+            "calibrate it; else take the profile that belongs to it."
+        )
+        self.where = where
+        self.differences = tuple(differences)
 
 
 # --- a shipment's manifest ----------------------------------------------------------------------

@@ -8,15 +8,15 @@ In the bench: the gate asks it. Pure.
     needed       = plan x what a trip may take longer
 
 The evaporation is that of the dewar itself where it was measured (two weighings 48 h apart, after
-it had settled: Taylor-Wharton, XL series manual, "Performing a liquid nitrogen evaporation rate
-test"), else what its maker says, charge when full / static hold.
+it had settled, as Taylor-Wharton's XL manual has it, page 15), else what its maker says: charge
+when full / static hold.
 
 Why so much is taken off. New shippers of one model and lot differ by 30 % in hold time, in use by
 40 %; the probe wicks heat in; a dewar ages with its vacuum; each change of air pressure draws warm
-air in; one on its side loses up to 60 % (Fisher BioServices, "10 things to know about dry shippers";
-BioLife and Cryoport warn of the same: that a hold time of "10+ days" must not be assumed). Lying is
-not allowed for, the log's tilt minutes tell of it; the rest is. Where the evaporation was measured on
-this very dewar, the differences between shippers are in it, and half as much is left to allow for.
+air in; one on its side loses up to 60 % (blog.fisherbioservices.com/bid/339094 and 337378;
+cellculturedish.com, "10 things to know about dry shippers"). Lying is not allowed for, the log's
+tilt minutes tell of it; the rest is. Where the evaporation was measured on this very dewar, the
+differences between shippers are in it, and half as much is left to allow for.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class Dewar:
         if self.evaporation_kg_per_day is None:
             if self.static_hold_h is None:
                 wanted.append("the static hold (or the evaporation a day)")
-            elif self.full_charge_kg is None:
+            elif self.capacity_kg is None and self.full_kg is None:
                 wanted.append("the full weight (or the capacity)")
         return tuple(wanted)
 

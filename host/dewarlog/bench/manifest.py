@@ -83,9 +83,9 @@ class Manifest(Section):
     handling: Annotated[tuple[_Clean, ...], Items(0, INSTRUCTIONS_MAX)] = ()
     """Steps, in the order a person is to follow."""
     contacts: Annotated[tuple[_Clean, ...], Items(0, _CONTACTS_MAX)] = ()
-    thaw_to_infusion_min: Annotated[int, Whole(0, 65535)] = 0
+    thaw_to_infusion_min: Annotated[int, Whole(0, 10080)] = 0
     """From thaw start to infuse at most; 0: not told."""
-    planned_h: Annotated[float | None, OrNull(Number(0.5, 8760))] = None
+    planned_h: Annotated[float | None, OrNull(Number(0.5, 2160))] = None
     """From closing the dewar to opening it at the consignee's."""
     dewar_model: _Clean = ""
     dewar_serial: _Clean = ""

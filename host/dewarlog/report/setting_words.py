@@ -62,7 +62,8 @@ def describe_setting(event: SettingEvent) -> str:
 
 def _record_change(event: SettingEvent) -> tuple[str, str]:
     try:
-        before, after = (_fields(event.section, side) for side in (event.before, event.after))
+        before = _fields(event.section, event.before, is_cut=event.before_is_cut)
+        after = _fields(event.section, event.after, is_cut=event.after_is_cut)
     except BlockError:
         return f"section {event.section}, number {event.index + 1}", _bytes_change(event)
     what = _SECTION_WORDS[event.section]
@@ -88,7 +89,7 @@ def _record_change(event: SettingEvent) -> tuple[str, str]:
     return what, f"new, {shown}" if after else f"taken away, {shown}"
 
 
-def _fields(section: int, payload: bytes) -> Fields:
+def _fields(section: int, payload: bytes, *, is_cut: bool) -> Fields:
     """Read one payload; nothing where there is none. BlockError: it is not that section's."""
     record = _RECORDS.get(section)
     if record is None:
@@ -98,6 +99,10 @@ def _fields(section: int, payload: bytes) -> Fields:
     names = [name for name, *_ in record.fields]
     if section in layout.SECTION_TEXTS:
         names += layout.SECTION_TEXTS[section]
+        if is_cut and len(payload) >= record.size:
+            values = struct.unpack_from(record.format, payload)
+            told = _cut_texts(payload[record.size :], len(layout.SECTION_TEXTS[section]))
+            return dict(zip(names, (*values, *told), strict=True))
         return dict(zip(names, read_section_texts(section, payload), strict=True))
     if len(payload) != record.size:
         raise BlockError("section", f"{record.name} of {len(payload)} bytes")
@@ -194,6 +199,20 @@ def _text(payload: bytes, *, is_cut: bool) -> str | None:
     # Where it is cut the last character may be half: it is dropped, and an ellipsis stands for it.
     text = payload[1:].decode("utf-8", "ignore" if is_cut else "replace")
     return f'"{text}{chr(0x2026) if is_cut else ""}"'
+
+
+def _cut_texts(payload: bytes, count: int) -> list[str]:
+    """Read the texts behind a record whose payload was cut: from there on an ellipsis."""
+    told: list[str] = []
+    for _ in range(count):
+        length = payload[0] if payload else -1
+        text, payload = payload[1 : 1 + length], payload[1 + length :] if payload else b""
+        if len(text) == length:
+            told.append(text.decode("utf-8", "replace"))
+        else:
+            told.append(text.decode("utf-8", "ignore") + chr(0x2026))
+            payload = b""
+    return told
 
 
 def _bytes_change(event: SettingEvent) -> str:

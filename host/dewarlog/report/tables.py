@@ -292,6 +292,8 @@ def events(review: Review, traces: Traces) -> Table:
             test = tests.get(event.number)
             if test is None:
                 continue
-            number, said = f"{number}\u2013{test.results[-1].number:,}", test.words
+            said = test.words
+            if len(test.results) > 1:
+                number += f"\u2013{test.results[-1].number:,}"
         rows.append((number, when(review, Moment(event.boot, event.uptime_ms)), event.NAME, said))
     return Table(("No.", "When", "Event", "Details"), tuple(rows))
