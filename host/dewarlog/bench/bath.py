@@ -10,12 +10,12 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from dewarlog.bench import calibration
 from dewarlog.bench.calibration import ICE, LN2, in_bath
 from dewarlog.bench.stability import Reading, Thresholds, judge
-from dewarlog.errors import NothingNew, NotSettled, ProbeFault, WrongBath
+from dewarlog.errors import NoAnswer, NothingNew, NotSettled, ProbeFault, WrongBath
 from dewarlog_wire import layout
 
 if TYPE_CHECKING:
@@ -74,13 +74,6 @@ class Now:
     probes: tuple[ProbeNow, ...]
 
 
-class Shows(Protocol):
-    """Shows a person how it goes."""
-
-    def __call__(self, now: Now) -> None:
-        """Take the state at a new sample."""
-
-
 @dataclass(frozen=True, slots=True)
 class Taken:
     """One bath, done: a result and a fit for each chain, and every sample polled."""
@@ -113,12 +106,15 @@ class BathWait:
         self._reference = reference
         self._others = others
         self._patience = patience
+        # As the board tells them, its offset in them.
         self._readings: dict[int, list[Reading]] = {chain.channel: [] for chain in chains}
         self._cold_junctions: list[Reading] = []
         self._faults = dict.fromkeys(self._readings, 0)
         self._rows: list[tuple[float, ...]] = []
 
-    def take(self, show: Shows, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> Taken:
+    def take(
+        self, show: Callable[[Now], None], now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> Taken:
         """Wait until every probe is at rest; `now` dates the result.
 
         Raises:
@@ -165,7 +161,7 @@ class BathWait:
             state = layout.state_of(code)
             if state == layout.STATE_OK:
                 self._faults[chain.channel] = 0
-                degc = code / layout.TEMPERATURE_PER_DEGC - chain.offset_degc
+                degc = code / layout.TEMPERATURE_PER_DEGC
                 self._readings[chain.channel].append(Reading(now_s, degc))
                 continue
             self._readings[chain.channel].clear()
@@ -178,7 +174,7 @@ class BathWait:
     def _probe_now(self, chain: Chain) -> ProbeNow:
         readings = self._readings[chain.channel]
         judged = judge(readings, self._patience.thresholds)
-        newest = readings[-1].degc if readings else None
+        newest = readings[-1].degc - chain.offset_degc if readings else None
         arrived = newest is not None and in_bath(newest, self._reference)
         return ProbeNow(chain, newest, judged, arrived)
 
@@ -209,8 +205,9 @@ class BathWait:
             figures = f"{len(probe.judgement.readings)} readings"
         else:
             limits = self._patience.thresholds
+            degc = line.mean_degc - probe.chain.offset_degc
             figures = (
-                f"it stands at {line.mean_degc:.2f} degC; slope {line.slope_k_per_min:+.3f} "
+                f"it stands at {degc:.2f} degC; slope {line.slope_k_per_min:+.3f} "
                 f"+-{line.slope_u_k_per_min:.3f} K/min, at most {limits.slope_k_per_min} may be "
                 f"left; spread {line.spread_k:.3f} K, at most {limits.spread_k}"
             )
@@ -250,7 +247,7 @@ def samples(session: Session, began: Status) -> Iterator[Status]:
     newest_s = 0.0
     pace = _Pace()
     while True:
-        status = session.status()
+        status = _status(session)
         now_s = uptime_s(status)
         pace.look(now_s)
         if (status.run, status.boot) != (began.run, began.boot):
@@ -266,6 +263,15 @@ def samples(session: Session, began: Status) -> Iterator[Status]:
         if now_s - newest_s > silent_s:
             raise NothingNew(name, f"none for {now_s - newest_s:.0f} s")
         session.pause(pace.wait_s(status.interval_ms / 1000))
+
+
+def _status(session: Session) -> Status:
+    """Ask how the board is; one that is deaf may have started again behind an open port."""
+    try:
+        return session.status()
+    except NoAnswer:
+        session.reopen()
+        return session.status()
 
 
 class _Pace:

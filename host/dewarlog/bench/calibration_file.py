@@ -23,7 +23,15 @@ import re
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeVar
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer, ValidationError
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationError,
+)
 
 from dewarlog.archive import default_root
 from dewarlog.durable import locked, storage, write_for_good
@@ -39,6 +47,7 @@ APPLIED_FORMAT: Final = "dewarlog-calibration-applied-1"
 FOLDER: Final = "calibrations"
 _APPLIED: Final = ".applied.json"
 _NAME: Final = re.compile(r"[0-9]{8}T[0-9]{6}Z(-[0-9]+)?\.json")
+_MOMENT: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
 _ALREADY_MOST: Final = 1000  # calibrations of one board in one second
 
 
@@ -46,8 +55,22 @@ def _moment(value: datetime) -> str:
     return value.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-UtcMoment = Annotated[AwareDatetime, PlainSerializer(_moment)]
-IsoDay = Annotated[date, PlainSerializer(date.isoformat)]
+# pydantic itself also takes a number of seconds, and other ways to write both.
+def _moment_of(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    if not _MOMENT.fullmatch(value):
+        message = "a moment is written 2027-02-12T10:15:00Z"
+        raise ValueError(message)
+    return datetime.fromisoformat(value)
+
+
+def _day_of(value: object) -> object:
+    return date.fromisoformat(value) if isinstance(value, str) else value
+
+
+UtcMoment = Annotated[AwareDatetime, BeforeValidator(_moment_of), PlainSerializer(_moment)]
+IsoDay = Annotated[date, BeforeValidator(_day_of), PlainSerializer(date.isoformat)]
 HexId = Annotated[str, Field(pattern="^[0-9a-f]{16}$")]
 Degc = Annotated[float, Field(ge=-273.15, le=1500, allow_inf_nan=False)]
 Kelvin = Annotated[float, Field(ge=-2000, le=2000, allow_inf_nan=False)]
@@ -242,6 +265,9 @@ class CalibrationShelf:
         with storage(folder):
             paths = sorted(path for path in folder.glob("*.json") if _NAME.fullmatch(path.name))
         read = [read_calibration(path) for path in paths]
+        for one in read:
+            if one.record.device_id != device_id:
+                raise CalibrationDamaged(one.path, f"it is of logger {one.record.device_id}")
         yield from sorted(read, key=lambda one: (one.record.at, one.path.name))
 
     def all(self) -> Iterator[CalibrationFile]:

@@ -158,7 +158,8 @@ class Course:
         taken: list[Taken] = []
         for reference in plan.references:
             self._guide.bath(reference, chains)
-            wait = BathWait(session, status, chains, reference, plan.references, plan.patience)
+            baths = (*plan.references, calibration.ice_reference())
+            wait = BathWait(session, status, chains, reference, baths, plan.patience)
             taken.append(wait.take(self._guide.show, self._now))
         outcome = self._outcome(board, status, profile, chains, known, taken, plan)
         file = self._shelf.file(_record(board, plan, taken, outcome, self._now()))
