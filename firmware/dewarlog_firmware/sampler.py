@@ -110,6 +110,7 @@ class Sampler:
         self._fresh = 0
         self._busy = False
         self._look = 0
+        self._began_ms = 0  # when the slot being gathered was opened
         self.is_running = False
         self.taken = 0  # slots that `take` moved, modulo 2**30
         # The longest conversion, and a little for a tick that comes late.
@@ -173,31 +174,45 @@ class Sampler:
         if not self.is_running:
             for probe in self._probes:
                 probe.line.watch(probe.ready)
-        elif not 0 <= self._passed_ms(now_ms) < self._period_ms - self.period_min_ms - _LOOK_MS:
-            return False
+        else:
+            room_ms = self._period_ms - self.period_min_ms - _LOOK_MS
+            if (now_ms - self._ticked_ms) & TICKS_MASK >= room_ms:
+                return False
         self._busy = True
         self._look = _LOOK
         self._convert(now_ms)
         self._busy = False
         return True
 
-    def end_look(self) -> None:
-        """Hand a look over as it stands, which converters that say nothing have kept open."""
-        if self._open >= 0 and self._look:
-            self._busy = True
-            self._give_up_waiting()
-            self._busy = False
+    def hurry(self) -> bool:
+        """Hand over, as it stands, what a converter that says nothing keeps open; False: not yet.
+
+        Else it would stay open up to the next tick, or for ever without a run.
+        """
+        if self._open < 0:
+            return False
+        passed_ms = (self._ticks_ms() - self._began_ms) & TICKS_MASK
+        if passed_ms <= self.period_min_ms:
+            return False
+        self._busy = True
+        self._give_up_waiting()
+        self._busy = False
+        return True
+
+    def end_looks(self) -> None:
+        """Without a run, let go of the lines that `look` watches."""
         if not self.is_running:
-            for probe in self._probes:
-                probe.line.watch(None)
+            self.stop()
+
+    @property
+    def is_gathering(self) -> bool:
+        """Tell whether a slot is open."""
+        return self._open >= 0
 
     def rewrite(self) -> None:
         """Let every converter get its settings again, before its next conversion."""
         for probe in self._probes:
             probe.settings_lost = True
-
-    def _passed_ms(self, now_ms: int) -> int:
-        return (now_ms - self._ticked_ms) & TICKS_MASK
 
     def _watch(self, period_ms: int) -> None:
         self._period_ms = period_ms
@@ -256,6 +271,7 @@ class Sampler:
 
     def _convert(self, now_ms: int) -> None:
         """Open a slot and start every converter."""
+        self._began_ms = now_ms
         index = self.ring.slot()
         if index >= 0:
             view = self.ring.views[index]

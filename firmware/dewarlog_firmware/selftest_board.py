@@ -65,7 +65,7 @@ def _clock(app: "App", found: "SelfTest") -> "Iterator[bool]":
 
 
 def _rate(app: "App") -> "Iterator[bool]":
-    """Return the board's ms in one second of the clock chip, from edge to edge; 0: it stands still.
+    """Return the board's ms in a second of the clock chip, from edge to edge; 0: it stands still.
 
     A pass of the loop may be long: edges that were seen late are left out while there is time.
     """

@@ -1,8 +1,8 @@
 """Self-test of the flash, and of the supply while the flash is written.
 
-Part of selftest's jobs. A file of 4 KB is written, read back and removed. Writing is when the board
-draws most: the flash 25 mA at most (W25Q16JV data sheet, "DC Electrical Characteristics", page
-program and erase), the processor at work instead of asleep, the radio as it comes.
+Part of selftest's jobs. A file of 4 KB is written, read back and removed. Writing is when the
+board draws most: the flash 25 mA at most (W25Q16JV data sheet, "DC Electrical Characteristics",
+page program and erase), the processor at work instead of asleep, the radio as it comes.
 """
 
 import os
@@ -80,7 +80,7 @@ def run(app: "App", found: "SelfTest") -> "Iterator[bool]":
 
 
 class _Timed:
-    """Does flash operations: counts their time, and tells who must know that interrupts are off."""
+    """Does flash operations: counts their time, and tells who must know of interrupts held off."""
 
     def __init__(self, app: "App") -> None:
         self._ticks_us = app.board.ticks_us

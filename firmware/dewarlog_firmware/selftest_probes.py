@@ -32,7 +32,6 @@ _COLD_LEAST = const(-20 * 64)
 _COLD_MOST = const(60 * 64)
 _BELOW_DEGC = const(5)  # the limit that provokes; CJHF has whole degrees and 2 of hysteresis
 _LIMIT_LEAST_DEGC = const(-128)
-_LATE_MS = const(100)
 _TICKS_MASK = const(0x3FFFFFFF)
 _TICKS_HALF = const(0x20000000)
 # What has no say in the other tests: the converter did not convert.
@@ -112,13 +111,15 @@ def _readings(app: "App") -> list:
 
 def _look(app: "App") -> "Iterator[bool]":
     """Wait until `app.sample` holds a conversion that began after this call."""
-    sampler, ticks_ms = app.sampler, app.board.ticks_ms
-    asked_ms = ticks_ms()
+    sampler = app.sampler
+    asked_ms = app.board.ticks_ms()
     taken = sampler.taken
-    begun_ms = -1
+    is_begun = False
     while True:
-        if begun_ms < 0 and sampler.look():
-            begun_ms = ticks_ms()
+        sampler.hurry()
+        # A run that ends takes what was being gathered with it.
+        if not is_begun or not (sampler.is_gathering or sampler.ring.used()):
+            is_begun = sampler.look()
         yield False
         if not app.is_recording:
             sampler.take(app.sample)
@@ -126,11 +127,6 @@ def _look(app: "App") -> "Iterator[bool]":
             taken = sampler.taken
             if (app.sample.ticks_ms - asked_ms) & _TICKS_MASK < _TICKS_HALF:
                 return
-        elif begun_ms >= 0:
-            waited_ms = (ticks_ms() - begun_ms) & _TICKS_MASK
-            if waited_ms > sampler.period_min_ms + _LATE_MS:
-                sampler.end_look()  # some converter does not say that it is done
-                begun_ms = -1
 
 
 def _leave(app: "App") -> None:
@@ -142,7 +138,7 @@ def _leave(app: "App") -> None:
         # Their next conversion brings the settings back, if the third look has not yet.
         sampler.rewrite()
         return
-    sampler.end_look()
+    sampler.end_looks()
     for driver in sampler.converters:
         driver.calmed()
         driver.restore()

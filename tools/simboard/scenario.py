@@ -265,7 +265,7 @@ class _Reader:
             "micropython": version,
             "unique_id": unique_id,
             "crystal_ppm": table.number("crystal_ppm", -1000, 1000, 0),
-            "clock_drift_ppm": table.number("clock_drift_ppm", -1000, 1000, 0),
+            "clock_drift_ppm": table.number("clock_drift_ppm", -50000, 50000, 0),
             "clock_set": table.flag("clock_set", default=True),
             "clock_fitted": table.flag("clock_fitted", default=True),
             "flash_kib": table.whole("flash_kib", 32, 16384, 848),

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 PLANS: Final = 3
 # Whole file of 14 days: 2.28 bytes for a sample of four readings (README.md, Figures), blocks,
 # events and the small columns of cold junction and lateness with it.
-BYTES_PER_READING: Final = 0.48
+BYTES_PER_READING: Final = 0.47
 BYTES_PER_SAMPLE: Final = 0.40
 # Express parcels meet some 24 drops, kicks and tosses on their way (d.lib.msu.edu/etd/29897); most
 # stay below the first band, and only what reaches it keeps its window.

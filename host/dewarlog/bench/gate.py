@@ -183,12 +183,12 @@ def _cold(facts: Facts) -> tuple[list[Finding], str]:
                     "Charge the dewar, close it, and wait until it is cold",
                 )
             )
-    if not said:
+    if all(probe.limit_degc is None for probe in facts.probes):
         findings.append(
             Finding(
-                "no probe with a hold limit gives a temperature",
-                "one at least",
-                "Give the profile a rule above, with severity hold, or see to the probes",
+                "no rule holds a probe to a limit",
+                "a hold limit for one at least",
+                "Give the profile a rule of kind above, with severity hold",
             )
         )
     return findings, "; ".join(said)

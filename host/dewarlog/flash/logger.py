@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from dewarlog.bench.requests import Erased, Live, erase, live
 from dewarlog.errors import (
+    DeviceRefused,
     LinkError,
     NoAnswer,
     NoBench,
@@ -42,6 +43,8 @@ START_GIVE_UP_S: Final = 30.0
 _AGAIN_S: Final = 0.3
 # A logger is asked for its state until it records, or has had this long to begin.
 _RECORDS_S: Final = 5.0
+# Sealing what is open takes flash a second or two.
+_ENDS_MOST: Final = 30
 # A prompt seen at once may be the one before the reset.
 _PROMPTS_MOST: Final = 6
 
@@ -172,15 +175,22 @@ def await_logger(
     raise NotStarted(port, clock() - began_s, said)
 
 
-def erase_log(port: str, present: Present, admin_key: Callable[[bytes], bytes | None]) -> Erased:
-    """Prove the admin key, end the run, and erase every run, whoever holds them or not.
+@dataclass(frozen=True, slots=True)
+class Admin:
+    """Who may erase the log of a logger, with the key this computer holds for it."""
+
+    device_id: bytes
+    credential: Credential
+
+
+def admin_of(port: str, present: Present, admin_key: Callable[[bytes], bytes | None]) -> Admin:
+    """Find what proves this computer to be a logger's admin; nothing is asked of it yet.
 
     `admin_key` gives the key this computer holds for a device id.
 
     Raises:
         NothingToErase: no logger answers.
         NotClaimed, NoKey, NoBench: who may erase cannot be proven, or it is not known there.
-        Impostor, KeyRefused, LockedOut and the like: the proof failed. Nothing was changed.
     """
     if present.running is None:
         raise NothingToErase(port)
@@ -197,10 +207,40 @@ def erase_log(port: str, present: Present, admin_key: Callable[[bytes], bytes | 
         )
     if not board.features & layout.FEATURE_BENCH:
         raise NoBench(board.name)
-    admin = Credential(layout.KEY_ADMIN, secret, b"", "admin key")
-    with _session(port, admin) as session:
+    return Admin(board.device_id, Credential(layout.KEY_ADMIN, secret, b"", "admin key"))
+
+
+def end_run(port: str, admin: Admin) -> tuple[int, Erased]:
+    """Prove the admin key, erase every run but the open one, and end that; return its number.
+
+    The earlier ones go first: where the memory is full, the next run then has room to begin.
+
+    Raises:
+        Impostor, KeyRefused, LockedOut, DeviceRefused and the like: nothing was changed.
+    """
+    with _session(port, admin.credential) as session:
         session.hello()
-        now = session.status()
-        if now.recording:
-            session.stop()
-        return erase(session, now.run, unpulled=True)
+        run = session.status().run
+        try:
+            erased = erase(session, run, unpulled=True)
+        except DeviceRefused as refusal:
+            if refusal.code != layout.ERROR_MALFORMED:
+                raise
+            return run, Erased(0, 0)  # no run is open: nothing to end
+        session.stop()
+        for _ in range(_ENDS_MOST):  # it ends once the answer is on its way
+            session.pause(_AGAIN_S)
+            if not session.status().recording:
+                break
+        return run, erased
+
+
+def erase_runs(port: str, admin: Admin, to_run: int) -> Erased:
+    """Prove the admin key and erase every run up to `to_run`; it stands in the run open now.
+
+    Raises:
+        Impostor, KeyRefused, LockedOut, DeviceRefused and the like: nothing was erased.
+    """
+    with _session(port, admin.credential) as session:
+        session.hello()
+        return erase(session, to_run, unpulled=True)

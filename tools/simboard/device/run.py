@@ -330,11 +330,15 @@ class Run:
         if self._port is None:
             raise ValueError("real time needs a pty")
         board.console.port = self._port
-        self.clock.pace = Pace(self.clock.now, self._port.wait, self.scenario["speed"])
-        self.clock.pace.on_look = self._look
+        self._keep_pace(self.scenario["speed"])
         if board.radio is not None and self.scenario["air_fd"] >= 0:
             board.radio.go_live(self.scenario["air_fd"])
             self._port.attach_radio(board.radio)
+
+    def _keep_pace(self, speed: float) -> None:
+        """Let so many seconds of the board pass in one of the wall from now on."""
+        self.clock.pace = Pace(self.clock.now, self._port.wait, speed)
+        self.clock.pace.on_look = self._look
 
     def _look(self) -> None:
         """See to input and the launcher's orders; called every few milliseconds of wall time."""
@@ -348,6 +352,8 @@ class Run:
             if words[0] == "save":
                 self.save()
                 _say("saved")
+            elif words[0] == "speed":
+                self._keep_pace(float(words[1]))
             elif words[0] == "bath":
                 baths = self.board.probes[int(words[1])].baths
                 baths.put(words[2], self.clock.now)
@@ -367,6 +373,7 @@ class Run:
                     "wall_s": time.ticks_diff(time.ticks_ms(), self.wall_start_ms) / 1000,
                     "boots": self.boots,
                     "interrupts": self.clock.served,
+                    "chip_settings": self.board.chip_settings(),
                     "flash_erases": flash.erases,
                     "flash_pages": flash.programmed_pages,
                     "flash_wear_max": max(flash.wear),

@@ -205,6 +205,18 @@ class Board:
         for chip in self.chips:
             chip.power_on()
 
+    def chip_settings(self) -> "dict[str, str]":
+        """Return what stands in the settings registers of each chip, hexadecimal."""
+        found = {}
+        for channel in self.converters:
+            registers = bytearray(self.converters[channel].registers[0x00:0x0A])
+            registers[0] &= 0xBF  # 1SHOT is no setting: a conversion is going on
+            found["converter %d" % channel] = registers
+        found["accelerometer"] = self.accelerometer.registers[0x20:0x41]
+        found["tilt sensor"] = self.tilt_sensor.registers[0x20:0x26]
+        found["clock"] = self.clock_chip.registers[0x0E:0x10]
+        return {name: binascii.hexlify(found[name]).decode() for name in found}
+
     def power_off(self) -> None:
         """Take the supply from every chip but the clock, which has its coin cell."""
         for chip in self.chips:
