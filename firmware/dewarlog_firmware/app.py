@@ -44,6 +44,7 @@ from dewarlog_firmware.profile import (
 )
 from dewarlog_firmware.radio import Radio
 from dewarlog_firmware.recorder import BUFFER_BYTES, Recorder
+from dewarlog_firmware.rest import Rest
 from dewarlog_firmware.sampler import Sample, Sampler
 from dewarlog_firmware.seal_key import SealKey
 from dewarlog_firmware.server import Server
@@ -213,6 +214,7 @@ class App:
         self._tilt_due_s = 0
         self._health_due_s = 0
         self._waker = board.timer(1)
+        self.rest = Rest(board)
 
         device_key = load_device_key(KEY_PATH, os.urandom)
         self._has_key = device_key != b""
@@ -453,9 +455,9 @@ class App:
         if busy:
             return
         if self._clock_due_ms < 0:
-            self.board.idle()
+            self.rest.sleep()
         else:
-            # `idle` may last until the next interrupt, seconds past the one the clock is set at.
+            # A rest may last until the next interrupt, seconds past the one the clock is set at.
             self.board.sleep_ms(1)
 
     def _part(self) -> None:

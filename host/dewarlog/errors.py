@@ -34,6 +34,10 @@ The tree, with the exit code a command ends with:
     |  |- NotSecret               5   enciphering was asked for, and cannot be had
     |  |- NoKey                   5   this computer does not hold the key that this takes
     |  |- NoHandoff               5   the board cannot record a handoff, or not now
+    |  |- NoBench                 5   the board's firmware is too old to be prepared by wire
+    |  |- ProfileRefused          5   the board cannot use the profile it was given
+    |  |- ProfileChanged          5   the board's profile is not the one that was read
+    |  |- NotRestarted            5   the board did not come back with a new run
     |  |- NoLog                   4   the board has no log of its open run
     |  |- NotRecorded             5   the handoff is not, or perhaps not, in the board's log
     |  `- HashMismatch            3   received bytes are not the bytes the board stores
@@ -414,6 +418,7 @@ _NEEDS_WORDS = {
     layout.MAY_SET: "the courier key or a token",
     layout.MAY_STOP: "the admin key",
     layout.MAY_KEYS: "the admin key",
+    layout.MAY_BENCH: "the admin key",
 }
 
 
@@ -437,7 +442,11 @@ class KeyNeeded(DeviceRefused):
         have = "this computer has none" if held is None else f"this computer has none: {held}"
         state = "is locked" if locked else "is reached over the air"
         then = (
-            "Ask whoever has claimed the logger for a token, and put it here: "
+            "Ask whoever has claimed the logger to do it: no token allows this."
+            if needs == layout.MAY_BENCH and locked
+            else "Say it through the USB cable, which needs no key while the logger is not locked."
+            if needs == layout.MAY_BENCH
+            else "Ask whoever has claimed the logger for a token, and put it here: "
             "`dewarlog token add FILE`."
             if locked
             else "Pair first, by its USB cable: `dewarlog pair usb:PORT`; or say it through the "
@@ -544,6 +553,57 @@ class NoHandoff(PullError):
         )
         self.device_name = device_name
         self.why = why
+
+
+class NoBench(PullError):
+    """This logger's firmware does not know the requests that prepare it."""
+
+    def __init__(self, device_name: str) -> None:
+        super().__init__(
+            f"The firmware of logger {device_name} is older than these commands: it tells no "
+            "figures and takes no profile, self-test or erasure by wire. Nothing was changed. "
+            "Update it: `dewarlog flash PORT`."
+        )
+        self.device_name = device_name
+
+
+class ProfileRefused(DeviceRefused):
+    """The logger cannot use the profile; `text` names the key and what may stand there."""
+
+    def __init__(self, device_name: str, refusal: DeviceRefused) -> None:
+        super().__init__(refusal.request, refusal.code, refusal.code_name, refusal.text)
+        sentence = (
+            f"Logger {device_name} cannot use this profile: {refusal.text}. Nothing was changed: "
+            "its profile and its run are as they were."
+        )
+        self.args = (sentence,)
+        self.device_name = device_name
+
+
+class ProfileChanged(PullError):
+    """The profile on the logger is not the one that was read, so that nothing was written."""
+
+    def __init__(self, device_name: str, why: str) -> None:
+        super().__init__(
+            f"The profile of logger {device_name} was not replaced: {why}. Another program may be "
+            "preparing it too. Run the command again: it begins with the profile as it is then."
+        )
+        self.device_name = device_name
+        self.why = why
+
+
+class NotRestarted(PullError):
+    """The logger took what it was told, and did not come back with a new run in time."""
+
+    def __init__(self, device_name: str, waited_s: float, last: str) -> None:
+        super().__init__(
+            f"Logger {device_name} did not come back with a new run in {waited_s:.0f} s ({last}). "
+            "Look at it with `dewarlog status`; pull its cable and plug it in again if it does "
+            "not answer. Its log is kept."
+        )
+        self.device_name = device_name
+        self.waited_s = waited_s
+        self.last = last
 
 
 class NoLog(PullError):

@@ -425,6 +425,10 @@ class Session:
         self._seq = (self._seq + 1) % 256
         return self._seq
 
+    def pause(self, seconds: float) -> None:
+        """Wait before asking again."""
+        self._sleep(seconds)
+
     # --- a link that comes and goes -----------------------------------------------------------
 
     def reopen(self) -> None:
