@@ -57,6 +57,8 @@ that was meant to be there and is not would be worse than a board that will not 
       advertise_ms           1000     100 to 10000, between two advertisements
     access          optional
       lock                  false     or true: locked at each start, once an admin has claimed it
+    power           optional
+      sleep              "idle"       or "light": deep between samples while radio and USB are off
 """
 
 import json
@@ -136,6 +138,7 @@ TiltSettings = namedtuple(
 )
 RadioSettings = namedtuple("RadioSettings", ("state", "advertise_ms"))  # 0 off, 1 on
 AccessSettings = namedtuple("AccessSettings", ("lock",))  # True, False
+PowerSettings = namedtuple("PowerSettings", ("light",))  # True, False
 Converter = namedtuple("Converter", ("gain", "averaging", "mains_hz"))
 # `texts`: pairs of (layout.TEXT_*, text), empty ones left out.
 Config = namedtuple(
@@ -150,6 +153,7 @@ Config = namedtuple(
         "tilt",
         "radio",
         "access",
+        "power",
     ),
 )
 
@@ -324,8 +328,9 @@ def parse_config(document: object) -> Config:
     tilt = _tilt(_Section(top.value("tilt", {}, ""), "tilt"))
     radio = _radio(_Section(top.value("radio", {}, ""), "radio"))
     access = _access(_Section(top.value("access", {}, ""), "access"))
+    power = _power(_Section(top.value("power", {}, ""), "power"))
     top.close()
-    return Config(texts, sampling, converter, channels, rules, shock, tilt, radio, access)
+    return Config(texts, sampling, converter, channels, rules, shock, tilt, radio, access, power)
 
 
 def _texts(section: _Section) -> tuple:
@@ -554,3 +559,9 @@ def _access(section: _Section) -> AccessSettings:
     lock = section.flag("lock", default=False)
     section.close()
     return AccessSettings(lock)
+
+
+def _power(section: _Section) -> PowerSettings:
+    light = section.one_of("sleep", "idle", ("idle", "light"))
+    section.close()
+    return PowerSettings(light == 1)
