@@ -183,6 +183,8 @@ class BleLink:
     @property
     def has_news(self) -> bool:
         """Tell whether the handler left something for `poll`. Allocates nothing."""
+        if not self.is_open:
+            return False  # what a switched-off radio left waits for `open`
         return self._session != self._seen or self._stranger >= 0 or self._ring.any() > 0
 
     def rest_ms(self) -> int:
