@@ -22,7 +22,33 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Protocol
 
-    from dewarlog_firmware.board import Board
+    class Board(Protocol):
+        """What is asked of board.Board."""
+
+        sleeps_lightly: bool
+
+        @property
+        def ticks_ms(self) -> "Callable[[], int]":
+            """What tells the time in ms."""
+            ...
+
+        @property
+        def ticks_us(self) -> "Callable[[], int]":
+            """What tells the time in us."""
+            ...
+
+        @property
+        def sleep_ms(self) -> "Callable[[int], None]":
+            """What lets so many ms pass."""
+            ...
+
+        def light_sleep(self, ms: int) -> None:
+            """Sleep with all clocks off but the timer's."""
+            ...
+
+        def usb_frame(self) -> int:
+            """Return the number of the newest USB frame."""
+            ...
 
     class Waiter(Protocol):
         """See board.Waiter."""

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import Final
 
 import pytest
 
 from dewarlog_firmware import rest
 from dewarlog_firmware.rest import LIGHT_LONGEST_MS, LONGEST_MS, Rest
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 LONG_AGO_MS: Final = 60_000  # a host's last frame, when a board under test begins
 FREE: Final = (LONGEST_MS, 5_000, LONGEST_MS, 0)  # nothing is due for 5 s, nothing is against it
@@ -89,8 +86,7 @@ class Rig:
         self.board = Board(can=can)
         self.waiter = Waiter(self.board)
         self.sleeper = Sleeper()
-        made: Callable[..., Any] = Rest
-        self.rest = made(self.board, light, self.waiter, self.sleeper)
+        self.rest = Rest(self.board, light, self.waiter, self.sleeper)
         self.board.now_us = LONG_AGO_MS * 1000
 
 
@@ -204,8 +200,7 @@ def test_a_board_just_started_takes_it_that_a_host_is_there() -> None:
     """Who started it may be on the cable: it idles for seconds before it first looks."""
     board = Board()
     waiter = Waiter(board)
-    made: Callable[..., Any] = Rest
-    resting = made(board, light=True, waiter=waiter, sleeper=Sleeper())
+    resting = Rest(board, light=True, waiter=waiter, sleeper=Sleeper())
 
     resting.sleep(4_000, 5_000, LONGEST_MS, 0)
 
