@@ -77,6 +77,9 @@ types:
             'section_kinds::rule': rule
             'section_kinds::shock_settings': shock_settings
             'section_kinds::tilt_settings': tilt_settings
+            'section_kinds::calibration': calibration
+            'section_kinds::arming': arming
+            'section_kinds::handling': handling
             'section_kinds::shock_head': shock_head
 
   column:
@@ -117,6 +120,56 @@ types:
       - id: text
         type: str
         size-eos: true
+
+  calibration:
+    seq:
+      - id: channel
+        type: u1
+      - id: point
+        type: u1
+        doc: 0 ice point, 1 LN2 point, 2 other bath
+      - id: reference_count
+        type: s2
+        doc: 1/128 degC; what the probe should have read
+      - id: indicated_count
+        type: s2
+        doc: 1/128 degC; what it read, without any offset
+      - id: u_count
+        type: u2
+        doc: 1/128 degC; standard uncertainty of the comparison
+      - id: pressure_pa
+        type: u4
+        doc: 'Pa; of the air over liquid nitrogen; 0: not needed'
+      - id: utc_s
+        type: u4
+        doc: s
+      - id: serial
+        size: 12
+        doc: 'of the probe then: another one now makes this void'
+      - id: reference
+        type: short_text
+
+  arming:
+    seq:
+      - id: utc_s
+        type: u4
+        doc: s; the host's clock
+      - id: planned_s
+        type: u4
+        doc: s; how long the trip is to take
+      - id: static_hold_s
+        type: u4
+        doc: 's; what the charge gives at rest; 0: not known'
+      - id: charge_g
+        type: u4
+        doc: 'g; liquid nitrogen by weight; 0: not weighed'
+      - id: overridden
+        type: u2
+        doc: 'bits of what stood against it: 1 probe not cold, 2 probe not stable, 4 probe fault, 8 charge, 16 calibration, 32 clock, 64 memory, 128 supply, 256 log not pulled, 512 sensors'
+      - id: actor
+        type: short_text
+      - id: reason
+        type: short_text
 
   # --- events (section 5) -----------------------------------------------------------------------
   events:
@@ -162,6 +215,9 @@ types:
             23: pin
             24: signature
             25: seal_key
+            26: profile
+            27: selftest
+            28: erase
 
   custody:
     seq:
@@ -233,6 +289,24 @@ types:
         size: 8
         doc: 'id of the token; zero: the key itself, or none'
       - id: holder
+        type: short_text
+
+  profile:
+    seq:
+      - id: purpose
+        type: u1
+        doc: 0 provision, 1 calibrate, 2 arm, 3 other
+      - id: utc_s
+        type: u4
+        doc: s; the host's clock
+      - id: before_crc32
+        type: u4
+        doc: 'of /profile.json; 0: there was none'
+      - id: crc32
+        type: u4
+      - id: actor
+        type: short_text
+      - id: note
         type: short_text
 
   setting:
@@ -553,6 +627,15 @@ types:
       - id: period_s
         type: u2
         doc: s
+
+  handling:
+    seq:
+      - id: thaw_to_infusion_min
+        type: u2
+        doc: 'min; from thaw start to infuse at most; 0: not told'
+      - id: calibration_policy
+        type: u1
+        doc: past its due date; 0 warn, 1 refuse
 
   shock_head:
     seq:
@@ -879,6 +962,40 @@ types:
         type: u4
         doc: 'of the next block''s seal; 0: none'
 
+  selftest:
+    seq:
+      - id: test
+        type: u1
+        doc: SPEC.md section 5 names them
+      - id: index
+        type: u1
+        doc: which of several
+      - id: verdict
+        type: u1
+        doc: 0 pass, 1 fail, 2 not there
+      - id: value
+        type: s4
+        doc: in the unit of the test
+      - id: least
+        type: s4
+        doc: passes from here
+      - id: most
+        type: s4
+        doc: to here
+
+  erase:
+    seq:
+      - id: run
+        type: u4
+      - id: log_id
+        size: 8
+      - id: blocks
+        type: u4
+        doc: it had
+      - id: confirmed
+        type: u1
+        doc: '1: a host had confirmed to hold all of it'
+
   journal_head:
     seq:
       - id: magic
@@ -938,6 +1055,9 @@ enums:
     20: rule
     21: shock_settings
     22: tilt_settings
+    23: calibration
+    24: arming
+    25: handling
     32: shock_head
   quantities:
     0: reading
@@ -954,6 +1074,11 @@ enums:
     5: contact
     6: instruction
     7: chain_of_identity
+    8: hardware
+    9: account
+    10: purchase_order
+    11: cost_centre
+    12: consignee
   record_kinds:
     1: sample
     2: raw

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from dewarlog.flash.source import firmware_files
 from workshop.places import FIRMWARE, ROOT, device_files
 
 if TYPE_CHECKING:
@@ -63,4 +64,5 @@ def test_the_manifest_freezes_every_device_file() -> None:
     exec(compile(manifest.read_text(), manifest, "exec"), words)  # noqa: S102 - the builder does so
 
     assert frozen == set(device_files())
+    assert frozen == {source.file for source in firmware_files()}
     assert included == ["$(PORT_DIR)/boards/manifest.py"]

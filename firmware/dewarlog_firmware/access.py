@@ -58,6 +58,10 @@ if TYPE_CHECKING:
         is_claimed: bool
         is_locked: bool
 
+        def unclaim(self) -> None:
+            """Belong to nobody again. OSError when that cannot be kept."""
+            ...
+
         def claim(self) -> None:
             """Remember that an admin has proven itself. OSError when that cannot be kept."""
             ...
@@ -362,7 +366,7 @@ class Visitor:
 
 def _why_not(visitor: Visitor, needs: int) -> str:
     """Say what would be needed, for a person."""
-    if needs in (layout.MAY_KEYS, layout.MAY_STOP):
+    if needs in (layout.MAY_KEYS, layout.MAY_STOP, layout.MAY_BENCH):
         key = "admin"
     elif needs == layout.MAY_READ:
         key = "reader, courier or admin"

@@ -31,6 +31,9 @@ _BY_HOST = (
     layout.KIND_LOCK,
     layout.KIND_SIGNATURE,
     layout.KIND_STOP,
+    layout.KIND_PROFILE,
+    layout.KIND_SELFTEST,
+    layout.KIND_ERASE,
 )
 # What a person is to look at: place in the body and the value that means nothing is wrong.
 _RAISES = {

@@ -91,6 +91,7 @@ _BOARDS = (
 
 _STREAM_POLL = 3  # MP_STREAM_POLL: what `select` asks of a stream
 _USB_FRAME_MASK = 0x7FF
+_WITHOUT_RADIO = ("RPI_PICO",)
 _I2C_HZ = 400_000
 _DIVIDER_KOHM = 100  # both resistors of the supply divider
 _DEVICE_ID_BYTES = 8
@@ -204,6 +205,7 @@ class Board:
     def __init__(self, wiring: Wiring) -> None:
         self.wiring = wiring
         self.name: str = wiring.name
+        self.has_radio = wiring.name not in _WITHOUT_RADIO  # whether the build can use it or not
         # esp32 has 6 bytes: zeros go before them, so that ids differ where names are made of them.
         self.device_id = (bytes(_DEVICE_ID_BYTES) + machine.unique_id())[-_DEVICE_ID_BYTES:]
         self.boot_cause = _boot_cause()  # index into layout.BOOT_CAUSE_NAMES

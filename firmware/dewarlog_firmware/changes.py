@@ -26,9 +26,17 @@ _COMPARED = (
     layout.SECTION_RULE,
     layout.SECTION_SHOCK_SETTINGS,
     layout.SECTION_TILT_SETTINGS,
-)
-# Sections of these kinds are told apart by their first byte: which text, channel or rule it is.
-_NUMBERED = (layout.SECTION_TEXT, layout.SECTION_CHANNEL, layout.SECTION_RULE)
+    layout.SECTION_CALIBRATION,
+    layout.SECTION_HANDLING,
+)  # an ARMING is another in each run, and changes nothing
+# Sections of these kinds are told apart by their first bytes: which text, channel or rule it is,
+# and of a calibration which channel and point.
+_NUMBER_BYTES = {
+    layout.SECTION_TEXT: 1,
+    layout.SECTION_CHANNEL: 1,
+    layout.SECTION_RULE: 1,
+    layout.SECTION_CALIBRATION: 2,
+}
 _VERSION_BYTES = 6
 _FILE_BYTES = _VERSION_BYTES + 4
 
@@ -78,7 +86,7 @@ def changed_settings(
         yield events.setting_body(name[0], index, before_run, payload, b"")
 
 
-def _by_name(sections: "Sequence[Section]") -> "dict[tuple[int, int, int], tuple[int, bytes]]":
+def _by_name(sections: "Sequence[Section]") -> "dict[tuple[int, bytes, int], tuple[int, bytes]]":
     """Return {(kind, number, which of these): (index among its kind, payload)}, in order."""
     found = {}
     indexes = {}
@@ -87,8 +95,8 @@ def _by_name(sections: "Sequence[Section]") -> "dict[tuple[int, int, int], tuple
         indexes[kind] = index + 1
         if kind not in _COMPARED or not payload:
             continue
-        number = payload[0] if kind in _NUMBERED else 0
-        if kind == layout.SECTION_TEXT and number == layout.TEXT_BOARD:
+        number = bytes(payload[: _NUMBER_BYTES.get(kind, 0)])
+        if kind == layout.SECTION_TEXT and number[0] == layout.TEXT_BOARD:
             continue  # the board's own name is no setting
         again = 0
         while (kind, number, again) in found:

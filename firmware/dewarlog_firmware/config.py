@@ -9,6 +9,7 @@ that was meant to be there and is not would be worse than a board that will not 
 
     texts           all optional, at most 200 bytes of UTF-8 each
       board, dewar, shipment, profile, contact, chain_of_identity
+      hardware, account, purchase_order, cost_centre, consignee
       instructions  list of at most 12 texts, in the order a person is to follow
     sampling        optional
       interval_ms             10000   1000 to 600000, between two samples
@@ -26,6 +27,15 @@ that was meant to be there and is not would be worse than a board that will not 
       calibration_u_degc        0     0 to 10, standard uncertainty of that calibration
       calibrated, calibration_due     "2025-03-01", 00:00 UTC of that day; null: never
       serial                   ""     at most 12 ASCII characters
+      calibration              []     at most 4, one for each point: what the offset rests on
+        point            required     "ice point", "LN2 point" or "other bath"
+        reference_degc   required     -250 to 130, what the probe should have read
+        indicated_degc   required     -250 to 130, what it read, without any offset
+        u_degc           required     0 to 10, standard uncertainty of the comparison
+        pressure_hpa         null     300 to 1100, of the air over liquid nitrogen
+        at               required     "2025-03-01T09:30:00Z"
+        serial                 ""     of the probe that was compared
+        reference              ""     what it was compared with, at most 76 bytes
     rules           required, 0 to 8 of
       kind               required     "above", "below" (a limit), "rising", "falling" (a rate)
       channels              "all"     or a list of fitted channels
@@ -59,18 +69,31 @@ that was meant to be there and is not would be worse than a board that will not 
       lock                  false     or true: locked at each start, once an admin has claimed it
     power           optional
       sleep              "idle"       or "light": deep between samples while radio and USB are off
+    handling        optional          what is asked of those who handle the product
+      thaw_to_infusion_min      0     0 to 10080 from thaw start to infuse; 0: not told
+      calibration_policy   "warn"     or "refuse": a run past a probe's due date
+    arming          optional          who began this run, and for what plan
+      at                 required     "2025-03-01T09:30:00Z", by the host's clock
+      planned_h          required     0.1 to 2160
+      static_hold_h          null     0.1 to 8760, what the charge gives at rest
+      charge_g               null     1 to 100000 of liquid nitrogen, weighed
+      overridden               []     what stood against it (layout.ARM_REFUSAL_NAMES)
+      actor              required     1 to 76 bytes
+      reason                   ""     at most 76 bytes; must be given when anything is overridden
 """
 
 import json
 from collections import namedtuple
 
+from dewarlog_firmware.profile_reader import ConfigError, Section, checked_text
+from dewarlog_firmware.provenance import read_arming, read_calibrations, read_handling
 from dewarlog_wire import layout
 
 CHANNELS_MAX = 4
 TEXT_MAX_BYTES = 200
 INSTRUCTIONS_MAX = 12
 RATE_WINDOWS_MAX = 2  # keeps the excursion engine's state within the journal's write buffer
-_DEPTH_MAX = 16  # of brackets; a profile's are 4 deep
+_DEPTH_MAX = 16  # of brackets; a profile's are 5 deep
 LOWEST_DEGC = -250
 HIGHEST_DEGC = 130
 
@@ -140,7 +163,7 @@ RadioSettings = namedtuple("RadioSettings", ("state", "advertise_ms"))  # 0 off,
 AccessSettings = namedtuple("AccessSettings", ("lock",))  # True, False
 PowerSettings = namedtuple("PowerSettings", ("light",))  # True, False
 Converter = namedtuple("Converter", ("gain", "averaging", "mains_hz"))
-# `texts`: pairs of (layout.TEXT_*, text), empty ones left out.
+# `texts`: pairs of (layout.TEXT_*, text), empty ones left out. The last three: provenance.
 Config = namedtuple(
     "Config",
     (
@@ -154,124 +177,11 @@ Config = namedtuple(
         "radio",
         "access",
         "power",
+        "calibrations",
+        "handling",
+        "arming",
     ),
 )
-
-
-class ConfigError(Exception):
-    """The profile cannot be used: `field` names the place, `allowed` what may stand there."""
-
-    def __init__(self, field: str, value: object, allowed: str) -> None:
-        """Keep the parts as data beside the sentence."""
-        super().__init__("profile: %s is %s; allowed: %s" % (field, value, allowed))
-        self.field = field
-        self.value = value
-        self.allowed = allowed
-
-
-class _Section:
-    """One JSON object being read; remembers which keys were asked for.
-
-    A default of None means that the key must be there.
-    """
-
-    def __init__(self, document: object, path: str) -> None:
-        if not isinstance(document, dict):
-            raise ConfigError(path or "profile", _shown(document), "an object {...}")
-        self._document = document
-        self._path = path
-        self._known = []
-
-    def path(self, key: str) -> str:
-        return self._path + "." + key if self._path else key
-
-    def value(self, key: str, default: object, allowed: str) -> object:
-        self._known.append(key)
-        if key in self._document:
-            return self._document[key]
-        if default is None:
-            raise ConfigError(self.path(key), "missing", allowed)
-        return default
-
-    def refuse(self, key: str, allowed: str) -> ConfigError:
-        return ConfigError(self.path(key), _shown(self._document.get(key)), allowed)
-
-    def whole(self, key: str, default: object, lowest: int, highest: int) -> int:
-        allowed = "a whole number from %d to %d" % (lowest, highest)
-        value = self.value(key, default, allowed)
-        if isinstance(value, bool) or not isinstance(value, int):
-            raise self.refuse(key, allowed)
-        if not lowest <= value <= highest:
-            raise self.refuse(key, allowed)
-        return value
-
-    def counts(self, key: str, default: object, lowest: float, highest: float, scale: int) -> int:
-        """Return a decimal times `scale`, rounded to the nearest, half away from zero."""
-        allowed = "a number from %s to %s" % (lowest, highest)
-        value = self.value(key, default, allowed)
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
-            raise self.refuse(key, allowed)
-        if not lowest <= value <= highest:
-            raise self.refuse(key, allowed)
-        scaled = value * scale
-        return int(scaled + 0.5) if scaled >= 0 else -int(0.5 - scaled)
-
-    def flag(self, key: str, *, default: bool) -> bool:
-        allowed = "true or false"
-        value = self.value(key, default, allowed)
-        if not isinstance(value, bool):
-            raise self.refuse(key, allowed)
-        return value
-
-    def one_of(self, key: str, default: object, choices: tuple) -> int:
-        """Return the position of the value among `choices`."""
-        allowed = "one of " + ", ".join([_shown(choice) for choice in choices])
-        value = self.value(key, default, allowed)
-        for index in range(len(choices)):
-            if type(value) is type(choices[index]) and value == choices[index]:
-                return index
-        raise self.refuse(key, allowed)
-
-    def items(self, key: str, default: object, fewest: int, most: int) -> list:
-        allowed = "a list of %d to %d" % (fewest, most)
-        value = self.value(key, default, allowed)
-        if not isinstance(value, list) or not fewest <= len(value) <= most:
-            raise self.refuse(key, allowed)
-        return value
-
-    def rising(self, key: str, default: list, lowest: int, highest: int) -> list:
-        """Return a list of three whole numbers, each above the one before."""
-        allowed = "three rising whole numbers from %d to %d" % (lowest, highest)
-        values = self.items(key, default, 3, 3)
-        before = lowest - 1
-        for value in values:
-            if isinstance(value, bool) or not isinstance(value, int):
-                raise self.refuse(key, allowed)
-            if not before < value <= highest:
-                raise self.refuse(key, allowed)
-            before = value
-        return values
-
-    def close(self) -> None:
-        """Refuse whatever was not asked for: most likely a key misspelt."""
-        for key in self._document:
-            if not isinstance(key, str):  # MicroPython's reader takes any value for one
-                raise ConfigError(
-                    self._path or "profile", "the name " + _shown(key), "names in quotes"
-                )
-            if key not in self._known:
-                raise ConfigError(
-                    self.path(key), "no setting of this board", ", ".join(self._known)
-                )
-
-
-def _shown(value: object) -> str:
-    """Return a value as JSON, cut to a length that fits a message."""
-    try:
-        text = json.dumps(value)
-    except RuntimeError:  # recursion
-        text = "nested too deep"
-    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def load_config(text: "str | bytes") -> Config:
@@ -319,52 +229,56 @@ def _brackets(text: str) -> tuple:
 
 def parse_config(document: object) -> Config:
     """Return the configuration of a profile already read from JSON. Raises ConfigError."""
-    top = _Section(document, "")
-    texts = _texts(_Section(top.value("texts", {}, ""), "texts"))
-    sampling, converter = _sampling(_Section(top.value("sampling", {}, ""), "sampling"))
-    channels = _channels(top)
+    top = Section(document, "")
+    texts = _texts(Section(top.value("texts", {}, ""), "texts"))
+    sampling, converter = _sampling(Section(top.value("sampling", {}, ""), "sampling"))
+    channels, calibrations = _channels(top)
     rules = _rules(top, channels)
-    shock = _shock(_Section(top.value("shock", {}, ""), "shock"))
-    tilt = _tilt(_Section(top.value("tilt", {}, ""), "tilt"))
-    radio = _radio(_Section(top.value("radio", {}, ""), "radio"))
-    access = _access(_Section(top.value("access", {}, ""), "access"))
-    power = _power(_Section(top.value("power", {}, ""), "power"))
+    shock = _shock(Section(top.value("shock", {}, ""), "shock"))
+    tilt = _tilt(Section(top.value("tilt", {}, ""), "tilt"))
+    radio = _radio(Section(top.value("radio", {}, ""), "radio"))
+    access = _access(Section(top.value("access", {}, ""), "access"))
+    power = _power(Section(top.value("power", {}, ""), "power"))
+    handling = read_handling(top)
+    arming = read_arming(top)
     top.close()
-    return Config(texts, sampling, converter, channels, rules, shock, tilt, radio, access, power)
+    return Config(
+        texts,
+        sampling,
+        converter,
+        channels,
+        rules,
+        shock,
+        tilt,
+        radio,
+        access,
+        power,
+        calibrations,
+        handling,
+        arming,
+    )
 
 
-def _texts(section: _Section) -> tuple:
+def _texts(section: Section) -> tuple:
     texts = []
     for kind in sorted(layout.TEXT_NAMES):
         name = layout.TEXT_NAMES[kind]
         if kind == layout.TEXT_INSTRUCTION:
             lines = section.items("instructions", [], 0, INSTRUCTIONS_MAX)
             for index in range(len(lines)):
-                _text(section.path("instructions[%d]" % index), lines[index])
+                checked_text(
+                    section.path("instructions[%d]" % index), lines[index], TEXT_MAX_BYTES
+                )
                 texts.append((kind, lines[index]))
             continue
-        text = _text(section.path(name), section.value(name, "", ""))
+        text = section.text(name, TEXT_MAX_BYTES)
         if text:
             texts.append((kind, text))
     section.close()
     return tuple(texts)
 
 
-def _text(path: str, text: object) -> str:
-    if not isinstance(text, str) or not _is_unicode(text) or len(text.encode()) > TEXT_MAX_BYTES:
-        raise ConfigError(path, _shown(text), "a text of at most %d bytes" % TEXT_MAX_BYTES)
-    return text
-
-
-def _is_unicode(text: str) -> bool:
-    """Tell whether a text has no half of a pair in it: JSON can write those, UTF-8 cannot."""
-    for character in text:
-        if 0xD800 <= ord(character) < 0xE000:
-            return False
-    return True
-
-
-def _sampling(section: _Section) -> tuple:
+def _sampling(section: Section) -> tuple:
     interval_ms = section.whole("interval_ms", 10000, 1000, 600000)
     fast_interval_ms = section.whole("fast_interval_ms", 0, 0, interval_ms)
     conversions = section.whole("conversions", 1, 1, 60)
@@ -385,39 +299,34 @@ def _sampling(section: _Section) -> tuple:
     )
 
 
-def _channels(top: _Section) -> tuple:
+def _channels(top: Section) -> tuple:
     channels = []
+    calibrations = []
     fitted = 0
     items = top.items("channels", None, 1, CHANNELS_MAX)
     for index in range(len(items)):
-        section = _Section(items[index], "channels[%d]" % index)
+        section = Section(items[index], "channels[%d]" % index)
         channel = section.whole("channel", None, 0, CHANNELS_MAX - 1)
         if fitted & 1 << channel:
             raise section.refuse("channel", "each channel once")
         fitted |= 1 << channel
         channels.append(_channel(section, channel))
+        calibrations.extend(read_calibrations(section, channel))
         section.close()
     # The log's columns stand in this order.
-    return tuple(sorted(channels))
+    return tuple(sorted(channels)), tuple(sorted(calibrations))
 
 
-def _channel(section: _Section, channel: int) -> Channel:
+def _channel(section: Section, channel: int) -> Channel:
     per_degc = layout.TEMPERATURE_PER_DEGC
     probe_type = ord("TKE"[section.one_of("probe_type", "T", ("T", "K", "E"))])
     placement = section.one_of("placement", "payload top", layout.PLACEMENT_NAMES)
     offset_count = section.counts("offset_degc", 0, -10, 10, per_degc)
     u_count = section.counts("calibration_u_degc", 0, 0, 10, per_degc)
-    calibrated_utc_s = _date(section, "calibrated")
-    due_utc_s = _date(section, "calibration_due")
+    calibrated_utc_s = section.date("calibrated")
+    due_utc_s = section.date("calibration_due")
     if due_utc_s != layout.UTC_UNKNOWN and not calibrated_utc_s < due_utc_s:
         raise section.refuse("calibration_due", "a day after `calibrated`, which must be given")
-    serial = section.value("serial", "", "")
-    allowed = "at most 12 ASCII characters"
-    if not isinstance(serial, str) or len(serial) > 12:
-        raise section.refuse("serial", allowed)
-    for character in serial:
-        if not 32 <= ord(character) < 127:
-            raise section.refuse("serial", allowed)
     return Channel(
         channel,
         probe_type,
@@ -426,37 +335,16 @@ def _channel(section: _Section, channel: int) -> Channel:
         u_count,
         calibrated_utc_s,
         due_utc_s,
-        serial.encode(),
+        section.serial("serial"),
     )
 
 
-def _date(section: _Section, key: str) -> int:
-    """Return 00:00 UTC of an ISO date in seconds since 2020-01-01, or UTC_UNKNOWN for null."""
-    allowed = "a date from 2020-01-01 to 2053-12-31 as YYYY-MM-DD, or null"
-    text = section.value(key, "", allowed)
-    if text is None or text == "":
-        return layout.UTC_UNKNOWN
-    if not isinstance(text, str) or len(text) != 10 or text[4] != "-" or text[7] != "-":
-        raise section.refuse(key, allowed)
-    if not (text[:4] + text[5:7] + text[8:]).isdigit():
-        raise section.refuse(key, allowed)
-    year, month, day = int(text[:4]), int(text[5:7]), int(text[8:])
-    if not 2020 <= year <= 2053 or not 1 <= month <= 12:
-        raise section.refuse(key, allowed)
-    # Every fourth year is a leap year between 2020 and 2053.
-    months = [31, 28 if year % 4 else 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
-    if not 1 <= day <= months[month - 1]:
-        raise section.refuse(key, allowed)
-    days = (year - 2020) * 365 + (year - 2017) // 4 + sum(months[: month - 1]) + day - 1
-    return days * 86400
-
-
-def _rules(top: _Section, channels: tuple) -> tuple:
+def _rules(top: Section, channels: tuple) -> tuple:
     rules = []
     windows = []
     items = top.items("rules", None, 0, layout.RULE_MAX)
     for index in range(len(items)):
-        section = _Section(items[index], "rules[%d]" % index)
+        section = Section(items[index], "rules[%d]" % index)
         rule = _rule(section, index, channels)
         section.close()
         rules.append(rule)
@@ -468,7 +356,7 @@ def _rules(top: _Section, channels: tuple) -> tuple:
     return tuple(rules)
 
 
-def _rule(section: _Section, index: int, channels: tuple) -> Rule:
+def _rule(section: Section, index: int, channels: tuple) -> Rule:
     kind = 1 + section.one_of("kind", None, ("above", "below", "rising", "falling"))
     mask = _mask(section, channels)
     window_s = 0
@@ -489,7 +377,7 @@ def _rule(section: _Section, index: int, channels: tuple) -> Rule:
     return Rule(index, kind, mode, severity, mask, threshold, hysteresis, dwell_s, window_s)
 
 
-def _mask(section: _Section, channels: tuple) -> int:
+def _mask(section: Section, channels: tuple) -> int:
     fitted = [channel.channel for channel in channels]
     allowed = '"all" or a list of the fitted channels, %s' % fitted
     chosen = section.value("channels", "all", allowed)
@@ -505,7 +393,7 @@ def _mask(section: _Section, channels: tuple) -> int:
     return mask
 
 
-def _shock(section: _Section) -> ShockSettings:
+def _shock(section: Section) -> ShockSettings:
     rate_hz = 800 << section.one_of("rate_hz", 3200, (800, 1600, 3200, 6400))
     bands = section.rising("bands_g", [25, 50, 100], _BAND_MIN_G, 340)
     # A resultant of band_1 has at least band_1 / sqrt(3) on one axis, less 1 g of gravity.
@@ -539,7 +427,7 @@ def _shock(section: _Section) -> ShockSettings:
     )
 
 
-def _tilt(section: _Section) -> TiltSettings:
+def _tilt(section: Section) -> TiltSettings:
     edges = section.rising("edges_deg", [30, 60, 120], 1, 179)
     hold_band = section.whole("hold_band", 2, 0, layout.TILT_BANDS - 1)
     hold_minutes = section.whole("hold_minutes", 60, 1, 20160)
@@ -548,20 +436,20 @@ def _tilt(section: _Section) -> TiltSettings:
     return TiltSettings(edges[0], edges[1], edges[2], hold_band, hold_minutes, period_s)
 
 
-def _radio(section: _Section) -> RadioSettings:
+def _radio(section: Section) -> RadioSettings:
     state = section.one_of("mode", "on", ("off", "on"))
     advertise_ms = section.whole("advertise_ms", 1000, 100, 10000)
     section.close()
     return RadioSettings(state, advertise_ms)
 
 
-def _access(section: _Section) -> AccessSettings:
+def _access(section: Section) -> AccessSettings:
     lock = section.flag("lock", default=False)
     section.close()
     return AccessSettings(lock)
 
 
-def _power(section: _Section) -> PowerSettings:
+def _power(section: Section) -> PowerSettings:
     light = section.one_of("sleep", "idle", ("idle", "light"))
     section.close()
     return PowerSettings(light == 1)

@@ -281,9 +281,17 @@ class Engine:
     @property
     def active_mask(self) -> int:
         """Return a mask of the rules (bit n: rule n) with an open excursion on any channel."""
+        return self._mask(ACTIVE)
+
+    @property
+    def pending_mask(self) -> int:
+        """Return a mask of the rules that are past their threshold, within their dwell."""
+        return self._mask(PENDING)
+
+    def _mask(self, state: int) -> int:
         mask = 0
         for machine in self._machines:
-            if machine.state == ACTIVE:
+            if machine.state == state:
                 mask |= 1 << machine.rule.rule
         return mask
 

@@ -9,6 +9,7 @@ protocol/DESIGN.md "Recovery". Files below `root`:
     <run, 8 hex>/<segment, 4 hex>.seg
     <run, 8 hex>/journal         records not yet sealed
     <run, 8 hex>/state           log id, open or closed, blocks a host has confirmed
+    <run, 8 hex>x                a run that is being removed: nothing asks for it any more
 """
 
 import os
@@ -25,6 +26,7 @@ TORN = -1  # stands for a record kind: what follows in a journal cannot be read
 _STATE_FORMAT = "<8sBIII"
 _STATE_BYTES = struct.calcsize(_STATE_FORMAT)
 _COPY_BYTES = 512
+_GOING = "x"  # behind the name of a folder: it is no run any more
 # Places in the tuple that BLOCK_HEADER unpacks to.
 _KIND = 2
 _LENGTH = 4
@@ -145,6 +147,7 @@ class FlashLog:
         One that was cut before its first block is removed: a log that goes on without it would not
         say whose it is, and nothing was ever recorded in it.
         """
+        self._finish_removals()
         runs = self.runs()
         if runs and self.is_empty(runs[-1]):
             self.remove_run(runs.pop())
@@ -527,16 +530,27 @@ class FlashLog:
         return stat[0] * stat[3] if stat[3] <= stat[2] else 0
 
     def remove_run(self, run: int) -> int:
-        """Delete a run whose log a host holds; return the bytes freed. The caller has checked."""
-        folder = self._folder(run)
-        freed = 0
-        # "state" last: after a power cut what is left is still known to be confirmed.
-        for name in sorted(os.listdir(folder)):
-            freed += os.stat(folder + "/" + name)[6]
-            os.remove(folder + "/" + name)
-        os.rmdir(folder)
+        """Delete a run; return the bytes freed. The caller has checked that it may go.
+
+        It is gone at once: what a power cut leaves of it the next boot removes.
+        """
+        going = self._folder(run) + _GOING
+        os.rename(self._folder(run), going)
         self.generation += 1
-        return freed
+        return _remove_folder(going)
+
+    def _finish_removals(self) -> None:
+        """Remove what a power cut left of runs that were being removed."""
+        for name in os.listdir(self.root):
+            if len(name) == 9 and name.endswith(_GOING):
+                _remove_folder(self.root + "/" + name)
+
+    def disown(self, run: int) -> None:
+        """Have the next boot end this run and begin another, whatever its profile is then."""
+        state = self.read_state(run)
+        if state is not None and not state.closed:
+            state.config_crc ^= 0xFFFFFFFF
+            self.write_state(run, state)
 
     def remove_segment(self, segment: int) -> int:
         """Delete one segment of the open run; return the samples that were in it."""
@@ -661,6 +675,16 @@ def _counts(file, offset: int, end: int):  # noqa: ANN001, ANN202 - yields (kind
             first, count = struct.unpack_from(layout.EVENTS_HEAD.format, data, head_bytes)
             yield kind, first, count
         offset += head_bytes + length
+
+
+def _remove_folder(folder: str) -> int:
+    """Delete a folder of files; return the bytes they had."""
+    freed = 0
+    for name in sorted(os.listdir(folder)):
+        freed += os.stat(folder + "/" + name)[6]
+        os.remove(folder + "/" + name)
+    os.rmdir(folder)
+    return freed
 
 
 def _exists(path: str) -> bool:

@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 
     from dewarlog_firmware.seal_key import SealKey
 
-# A first block holds texts of at most 255 bytes, 4 channels, 8 rules and three more records.
-_BLOCK_0_BYTES = 6144
+# A first block holds 24 texts of at most 200 bytes, 4 channels with 4 calibrations each, 8 rules
+# and five more records.
+_BLOCK_0_BYTES = 7680
 
 
 class _NoRules:

@@ -84,6 +84,8 @@ class Keeper:
         self._clock_due_s = 0
         self.interval_ms = self._interval_ms
         self.codes = self._builder.codes
+        self.raw = self._builder.raw  # (fault, voltage, cold junction) codes of each channel
+        self.late_ms = 0  # of the newest sample
         self.is_full = False
 
     def start(self, uptime_s: int, uptime_ms: int) -> None:
@@ -120,6 +122,7 @@ class Keeper:
         recorder = self._recorder
         logbook.at(uptime_s, uptime_ms)
         lateness_ms = self._lateness_ms(uptime_s, uptime_ms)
+        self.late_ms = lateness_ms
         missed = (lateness_ms + self.interval_ms // 2) // self.interval_ms
         if missed > 0 or lateness_ms > LATENESS_MAX_MS:
             self.gap(gap_cause, lateness_ms + self.interval_ms, missed)

@@ -181,6 +181,11 @@ class BleLink:
         return self._conn >= 0
 
     @property
+    def is_heard(self) -> bool:
+        """Tell whether it advertises, or a host is there."""
+        return self.is_open and (self._advertising or self._conn >= 0)
+
+    @property
     def has_news(self) -> bool:
         """Tell whether the handler left something for `poll`. Allocates nothing."""
         if not self.is_open:

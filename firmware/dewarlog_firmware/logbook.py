@@ -123,6 +123,7 @@ class Logbook:
         self.takes_events = True
         self.shocks = 0  # shocks of this run so far, which numbers them
         self.has_held_shock = False  # one of them meant HOLD
+        self.last_shock: "tuple | None" = None  # of this boot, or from the journal it found
         self._is_loss_noted = False  # the log says that the key is lost
         self._means_hold = means_hold  # takes the values of a SHOCK event
         # Told of each event before it is added; may add what must stand before it (audit.py).
@@ -360,7 +361,8 @@ class Logbook:
         self._weigh_shock(values)
 
     def _weigh_shock(self, values: tuple) -> None:
-        """Remember of a SHOCK event, new or from the journal, whether it means HOLD."""
+        """Remember a SHOCK event, new or from the journal, and whether it means HOLD."""
+        self.last_shock = values
         if self._means_hold is not None and self._means_hold(values):
             self.has_held_shock = True
 
@@ -498,13 +500,18 @@ class Logbook:
             if state is None and self.flash.is_empty(run):  # a power cut stopped its removal
                 self.flash.remove_run(run)
                 return True
-            if state is None or not state.closed:
-                continue
-            entries = [self.flash.entry(*key) for key in self.flash.entries() if key[0] == run]
-            if all(self._is_held(entry) for entry in entries):
+            if self.is_confirmed(run):
                 self.flash.remove_run(run)
                 return True
         return False
+
+    def is_confirmed(self, run: int) -> bool:
+        """Tell whether a host has confirmed that it holds all of a run that has ended."""
+        state = self.flash.read_state(run)
+        if state is None or not state.closed:
+            return False
+        entries = [self.flash.entry(*key) for key in self.flash.entries() if key[0] == run]
+        return all(self._is_held(entry) for entry in entries)
 
     def _is_held(self, entry: tuple) -> bool:
         """Tell whether a host has all that a file of a closed run says."""

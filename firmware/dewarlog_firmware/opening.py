@@ -33,17 +33,17 @@ class Opening:
         """Begin a run: its first block, and what its log says before the first sample."""
         former = former_sections(self._app.logbook.flash)
         log_id = os.urandom(LOG_ID_BYTES)
-        versions = _versions()
+        now = versions()
         identity = struct.pack(
             layout.IDENTITY.format,
             self._app.board.device_id,
             log_id,
-            versions[0],
-            versions[1],
-            versions[2],
-            versions[3],
-            versions[4],
-            versions[5],
+            now[0],
+            now[1],
+            now[2],
+            now[3],
+            now[4],
+            now[5],
             self._app.chips.read_clock()[0],
         )
         head = [(layout.SECTION_IDENTITY, identity)] + self._settings(sections)
@@ -105,11 +105,11 @@ class Opening:
         Memory that is full ends the list, never the boot. A firmware is remembered once the log
         has it; settings become durable with the first sample.
         """
-        file = FirmwareFile(FIRMWARE_PATH, _versions())
+        file = FirmwareFile(FIRMWARE_PATH, versions())
         before = file.before()
         try:
             if before is not None:
-                self._app.logbook.emit(layout.KIND_FIRMWARE, before + _versions())
+                self._app.logbook.emit(layout.KIND_FIRMWARE, before + versions())
             if former is not None:
                 for body in changed_settings(former[0], former[1], sections):
                     self._app.logbook.record(layout.KIND_SETTING, body)
@@ -122,7 +122,7 @@ class Opening:
         file.keep()
 
 
-def _versions() -> tuple:
+def versions() -> tuple:
     """Return firmware's and MicroPython's version, three numbers each."""
     version = sys.implementation.version
     return (VERSION[0], VERSION[1], VERSION[2], version[0], version[1], version[2])

@@ -74,6 +74,8 @@ def profile_sections(config: "Config") -> "Iterator[tuple[int, bytes]]":
     yield layout.SECTION_SAMPLING, struct.pack(layout.SAMPLING.format, *config.sampling)
     for channel in config.channels:
         yield layout.SECTION_CHANNEL, struct.pack(layout.CHANNEL.format, *channel)
+    for point in config.calibrations:
+        yield layout.SECTION_CALIBRATION, _with_texts(layout.CALIBRATION, point)
     for rule in config.rules:
         yield layout.SECTION_RULE, struct.pack(layout.RULE.format, *rule)
     yield (
@@ -81,6 +83,20 @@ def profile_sections(config: "Config") -> "Iterator[tuple[int, bytes]]":
         struct.pack(layout.SHOCK_SETTINGS.format, *config.shock),
     )
     yield layout.SECTION_TILT_SETTINGS, struct.pack(layout.TILT_SETTINGS.format, *config.tilt)
+    if config.handling is not None:
+        yield layout.SECTION_HANDLING, struct.pack(layout.HANDLING.format, *config.handling)
+    if config.arming is not None:
+        yield layout.SECTION_ARMING, _with_texts(layout.ARMING, config.arming)
+
+
+def _with_texts(record: layout.Record, values: tuple) -> bytes:
+    """Return a record's fields, then each text behind them with its length in one byte."""
+    fields = len(record.names)
+    body = struct.pack(record.format, *values[:fields])
+    for text in values[fields:]:
+        data = text.encode()
+        body += bytes((len(data),)) + data
+    return body
 
 
 def profile_crc(sections: "Iterable[tuple[int, bytes]]") -> int:

@@ -37,6 +37,13 @@ class Reply:
         self.is_due = False
         self.length = 0
         self.key = NO_KEY
+        self.words_max = _WORDS_MAX_BYTES
+
+    def allow(self, body_max: int) -> None:
+        """Let an error have as many words as fit a body of so many bytes."""
+        self.words_max = min(body_max, len(self.frame) - layout.FRAME_OVERHEAD_BYTES) - (
+            layout.ERROR.size + layout.SESSION_TAG.size
+        )
 
     def put(self, record: layout.Record, *values: "int | bytes") -> int:
         """Write one record as the body; return its length."""
@@ -47,9 +54,15 @@ class Reply:
         struct.pack_into(record.format, self.frame, _BODY_AT + length, *values)
         return length + record.size
 
+    def put_bytes(self, length: int, data: "bytes | memoryview") -> int:
+        """Write bytes behind a body of `length` bytes; return the length of both."""
+        end = length + len(data)
+        self.frame[_BODY_AT + length : _BODY_AT + end] = data
+        return end
+
     def put_error(self, code: int, text: str) -> int:
-        """Write an error as the body, its words cut to what every link carries."""
-        words = text.encode()[:_WORDS_MAX_BYTES]
+        """Write an error as the body, its words cut to what this conversation carries."""
+        words = text.encode()[: self.words_max]
         self.frame[_BODY_AT] = code
         end = _BODY_AT + layout.ERROR.size + len(words)
         self.frame[end - len(words) : end] = words

@@ -10,10 +10,12 @@ Rules kept here:
 - A request sent again (same kind, seq and body) gets the reply it got the first time.
 - One job at a time: a new READ or HASH ends the one before (transfer.py).
 - Where a frame is one packet, the link says how long it may be (`use_packets`); DATA is short.
-- What is written to the flash for a host is bounded, whatever it asks for (`_expect_allowance`).
+- What is written to the flash for a host is bounded, whatever it asks for (`expect_allowance`).
 - Who may ask for what is access.py's, the tags and cipher behind AUTH envelope.py's; how a reply
   is framed, and kept for a host that asks again, reply.py's.
 - Buffers are made once; only requests, which are small and rare, allocate.
+- Requests of a kind of their own (bench.py) come as handlers from outside, `more`: each takes this
+  server and the body, and returns as the handlers here do.
 """
 
 import struct
@@ -150,7 +152,7 @@ if TYPE_CHECKING:
 # A reply never needs more: 22 list entries. A longer list is asked for in parts.
 REPLY_BODY_MAX_BYTES = const(512)
 _ENOSPC = const(28)  # errno, the same on every port
-_LATER = const(-1)  # a handler's answer: the reply comes when the slices are done
+LATER = const(-1)  # a handler's answer: the reply comes when the slices are done
 _UNTAGGED = (layout.MSG_HELLO, layout.MSG_AUTH)  # they, and their replies
 # Requests that write to the flash: so many at once, twenty pulls' worth, then one in a while. A
 # stranger in reach may go on for a whole trip and not fill the memory; who holds the board or has
@@ -167,7 +169,10 @@ class Server:
     `crc_shift` is fast.crc_shift where the port has machine code. `packets`: DATA goes out as
     short DATA, and the link calls `use_packets` before each request. `in_hand`: whoever is at the
     other end holds the board in hand. `guard` is the same for every link; `xor` is fast.xor_into
-    where the port has machine code.
+    where the port has machine code. `more`: {kind: handler(server, body)}.
+
+    For those handlers: `visitor` is whoever asks, `reply` takes the answer, and `draft` holds what
+    was handed over, `drafted` bytes of it so far, until the conversation ends.
     """
 
     def __init__(
@@ -182,8 +187,10 @@ class Server:
         packets: bool = False,
         in_hand: bool = False,
         xor: "Callable[..., None]" = xor_into,
+        more: "dict | None" = None,
     ) -> None:
         self._store = store
+        self._more = more or {}
         self._device = device
         self._guard = guard
         self._in_hand = in_hand
@@ -197,7 +204,7 @@ class Server:
         self._transfer = transfer.Transfer(body_max, crc_shift, packets=packets)
         self._packet_out: "PacketOut | None" = None
         self._packet_max = 0
-        self._reply = Reply(min(REPLY_BODY_MAX_BYTES, body_max))
+        self.reply = Reply(min(REPLY_BODY_MAX_BYTES, body_max))
         self._handlers = {
             layout.MSG_HELLO: self._hello,
             layout.MSG_STATUS: self._status,
@@ -227,20 +234,23 @@ class Server:
     @property
     def ready(self) -> bool:
         """False while an answer waits to be sent: the link takes no further request then."""
-        return not self._reply.is_due
+        return not self.reply.is_due
 
     def drop(self) -> None:
         """Forget the host: the link was lost. Silent again until HELLO."""
         self._transfer.end()
         self._open = False
-        self._reply.forget()
+        self.reply.forget()
         self._job_key = NO_KEY  # (kind, seq, CRC of the body) of a request that is answered later
         self._job_counter = 0
-        self._is_signing = False  # that request is SIGN or PUBLIC
+        # Works on that request, unless it is READ or HASH; see `work_on`.
+        self._work: "Callable[[], int | None] | None" = None
+        self.draft: "bytearray | None" = None
+        self.drafted = 0
         self._seq = 0
         self._envelope: "Envelope | None" = None  # from an AUTH that held on
         self._counted = 0  # of the newest request with a tag, before the AUTH in hand
-        self._visitor = Visitor(self._guard, in_hand=self._in_hand)
+        self.visitor = Visitor(self._guard, in_hand=self._in_hand)
 
     def use_packets(self, out: "PacketOut", packet_max: int) -> None:
         """Send short DATA through `out` from the next READ on, at most `packet_max` bytes each."""
@@ -265,27 +275,29 @@ class Server:
             if plain is None or (counter == envelope.counter and not self._is_known(key)):
                 return  # forged, or played again
             body = plain
-        if key == self._reply.key:
-            self._reply.is_due = True
+        if key == self.reply.key:
+            self.reply.is_due = True
         elif key != self._job_key:  # whose reply is still being worked on
             self._carry_out(key, body)
 
     def _is_known(self, key: "tuple[int, int, int]") -> bool:
         """Tell whether this is the request last answered, or the one in hand, sent again."""
-        return key in (self._reply.key, self._job_key)
+        return key in (self.reply.key, self._job_key)
 
     def _carry_out(self, key: "tuple[int, int, int]", body: "bytes | memoryview") -> None:
         """Do what a request asks, and queue its answer unless that comes later."""
         kind = key[0]
-        self._guard.speaker = self._visitor
+        self._guard.speaker = self.visitor
         try:
-            handler = self._handlers.get(kind)
-            if handler is None:
+            if kind not in self._handlers and kind not in self._more:
                 raise Refused(layout.ERROR_UNKNOWN, "this board knows no request 0x%02x" % kind)
-            self._visitor.expect(access.NEEDS.get(kind, 0))
+            self.visitor.expect(access.NEEDS.get(kind, 0))
             self._seq = key[1]
-            length = handler(body)
-            if length == _LATER:
+            if kind in self._more:
+                length = self._more[kind](self, body)
+            else:
+                length = self._handlers[kind](body)
+            if length == LATER:
                 self._job_key = key
                 self._job_counter = self._counter()
             else:
@@ -307,7 +319,7 @@ class Server:
 
     def poll(self, out: "Out") -> bool:
         """Do one slice of work and send at most one frame; True while more could be done now."""
-        reply = self._reply
+        reply = self.reply
         if reply.is_due:
             if out.send(reply.frame, reply.length):
                 reply.is_due = False
@@ -324,8 +336,8 @@ class Server:
             return True
         if result > transfer.PACKET:
             self._answer_job(result)
-        elif self._is_signing:
-            self._answer_signing()
+        elif self._work is not None:
+            return self._answer_work(self._work)
         return result != transfer.IDLE
 
     def _answer_job(self, result: int) -> None:
@@ -335,13 +347,13 @@ class Server:
         counter = self._job_counter
         job = self._transfer
         if result == transfer.HASHED:
-            length = self._reply.put(layout.HASH_REPLY, job.sha256.digest())
+            length = self.reply.put(layout.HASH_REPLY, job.sha256.digest())
             self._queue(key, key[0] | layout.REPLY, length, counter)
         elif result == transfer.PREFIX_HELD:
             self._queue(
                 key,
                 key[0] | layout.REPLY,
-                self._reply.put(layout.READ_REPLY, self._transfer.xfer, self._transfer.total),
+                self.reply.put(layout.READ_REPLY, self._transfer.xfer, self._transfer.total),
                 counter,
             )
         elif result == transfer.PREFIX_WRONG:
@@ -351,40 +363,82 @@ class Server:
         else:
             self._refuse(key, job.status, "the file could not be read to its end", counter)
 
-    def _answer_signing(self) -> None:
-        """Queue the reply to a SIGN or PUBLIC once it is worked out."""
+    def _answer_work(self, work: "Callable[[], int | None]") -> bool:
+        """Go on with a request in hand; True while more could be done now, or it is answered."""
+        self._guard.speaker = self.visitor
         try:
-            values = self._device.signed(self._visitor)
+            length = work()
+        except Refused as refusal:
+            self._end_work(refusal.code, refusal.text)
+            return True
         except (OSError, MemoryError, ValueError) as error:
-            self._is_signing = False
-            self._refuse(self._job_key, _code_of(error), str(error), self._job_counter)
-            self._job_key = NO_KEY
-            return
-        if values is None:
-            return
-        self._is_signing = False
+            self._end_work(_code_of(error), str(error))
+            return True
+        finally:
+            self._guard.speaker = None
+        if length is None or length == LATER:
+            return length is not None
         key = self._job_key
+        self._work = None
         self._job_key = NO_KEY
-        record = layout.SIGN_REPLY if key[0] == layout.MSG_SIGN else layout.PUBLIC_REPLY
-        length = self._reply.put(record, *values)
         self._queue(key, key[0] | layout.REPLY, length, self._job_counter)
+        return True
+
+    def _end_work(self, code: int, text: str) -> None:
+        """Answer the request in hand with an error."""
+        self._work = None
+        self._refuse(self._job_key, code, text, self._job_counter)
+        self._job_key = NO_KEY
 
     def _queue(self, key: "tuple[int, int, int]", kind: int, length: int, counter: int) -> None:
         """Queue the body that stands in the reply, tagged where the conversation asks for it."""
         envelope = None if key[0] in _UNTAGGED else self._envelope
-        self._reply.queue(key, kind, length, counter, envelope)
+        self.reply.queue(key, kind, length, counter, envelope)
 
     def _put_read_reply(self) -> int:
-        return self._reply.put(layout.READ_REPLY, self._transfer.xfer, self._transfer.total)
+        return self.reply.put(layout.READ_REPLY, self._transfer.xfer, self._transfer.total)
 
     def _refuse(self, key: "tuple[int, int, int]", code: int, text: str, counter: int) -> None:
         """Queue an error."""
-        self._queue(key, layout.MSG_ERROR, self._reply.put_error(code, text), counter)
+        self._queue(key, layout.MSG_ERROR, self.reply.put_error(code, text), counter)
+
+    # --- what handlers from outside ask --------------------------------------------------------
+
+    def room_bytes(self) -> int:
+        """Return how long the body of a reply may be in this conversation."""
+        room = min(self._session_body_max, REPLY_BODY_MAX_BYTES)
+        return room if self._envelope is None else room - layout.SESSION_TAG.size
+
+    def expect_idle(self) -> None:
+        """Refuse while an earlier request is worked on."""
+        if self._job_key != NO_KEY:
+            raise Refused(layout.ERROR_BUSY, "another request is worked on")
+
+    def work_on(self, work: "Callable[[], int | None]") -> int:
+        """Have `work` called at each poll until it returns the length of the reply it put.
+
+        Until then it returns None, or LATER to be called again at once. It may raise what a
+        handler raises, and ValueError for "not now".
+        """
+        self._work = work
+        return LATER
+
+    def expect_allowance(self) -> None:
+        """Refuse, for now, one more request that writes to the flash."""
+        known = self.visitor.in_hand or self.visitor.is_proven
+        allowance = self._known_writes if known else self._stranger_writes
+        if not allowance.take(self._device.ticks_ms()):
+            wait_s = (KNOWN_WRITES_EVERY_MS if known else STRANGER_WRITES_EVERY_MS) // 1000
+            raise Refused(layout.ERROR_BUSY, "it was told too much; ask again in %d s" % wait_s)
+
+    def _expect_no_work(self) -> None:
+        if self._work is not None:
+            raise Refused(layout.ERROR_BUSY, "another request is worked on")
 
     # --- requests: each takes a body and returns the length of its reply's ---------------------
 
     def _hello(self, body: "bytes | memoryview") -> int:
-        protocol, _reserved, body_max, _nonce = _fields(layout.HELLO, body)
+        protocol, _reserved, body_max, _nonce = fields_of(layout.HELLO, body)
         if protocol != PROTOCOL_VERSION:
             raise Refused(layout.ERROR_VERSION, "this board speaks version %d" % PROTOCOL_VERSION)
         if body_max < BODY_MIN_BYTES:
@@ -393,7 +447,8 @@ class Server:
         self._open = True
         self._session_body_max = min(body_max, self._body_max)
         self._transfer.set_body_max(self._session_body_max)
-        length = self._reply.put(
+        self.reply.allow(self._session_body_max)
+        length = self.reply.put(
             layout.HELLO_REPLY,
             PROTOCOL_VERSION,
             FORMAT_VERSION,
@@ -402,64 +457,61 @@ class Server:
             self._guard.device_id,
             self._random_bytes(8),
         )
-        self._visitor.greet(bytes(body), self._reply.body(length))
+        self.visitor.greet(bytes(body), self.reply.body(length))
         return length
 
     def _status(self, body: "bytes | memoryview") -> int:
-        _expect_empty(body)
-        return self._reply.put(layout.STATUS_REPLY, *self._device.status())
+        expect_empty(body)
+        return self.reply.put(layout.STATUS_REPLY, *self._device.status())
 
     def _time(self, body: "bytes | memoryview") -> int:
-        utc_s, utc_ms, error_ms = _fields(layout.TIME, body)
+        utc_s, utc_ms, error_ms = fields_of(layout.TIME, body)
         if utc_ms > 999 or utc_s == layout.UTC_UNKNOWN:
             raise Refused(layout.ERROR_RANGE, "there is no such time")
-        by_token = self._visitor.sets_by_token()
+        by_token = self.visitor.sets_by_token()
         if by_token:
             self._guard.expect_small_step(utc_s)
-        self._expect_allowance()
+        self.expect_allowance()
         try:
             before = self._device.set_time(utc_s, utc_ms, error_ms)
         except ValueError as error:
             raise Refused(layout.ERROR_RANGE, str(error))
         self._guard.note_time(utc_s, by_token=by_token)
-        return self._reply.put(layout.TIME_REPLY, *before)
+        return self.reply.put(layout.TIME_REPLY, *before)
 
     def _list(self, body: "bytes | memoryview") -> int:
-        first, most = _fields(layout.LIST, body)
+        first, most = fields_of(layout.LIST, body)
         total = self._store.list_count()
-        room = min(self._session_body_max, REPLY_BODY_MAX_BYTES) - layout.LIST_REPLY.size
-        if self._envelope is not None:
-            room -= layout.SESSION_TAG.size
+        room = self.room_bytes() - layout.LIST_REPLY.size
         count = max(0, min(most, total - first, room // layout.LIST_ENTRY.size))
-        length = self._reply.put(layout.LIST_REPLY, total, first, count)
+        length = self.reply.put(layout.LIST_REPLY, total, first, count)
         for index in range(first, first + count):
             entry = self._store.list_entry(index)
-            length = self._reply.put_behind(length, layout.LIST_ENTRY, *entry)
+            length = self.reply.put_behind(length, layout.LIST_ENTRY, *entry)
         return length
 
     def _read(self, body: "bytes | memoryview") -> int:
-        run, file, etag, offset, length, prefix_crc, credit = _fields(layout.READ, body)
+        run, file, etag, offset, length, prefix_crc, credit = fields_of(layout.READ, body)
         reader = self._open_file(run, file, etag, offset)
         if self._packet_out is not None:
             self._transfer.set_packet_max(self._packet_max)
         self._transfer.use_envelope(self._envelope)
         if self._transfer.read(reader, self._seq, offset, length, prefix_crc, credit):
             return self._put_read_reply()
-        return _LATER
+        return LATER
 
     def _hash(self, body: "bytes | memoryview") -> int:
-        run, file, etag, offset, length = _fields(layout.HASH, body)
+        run, file, etag, offset, length = fields_of(layout.HASH, body)
         reader = self._open_file(run, file, etag, offset)
         if length > reader.size - offset:
             reader.close()
             raise Refused(layout.ERROR_RANGE, "the file has only %d bytes" % reader.size)
         self._transfer.hash(reader, offset, length)
-        return _LATER
+        return LATER
 
     def _open_file(self, run: int, file: int, etag: int, offset: int) -> "transfer.Reader":
         """Open one file of the log; whatever was being sent ends first."""
-        if self._is_signing:
-            raise Refused(layout.ERROR_BUSY, "a signature is worked on")
+        self._expect_no_work()
         self._end_job()
         try:
             reader = self._store.open(run, file, etag)
@@ -474,22 +526,22 @@ class Server:
 
     def _end_job(self) -> None:
         self._transfer.end()
-        if not self._is_signing:
+        if self._work is None:
             self._job_key = NO_KEY
 
     def _abort(self, body: "bytes | memoryview") -> int:
-        _expect_empty(body)
+        expect_empty(body)
         self._end_job()
         return 0
 
     def _seal(self, body: "bytes | memoryview") -> int:
-        _expect_empty(body)
-        self._expect_allowance()
+        expect_empty(body)
+        self.expect_allowance()
         blocks, chain = self._store.seal()
-        return self._reply.put(layout.SEAL_REPLY, blocks, chain)
+        return self.reply.put(layout.SEAL_REPLY, blocks, chain)
 
     def _mark(self, body: "bytes | memoryview") -> int:
-        self._expect_allowance()
+        self.expect_allowance()
         try:
             self._device.mark(bytes(body))
         except ValueError as error:
@@ -497,26 +549,25 @@ class Server:
         return 0
 
     def _confirm(self, body: "bytes | memoryview") -> int:
-        run, blocks, chain, utc_s = _fields(layout.CONFIRM, body)
-        self._expect_allowance()
+        run, blocks, chain, utc_s = fields_of(layout.CONFIRM, body)
+        self.expect_allowance()
         if not self._store.confirm(run, blocks, chain, utc_s):
             raise Refused(layout.ERROR_NOT_ALLOWED, "that is not the chain of this run")
         return 0
 
     def _stop(self, body: "bytes | memoryview") -> int:
-        _expect_empty(body)
+        expect_empty(body)
         self._device.stop()
         return 0
 
     # --- requests at the door -----------------------------------------------------------------
 
     def _auth(self, body: "bytes | memoryview") -> int:
-        visitor = self._visitor
+        visitor = self.visitor
         auth = bytes(body)
         if visitor.is_this(auth):  # sent again
-            return self._reply.put(layout.AUTH_REPLY, visitor.answer)
-        if self._is_signing:
-            raise Refused(layout.ERROR_BUSY, "a signature is worked on")
+            return self.reply.put(layout.AUTH_REPLY, visitor.answer)
+        self._expect_no_work()
         self._end_job()  # what was begun before has no tags, or others
         if self._envelope is not None:
             self._counted = self._envelope.counter
@@ -529,42 +580,34 @@ class Server:
         except (OSError, MemoryError):
             visitor.forget()  # a role whose requests have no tags would be anybody's
             raise
-        return self._reply.put(layout.AUTH_REPLY, answer)
-
-    def _expect_allowance(self) -> None:
-        """Refuse, for now, one more request that writes to the flash."""
-        known = self._visitor.in_hand or self._visitor.is_proven
-        allowance = self._known_writes if known else self._stranger_writes
-        if not allowance.take(self._device.ticks_ms()):
-            wait_s = (KNOWN_WRITES_EVERY_MS if known else STRANGER_WRITES_EVERY_MS) // 1000
-            raise Refused(layout.ERROR_BUSY, "it was told too much; ask again in %d s" % wait_s)
+        return self.reply.put(layout.AUTH_REPLY, answer)
 
     def _handoff(self, body: "bytes | memoryview") -> int:
         self._secret(layout.KEY_RECEIPT)
-        self._expect_allowance()
+        self.expect_allowance()
         try:
             values = self._device.handoff(bytes(body))
         except ValueError as error:
             raise Refused(layout.ERROR_MALFORMED, str(error))
         if values is None:
             raise Refused(layout.ERROR_NOT_ALLOWED, "that is not the chain of this run")
-        return self._reply.put(layout.HANDOFF_REPLY, *values)
+        return self.reply.put(layout.HANDOFF_REPLY, *values)
 
     def _radio(self, body: "bytes | memoryview") -> int:
-        state, minutes = _fields(layout.RADIO, body)
+        state, minutes = fields_of(layout.RADIO, body)
         if state > 1:
             raise Refused(layout.ERROR_RANGE, "a radio is off (0) or on (1)")
         if not self._device.features & layout.FEATURE_RADIO:
             raise Refused(layout.ERROR_NOT_ALLOWED, "this board has no radio")
-        self._expect_allowance()
+        self.expect_allowance()
         self._device.radio(state, minutes)
         return 0
 
     def _key(self, body: "bytes | memoryview") -> int:
-        (key,) = _fields(layout.KEY, body)
+        (key,) = fields_of(layout.KEY, body)
         if key not in layout.KEY_NAMES:
             raise Refused(layout.ERROR_RANGE, "there is no key %d" % key)
-        return self._reply.put(layout.KEY_REPLY, self._secret(key))
+        return self.reply.put(layout.KEY_REPLY, self._secret(key))
 
     def _secret(self, key: int) -> bytes:
         secret = self._device.secret(key)
@@ -573,22 +616,22 @@ class Server:
         return secret
 
     def _seal_key(self, body: "bytes | memoryview") -> int:
-        _expect_empty(body)
+        expect_empty(body)
         found = self._device.seal_key()
         if found is None:
             raise Refused(layout.ERROR_NOT_ALLOWED, "this board has no sealing key")
-        return self._reply.put(layout.SEAL_KEY_REPLY, *found)
+        return self.reply.put(layout.SEAL_KEY_REPLY, *found)
 
     def _lock(self, body: "bytes | memoryview") -> int:
-        (state,) = _fields(layout.LOCK, body)
+        (state,) = fields_of(layout.LOCK, body)
         if state > 1:
             raise Refused(layout.ERROR_RANGE, "a board is open (0) or locked (1)")
-        self._visitor.expect_admin()
+        self.visitor.expect_admin()
         self._device.set_lock(locked=state == 1)
         return 0
 
     def _acknowledge(self, body: "bytes | memoryview") -> int:
-        self._expect_allowance()
+        self.expect_allowance()
         try:
             self._device.acknowledge(bytes(body))
         except ValueError as error:
@@ -598,36 +641,41 @@ class Server:
     # --- signatures: worked on in slices by app, asked for again here -------------------------
 
     def _sign(self, body: "bytes | memoryview") -> int:
-        run, nonce = _fields(layout.SIGN, body)
+        run, nonce = fields_of(layout.SIGN, body)
         self._expect_to_sign()
-        self._expect_allowance()
+        self.expect_allowance()
         try:
-            self._device.sign(self._visitor, run, nonce)
+            self._device.sign(self.visitor, run, nonce)
         except KeyError:
             raise Refused(layout.ERROR_NOT_FOUND, "no such run on this board")
         except ValueError as error:
             raise Refused(layout.ERROR_BUSY, str(error))
-        self._is_signing = True
-        return _LATER
+        return self.work_on(self._signed)
 
     def _public(self, body: "bytes | memoryview") -> int:
-        _expect_empty(body)
+        expect_empty(body)
         self._expect_to_sign()
         try:
-            self._device.public(self._visitor)
+            self._device.public(self.visitor)
         except ValueError as error:
             raise Refused(layout.ERROR_BUSY, str(error))
-        self._is_signing = True
-        return _LATER
+        return self.work_on(self._signed)
+
+    def _signed(self) -> "int | None":
+        """Put the reply to SIGN or PUBLIC, once it is worked out."""
+        values = self._device.signed(self.visitor)
+        if values is None:
+            return None
+        is_sign = self._job_key[0] == layout.MSG_SIGN
+        return self.reply.put(layout.SIGN_REPLY if is_sign else layout.PUBLIC_REPLY, *values)
 
     def _expect_to_sign(self) -> None:
         if not self._device.features & layout.FEATURE_SIGN:
             raise Refused(layout.ERROR_NOT_ALLOWED, "this board does not sign")
-        if self._job_key != NO_KEY:
-            raise Refused(layout.ERROR_BUSY, "another request is worked on")
+        self.expect_idle()
 
 
-def _fields(record: layout.Record, body: "bytes | memoryview") -> "tuple":
+def fields_of(record: layout.Record, body: "bytes | memoryview") -> "tuple":
     """Read a request's body; one that is shorter or longer is refused."""
     if len(body) != record.size:
         raise Refused(layout.ERROR_MALFORMED, "%s has %d bytes" % (record.name, record.size))
@@ -640,6 +688,7 @@ def _code_of(error: Exception) -> int:
     return layout.ERROR_MEMORY_FULL if full else layout.ERROR_BUSY
 
 
-def _expect_empty(body: "bytes | memoryview") -> None:
+def expect_empty(body: "bytes | memoryview") -> None:
+    """Refuse a body where a request has none."""
     if len(body):
         raise Refused(layout.ERROR_MALFORMED, "this request has no body")

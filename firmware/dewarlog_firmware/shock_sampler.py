@@ -81,6 +81,7 @@ class ShockSampler:
         self._sets = chip.burst_sets
         self._rate_hz = chip.rate_hz
         self._fifo_us = 0
+        self.is_away = True  # stopped: the chip is looked at by nobody, or by another
         self._watching = True
         self._busy = False  # the main loop is talking to the chip
         self._again = False  # an interrupt came meanwhile
@@ -97,6 +98,7 @@ class ShockSampler:
         self._rate_hz = self._chip.rate_hz
         self._fifo_us = FIFO_SETS * 1_000_000 // self._rate_hz
         self._line.watch(self._handler)
+        self.is_away = False
         self._watching = False
         self._new_flags = FLAG_BEGIN
         if not self.rearm():  # in the midst of a shock already
@@ -107,6 +109,7 @@ class ShockSampler:
     def stop(self) -> None:
         """Watch no more. Main loop only."""
         self._line.watch(None)
+        self.is_away = True
         self._watching = True
 
     def capturing(self) -> bool:

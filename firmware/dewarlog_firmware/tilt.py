@@ -99,7 +99,7 @@ class Tilt:
         self.angle_deg = 0  # at the newest reading that could be used
         self.totals_s = [0] * TILT_BANDS  # since the run began
         self._last_s = -1  # uptime of the last look; -1: none since a break
-        self._is_known = False  # a band has been seen in this run
+        self.is_known = False  # a band has been seen in this run
         self._candidate = 0
         self._seen = 0  # looks in a row at the candidate
         self._unsure_s = 0  # time since the first of them
@@ -134,8 +134,8 @@ class Tilt:
 
     def _see(self, band: int) -> bool:
         """Confirm a band: table of (band seen) -> what becomes of the candidate."""
-        if not self._is_known:  # the first reading of a run needs no confirmation
-            self._is_known = True
+        if not self.is_known:  # the first reading of a run needs no confirmation
+            self.is_known = True
             changed = band != self.band
             self.band = band
             return changed
@@ -190,7 +190,7 @@ class Tilt:
         for band in range(TILT_BANDS):
             self.totals_s[band] = values[2 + band]
         self.totals_s[self.band] += passed_s
-        self._is_known = True
+        self.is_known = True
         self._last_s = -1
         self._seen = 0
         self._unsure_s = 0

@@ -16,6 +16,7 @@ from dewarlog_wire import layout
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from dewarlog.bench.requests import Live
     from dewarlog.checks.audit import Audit
     from dewarlog.checks.review import Review
     from dewarlog.journey import Journey
@@ -279,6 +280,14 @@ def status_data(board: Board, now: Status) -> dict[str, Any]:
             for code in now.readings
         ],
         **asdict(now),
+    }
+
+
+def software_data(live: Live | None) -> dict[str, Any]:
+    """Give the versions a board runs as data; None where it does not tell them."""
+    return {
+        "firmware": None if live is None else live.firmware,
+        "micropython": None if live is None else live.micropython,
     }
 
 

@@ -21,6 +21,7 @@ from dewarlog.errors import DewarlogError, ExitCode
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
+    from dewarlog.bench.requests import Live
     from dewarlog.checks.review import Review
     from dewarlog.link import Link
     from dewarlog.link.advert import Heard
@@ -495,18 +496,35 @@ def status(device: Device, keys: KeysFolder = None, as_json: AsJson = False) -> 
             session = session_over(link, credentials, strict=False)
             board = session.hello()
             now = session.status()
+            live = figures(session, board)
     proven_by = None if session.proof is None else session.proof.name
     if as_json:
         proof = {"proven_by": proven_by, "not_proven": session.not_proven}
-        console.say_json(answers.status_data(board, now) | proof)
+        console.say_json(answers.status_data(board, now) | answers.software_data(live) | proof)
         return
     rows = answers.status_words(board, now)
+    if live is not None:
+        rows.insert(1, ("Firmware", f"{live.firmware} on MicroPython {live.micropython}"))
     if proven_by is not None:
         rows.insert(1, ("Proven", f"by the {proven_by}"))
     elif session.not_proven is not None:
         rows.insert(1, ("Not proven", session.not_proven))
     for name, value in rows:
         console.say(f"{name + ':':<18}{value}")
+
+
+def figures(session: Session, board: Board) -> Live | None:
+    """Ask for a board's figures; None where it has none, or tells holders of a key only."""
+    from dewarlog.bench import requests
+    from dewarlog.errors import DeviceRefused
+    from dewarlog_wire import layout
+
+    if not board.features & layout.FEATURE_BENCH:
+        return None
+    try:
+        return requests.live(session)
+    except DeviceRefused:
+        return None
 
 
 def expect_short(option: str, text: str, kind: int) -> None:
@@ -755,11 +773,31 @@ def sim(
     raise typer.Exit(ExitCode.FAULT if status == 1 else ExitCode(status))
 
 
-from dewarlog import cli_access, cli_door, cli_verify  # noqa: E402 - made with what is above
+from dewarlog import (  # noqa: E402 - made with what is above
+    cli_access,
+    cli_arm,
+    cli_bench,
+    cli_calibrate,
+    cli_door,
+    cli_flash,
+    cli_provision,
+    cli_selftest,
+    cli_verify,
+)
 
-cli_verify.add_commands(app)
-cli_door.add_commands(app)
-cli_access.add_commands(app)
+# In the order of a board's life, as `--help` lists them.
+for group in (
+    cli_verify,
+    cli_door,
+    cli_access,
+    cli_flash,
+    cli_provision,
+    cli_calibrate,
+    cli_selftest,
+    cli_arm,
+    cli_bench,
+):
+    group.add_commands(app)
 
 
 def main() -> None:

@@ -31,6 +31,7 @@ from dewarlog_wire import block as wire_block
 from dewarlog_wire import events as wire_events
 from dewarlog_wire import layout
 from dewarlog_wire.errors import BlockError
+from dewarlog_wire.texts import read_section_texts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -55,6 +56,8 @@ _ONCE: Final = frozenset(
         layout.SECTION_SAMPLING,
         layout.SECTION_SHOCK_SETTINGS,
         layout.SECTION_TILT_SETTINGS,
+        layout.SECTION_ARMING,
+        layout.SECTION_HANDLING,
     }
 )
 
@@ -184,7 +187,7 @@ class _Sections:
             self.shock_head = unpack(layout.SHOCK_HEAD, window[start:end])
             if not 1 <= self.shock_head[1] <= _SHOCK_MAX_SAMPLES:
                 raise BlockError("section", f"shock window of {self.shock_head[1]} samples")
-        elif layout.SECTION_IDENTITY <= kind <= layout.SECTION_TILT_SETTINGS:
+        elif layout.SECTION_IDENTITY <= kind <= layout.SECTION_HANDLING:
             self.run_sections.append((kind, window[start:end]))
         else:
             self.unknown.append(kind)
@@ -228,6 +231,7 @@ def _run(number: int, sections: Iterable[tuple[int, bytes]]) -> Run:
     single: dict[int, tuple[Any, ...]] = {}
     texts: list[tuple[str, str]] = []
     channels: list[records.Channel] = []
+    calibrations: list[records.Calibration] = []
     rules: list[records.Rule] = []
     for kind, payload in sections:
         if kind == layout.SECTION_TEXT:
@@ -236,6 +240,10 @@ def _run(number: int, sections: Iterable[tuple[int, bytes]]) -> Run:
                 texts.append((name, payload[1:].decode("utf-8", "replace")))
         elif kind == layout.SECTION_CHANNEL:
             channels.append(_channel(unpack(layout.CHANNEL, payload)))
+        elif kind == layout.SECTION_CALIBRATION:
+            calibrations.append(_calibration(read_section_texts(kind, payload)))
+        elif kind == layout.SECTION_ARMING:
+            single[kind] = read_section_texts(kind, payload)
         elif kind == layout.SECTION_RULE:
             rules.append(records.Rule(*unpack(layout.RULE, payload)))
         else:
@@ -246,6 +254,8 @@ def _run(number: int, sections: Iterable[tuple[int, bytes]]) -> Run:
     sampling = single.get(layout.SECTION_SAMPLING)
     shock = single.get(layout.SECTION_SHOCK_SETTINGS)
     tilt = single.get(layout.SECTION_TILT_SETTINGS)
+    handling = single.get(layout.SECTION_HANDLING)
+    arming = single.get(layout.SECTION_ARMING)
     return Run(
         run=number,
         device_id=identity[0],
@@ -259,6 +269,9 @@ def _run(number: int, sections: Iterable[tuple[int, bytes]]) -> Run:
         rules=tuple(sorted(rules, key=lambda item: item.rule)),
         shock_settings=None if shock is None else records.ShockSettings(*shock),
         tilt_settings=None if tilt is None else records.TiltSettings(*tilt),
+        calibrations=tuple(sorted(calibrations, key=lambda item: item.channel)),
+        handling=None if handling is None else records.Handling(*handling),
+        arming=None if arming is None else records.Arming(unix_s_of(arming[0]), *arming[1:]),
     )
 
 
@@ -267,6 +280,7 @@ _RUN_RECORDS: Final = {
     layout.SECTION_SAMPLING: layout.SAMPLING,
     layout.SECTION_SHOCK_SETTINGS: layout.SHOCK_SETTINGS,
     layout.SECTION_TILT_SETTINGS: layout.TILT_SETTINGS,
+    layout.SECTION_HANDLING: layout.HANDLING,
 }
 
 
@@ -280,8 +294,27 @@ def _channel(values: tuple[Any, ...]) -> records.Channel:
         calibration_u_count=u_count,
         calibrated_unix_s=unix_s_of(calibrated),
         calibration_due_unix_s=unix_s_of(due),
-        serial=serial.rstrip(b"\0").decode("ascii", "replace"),
+        serial=_serial(serial),
     )
+
+
+def _calibration(values: tuple[Any, ...]) -> records.Calibration:
+    channel, point, reference, indicated, u_count, pressure_pa, utc_s, serial, text = values
+    return records.Calibration(
+        channel=channel,
+        point=point,
+        reference_count=reference,
+        indicated_count=indicated,
+        u_count=u_count,
+        pressure_pa=pressure_pa,
+        unix_s=unix_s_of(utc_s),
+        serial=_serial(serial),
+        reference=text,
+    )
+
+
+def _serial(padded: bytes) -> str:
+    return padded.rstrip(b"\0").decode("ascii", "replace")
 
 
 # --- columns ------------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 COUNTS_PER_DEGC = layout.TEMPERATURE_PER_DEGC
+_POLICY_REFUSE = layout.CALIBRATION_POLICY_NAMES.index("refuse")
 
 
 # --- The run ------------------------------------------------------------------------------------
@@ -122,6 +123,62 @@ class TiltSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class Calibration:
+    """One point at which a probe was compared with a reference."""
+
+    channel: int
+    point: int
+    reference_count: int  # what the probe should have read
+    indicated_count: int  # what it read, without any offset
+    u_count: int
+    pressure_pa: int  # of the air over liquid nitrogen; 0: not needed
+    unix_s: int | None
+    serial: str
+    reference: str
+
+    @property
+    def point_name(self) -> str:
+        """Say at which point."""
+        return named(layout.CALIBRATION_POINT_NAMES, self.point)
+
+    @property
+    def deviation_count(self) -> int:
+        """Give how far the probe read above the reference."""
+        return self.indicated_count - self.reference_count
+
+
+@dataclass(frozen=True, slots=True)
+class Handling:
+    """What the profile asks of those who handle the product and of those who begin a run."""
+
+    thaw_to_infusion_min: int  # 0: not told
+    calibration_policy: int
+
+    @property
+    def refuses_overdue(self) -> bool:
+        """True where a run must not begin, nor go on, past a calibration's due date."""
+        return self.calibration_policy == _POLICY_REFUSE
+
+
+@dataclass(frozen=True, slots=True)
+class Arming:
+    """Who began this run, for what plan, and what stood against it."""
+
+    unix_s: int | None
+    planned_s: int
+    static_hold_s: int  # 0: not known
+    charge_g: int  # 0: not weighed
+    overridden: int  # bits: layout.ARM_REFUSAL_NAMES
+    actor: str
+    reason: str
+
+    @property
+    def overridden_names(self) -> tuple[str, ...]:
+        """Name every refusal the run was begun over, in the order of their bits."""
+        return refusal_names(self.overridden)
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     """Everything the first block of a run says."""
 
@@ -137,6 +194,9 @@ class Run:
     rules: tuple[Rule, ...]
     shock_settings: ShockSettings | None
     tilt_settings: TiltSettings | None
+    calibrations: tuple[Calibration, ...] = ()
+    handling: Handling | None = None
+    arming: Arming | None = None
 
     def text(self, name: str) -> str | None:
         """Give the first text of that name (layout.TEXT_NAMES), or None."""
@@ -149,6 +209,10 @@ class Run:
     def channel(self, number: int) -> Channel | None:
         """Give the settings of one channel, or None where none are stored."""
         return next((item for item in self.channels if item.channel == number), None)
+
+    def calibrations_of(self, channel: int) -> tuple[Calibration, ...]:
+        """Give the points at which one channel was compared, those of another probe too."""
+        return tuple(item for item in self.calibrations if item.channel == channel)
 
     def rule(self, number: int) -> Rule | None:
         """Give one rule by its number, or None."""
@@ -733,6 +797,74 @@ class SealKeyEvent(Event):
     key_index: int  # 0: none
 
 
+@dataclass(frozen=True, slots=True)
+class ProfileWritten(Event):
+    """A host wrote another profile; the run ends with it."""
+
+    KIND: ClassVar[int] = layout.KIND_PROFILE
+    NAME: ClassVar[str] = "profile"
+
+    purpose: int
+    utc_s: int  # the host's clock
+    before_crc32: int  # 0: there was none
+    crc32: int
+    actor: str
+    note: str
+
+    @property
+    def purpose_name(self) -> str:
+        """Say what for."""
+        return named(layout.PURPOSE_NAMES, self.purpose)
+
+
+@dataclass(frozen=True, slots=True)
+class SelfTestResult(Event):
+    """One test of a self-test; all of one follow one another."""
+
+    KIND: ClassVar[int] = layout.KIND_SELFTEST
+    NAME: ClassVar[str] = "self-test"
+
+    test: int
+    index: int
+    verdict: int
+    value: int
+    least: int
+    most: int
+
+    @property
+    def verdict_name(self) -> str:
+        """Say how it went."""
+        return named(layout.SELFTEST_VERDICT_NAMES, self.verdict)
+
+    @property
+    def is_pass(self) -> bool:
+        """True where the board says so."""
+        return self.verdict == layout.SELFTEST_VERDICT_NAMES.index("pass")
+
+    @property
+    def is_absent(self) -> bool:
+        """True where the board has not the part."""
+        return self.verdict == layout.SELFTEST_VERDICT_NAMES.index("not there")
+
+
+@dataclass(frozen=True, slots=True)
+class RunErased(Event):
+    """A run was erased from the board for a host."""
+
+    KIND: ClassVar[int] = layout.KIND_ERASE
+    NAME: ClassVar[str] = "erase"
+
+    run: int
+    log_id: bytes
+    blocks: int  # it had
+    confirmed: int
+
+    @property
+    def was_held(self) -> bool:
+        """True where a host had confirmed that it holds all of it."""
+        return bool(self.confirmed)
+
+
 # Whatever says who has the dewar from now on.
 CustodyRecord = CustodyEvent | HandoffEvent
 
@@ -764,6 +896,9 @@ EVENT_CLASSES: dict[int, type[Event]] = {
         PinEvent,
         SignatureEvent,
         SealKeyEvent,
+        ProfileWritten,
+        SelfTestResult,
+        RunErased,
     )
 }
 
@@ -840,6 +975,13 @@ def unix_s_of(utc_s: int) -> int | None:
     if utc_s == layout.UTC_UNKNOWN:
         return None
     return utc_s + layout.UTC_EPOCH_UNIX_S
+
+
+def refusal_names(bits: int) -> tuple[str, ...]:
+    """Name the refusals an arming host had, in the order of their bits."""
+    return tuple(
+        named(layout.ARM_REFUSAL_NAMES, bit) for bit in range(bits.bit_length()) if bits >> bit & 1
+    )
 
 
 def named(names: tuple[str, ...], number: int) -> str:

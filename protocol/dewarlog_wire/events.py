@@ -1,6 +1,6 @@
 """Events: what happened, with uptime and a body of its own; some carry texts, one two payloads.
 
-Place in the line: layout -> events -> (recorder, journal | parse, readings). The bytes of an event
+Place in the line: texts -> events -> (recorder, journal | parse, readings). The bytes of an event
 are the same in a block's EVENTS section and in a journal record. Format: protocol/SPEC.md
 section 5.
 """
@@ -17,11 +17,13 @@ from dewarlog_wire.layout import (
     KIND_ACKNOWLEDGE,
     KIND_CUSTODY,
     KIND_HANDOFF,
+    KIND_PROFILE,
     KIND_SETTING,
     SETTING_AFTER_CUT,
     SETTING_BEFORE_CUT,
     SETTING_PART_MAX_BYTES,
 )
+from dewarlog_wire.texts import pack_texts, read_texts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -89,22 +91,20 @@ def read_setting(body: "Readable") -> "tuple[Any, ...]":
     return values + (bytes(body[record.size : middle]), bytes(body[middle:]))
 
 
+def profile_body(
+    purpose: int, utc_s: int, before_crc32: int, crc32: int, texts: "tuple[str, ...]"
+) -> bytes:
+    """Pack a profile body; `texts` are actor and note. BlockError when one is too long.
+
+    The same bytes end a PUT_END request.
+    """
+    return texts_body(KIND_PROFILE, (purpose, utc_s, before_crc32, crc32), texts)
+
+
 def texts_body(kind: int, values: "tuple[Any, ...]", texts: "tuple[str, ...]") -> bytes:
     """Pack the record of an event kind and the texts behind it."""
-    record, names, most = EVENTS[kind], EVENT_TEXTS[kind], EVENT_TEXT_MAX_BYTES[kind]
-    if len(texts) != len(names):
-        raise BlockError("event", f"{record.name} takes {len(names)} texts, not {len(texts)}")
-    body = struct.pack(record.format, *values)
-    for name, text in zip(names, texts):
-        encoded = text.encode()
-        if len(encoded) > most:
-            raise BlockError(
-                "event",
-                f"{record.name} {name} is {len(encoded)} bytes of UTF-8; at most {most} fit: "
-                "shorten it",
-            )
-        body += bytes((len(encoded),)) + encoded
-    return body
+    names, most = EVENT_TEXTS[kind], EVENT_TEXT_MAX_BYTES[kind]
+    return pack_texts("event", EVENTS[kind], values, names, texts, most)
 
 
 def read_custody(body: "Readable") -> "tuple[Any, ...]":
@@ -119,27 +119,7 @@ def read_handoff(body: "Readable") -> "tuple[Any, ...]":
 
 def read_texts_body(kind: int, body: "Readable") -> "tuple[Any, ...]":
     """Return the fields of an event kind's record, then the texts behind it."""
-    record, most = EVENTS[kind], EVENT_TEXT_MAX_BYTES[kind]
-    if len(body) < record.size:
-        raise BlockError(
-            "event", f"{record.name} body of {len(body)} bytes is cut short", len(body)
-        )
-    values = list(struct.unpack_from(record.format, body, 0))
-    at = record.size
-    for name in EVENT_TEXTS[kind]:
-        length = body[at] if at < len(body) else -1
-        if not 0 <= length <= min(most, len(body) - at - 1):
-            raise BlockError("event", f"{record.name} {name} does not fit its body", at)
-        try:
-            values.append(str(bytes(body[at + 1 : at + 1 + length]), "utf-8"))
-        except UnicodeError:
-            raise BlockError("event", f"{record.name} {name} is not UTF-8", at)
-        at += 1 + length
-    if at != len(body):
-        raise BlockError(
-            "event", f"{len(body) - at} bytes stand behind the {record.name} texts", at
-        )
-    return tuple(values)
+    return read_texts("event", EVENTS[kind], body, EVENT_TEXTS[kind], EVENT_TEXT_MAX_BYTES[kind])
 
 
 def pack_event_into(

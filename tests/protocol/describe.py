@@ -11,7 +11,7 @@ import sys
 from binascii import unhexlify
 
 from describe_trust import describe_proven, describe_signature, describe_token
-from dewarlog_wire import block, column, events, frame, journal, layout, seal, session
+from dewarlog_wire import block, column, events, frame, journal, layout, seal, session, texts
 from dewarlog_wire.errors import BlockError, WireError
 from vector_lines import (
     event_names,
@@ -37,10 +37,11 @@ _RECORD_SECTIONS = {
     layout.SECTION_RULE: layout.RULE,
     layout.SECTION_SHOCK_SETTINGS: layout.SHOCK_SETTINGS,
     layout.SECTION_TILT_SETTINGS: layout.TILT_SETTINGS,
+    layout.SECTION_HANDLING: layout.HANDLING,
     layout.SECTION_SHOCK_HEAD: layout.SHOCK_HEAD,
 }
 # A body has at most one of these (SPEC.md 4.4).
-_ONCE = (1, 3, 4, 5, 16, 18, 21, 22, 32)
+_ONCE = (1, 3, 4, 5, 16, 18, 21, 22, 24, 25, 32)
 _LIST_SECTIONS = {
     layout.SECTION_STATES: layout.STATE_RUN,
     layout.SECTION_RAW: layout.RAW_SET,
@@ -111,6 +112,11 @@ def _describe_body(lines: "list[str]", data: bytes, start: int, end: int) -> Non
             if kind in (layout.SECTION_SPAN, layout.SECTION_SHOCK_HEAD):
                 count = values[1]
             lines.append(record_line(record, values))
+        elif kind in layout.SECTION_TEXTS:
+            record = texts.SECTION_RECORDS[kind]
+            names = names_of(record) + layout.SECTION_TEXTS[kind]
+            values = texts.read_section_texts(kind, data[at:section_end])
+            lines.append(line_of(record.name, names, values))
         elif kind in _LIST_SECTIONS:
             record = _LIST_SECTIONS[kind]
             for values in block.read_records(record, data, at, section_end):

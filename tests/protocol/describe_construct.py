@@ -30,6 +30,9 @@ _NAMES = {
     layout.SECTION_RULE: "rule",
     layout.SECTION_SHOCK_SETTINGS: "shock_settings",
     layout.SECTION_TILT_SETTINGS: "tilt_settings",
+    layout.SECTION_CALIBRATION: "calibration",
+    layout.SECTION_ARMING: "arming",
+    layout.SECTION_HANDLING: "handling",
     layout.SECTION_SHOCK_HEAD: "shock_head",
 }
 

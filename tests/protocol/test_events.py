@@ -12,7 +12,13 @@ from dewarlog_wire import events, layout
 from dewarlog_wire.errors import BlockError
 
 CUSTODY_TEXTS = layout.EVENT_TEXTS[layout.KIND_CUSTODY]
-_RANGES = {"B": (0, 255), "H": (0, 65535), "h": (-32768, 32767), "I": (0, 2**32 - 1)}
+_RANGES = {
+    layout.U8: (0, 255),
+    layout.U16: (0, 65535),
+    layout.I16: (-32768, 32767),
+    layout.U32: (0, 2**32 - 1),
+    layout.I32: (-(2**31), 2**31 - 1),
+}
 TEXT = st.text(max_size=8)  # at most 4 bytes a character: 32, the least that any text may have
 BYTE = st.integers(0, 255)
 PAYLOAD = st.binary(max_size=layout.SETTING_PART_MAX_BYTES)

@@ -32,7 +32,7 @@ LOG_RECORDS = [
     and (
         record.name in {"block_header", "block_seal", "span", "state_run", "raw_set", "identity"}
         or record.name in {"sampling", "channel", "rule", "shock_settings", "tilt_settings"}
-        or record.name in {"shock_head", "events_head", "event_head", "journal_head"}
+        or record.name in {"handling", "shock_head", "events_head", "event_head", "journal_head"}
         or record.name == "journal_span"
         or (name.startswith("EVENT_") and name not in GO_ON)
     )
@@ -135,15 +135,19 @@ def section_of(section: Any, expected: parse.ParsedSection) -> Any:  # noqa: ANN
                 for one, wanted in zip(payload.events, content["events"], strict=True)
             ],
         }
-    return fields_of(payload, content)
+    return texts_of(fields_of(payload, content))
+
+
+def texts_of(read: dict[str, Any]) -> dict[str, Any]:
+    """Take the text out of each length and text."""
+    return {name: value.text if hasattr(value, "text") else value for name, value in read.items()}
 
 
 def body_of(event: Any, wanted: dict[str, Any]) -> dict[str, Any]:  # noqa: ANN401 - by kind
     """Return an event's body in the shape construct gives it."""
     if set(wanted) == {"bytes"}:
         return {"bytes": event.body}
-    read = fields_of(event.body, wanted)
-    return {name: value.text if hasattr(value, "text") else value for name, value in read.items()}
+    return texts_of(fields_of(event.body, wanted))
 
 
 @pytest.mark.parametrize("name", ["by_hand.txt", "every_record.txt", "torn_record.txt"])

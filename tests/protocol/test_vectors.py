@@ -105,10 +105,13 @@ def test_each_record_of_the_format_was_typed_by_hand_once() -> None:
     }
     specials = {layout.MSG_LIST | layout.REPLY, layout.MSG_DATA, layout.MSG_ERROR}
     specials |= {layout.MSG_MARK, layout.MSG_HANDOFF, layout.MSG_ACKNOWLEDGE, layout.MSG_AUTH}
+    specials |= {layout.MSG_PUT, layout.MSG_PUT_END, layout.MSG_GET | layout.REPLY}
+    specials.add(layout.MSG_SELFTEST | layout.REPLY)
 
     assert names >= {
         "block", "span", "column", "state_run", "raw_set", "identity", "text", "sampling",
-        "channel", "rule", "shock_settings", "tilt_settings", "shock_head", "event",
+        "channel", "calibration", "arming", "handling", "rule", "shock_settings", "tilt_settings",
+        "shock_head", "event",
         "journal_head", "journal_span", "state", "sample", "frame", "message",
         "seal", "secret", "caveat", "judged", "proof", "tag", "sign_reply", "seed", "signed",
     }  # fmt: skip

@@ -18,6 +18,7 @@ from vectors.parts import (
     samples,
     scenario,
     sealed,
+    texts_section,
 )
 
 if TYPE_CHECKING:
@@ -50,6 +51,33 @@ def block_run() -> Vector:
                 layout.SECTION_TILT_SETTINGS,
                 struct.pack(layout.TILT_SETTINGS.format, 30, 60, 120, 2, 60, 60),
             ),
+        ],
+        seq=0,
+    )
+    return {"chain before": layout.CHAIN_START.hex()}, annotated(data)
+
+
+@scenario
+def block_run_armed() -> Vector:
+    """Block 0 of a run that an arming host began: its sections at the ends of their ranges."""
+    most = "\u00e9" * 38  # 76 bytes of UTF-8
+    serial = b"TC-000417".ljust(12, b"\0")
+    points = (
+        ((2, 0, 0, -32768, 65535, 0, layout.UTC_UNKNOWN, serial), ""),
+        ((2, 1, -25069, 32767, 0, 4294967295, 0, serial), most),
+        ((255, 255, -32768, 0, 1, 1, 1, bytes(12)), "=1+1"),
+    )
+    identity = (DEVICE_ID, LOG_ID, 0, 1, 0, 1, 28, 0, 210_000_000)
+    texts = enumerate(("B2", "A-17", "PO 4711", "CC 9", "Ward 3"), start=layout.TEXT_HARDWARE)
+    arming = (4294967295, 432_000, 0, 0, 65535)
+    data = sealed(
+        layout.BLOCK_RUN,
+        [
+            (layout.SECTION_IDENTITY, struct.pack(layout.IDENTITY.format, *identity)),
+            *((layout.SECTION_TEXT, bytes((which,)) + text.encode()) for which, text in texts),
+            *(texts_section(layout.SECTION_CALIBRATION, one, (text,)) for one, text in points),
+            (layout.SECTION_HANDLING, struct.pack(layout.HANDLING.format, 65535, 255)),
+            texts_section(layout.SECTION_ARMING, arming, (most, "")),
         ],
         seq=0,
     )
@@ -172,6 +200,18 @@ def block_events_custody() -> Vector:
     """A custody entry whose texts are not ASCII, one of them empty."""
     body = (2, 210_003_600, "Zo\u00eb \u00c5ngstr\u00f6m", "\u6771\u4eac gate 4", "")
     return {}, annotated(sealed(layout.BLOCK_EVENTS, [event_section((layout.KIND_CUSTODY, body))]))
+
+
+@scenario
+def block_events_bench() -> Vector:
+    """A profile, a self-test and an erase at the ends of their ranges."""
+    section = event_section(
+        (layout.KIND_PROFILE, (0, 0, 0, 4294967295, "", "a" * 76)),
+        (layout.KIND_SELFTEST, (0, 0, 2, 0, 0, 0)),
+        (layout.KIND_SELFTEST, (255, 255, 255, 2147483647, -2147483648, -1)),
+        (layout.KIND_ERASE, (4294967295, LOG_ID, 4294967295, 0)),
+    )
+    return {}, annotated(sealed(layout.BLOCK_EVENTS, [section]))
 
 
 @scenario

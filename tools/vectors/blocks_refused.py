@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from dewarlog_wire import block, layout
 from vectors.parts import (
@@ -122,6 +122,65 @@ def block_text_empty() -> Vector:
 def block_text_not_utf8() -> Vector:
     """A TEXT section that is cut inside a character."""
     return {}, annotated(sealed(layout.BLOCK_RUN, [(layout.SECTION_TEXT, b"\x02\xc3")], seq=0))
+
+
+_ARMING: Final = struct.pack(layout.ARMING.format, 210_000_000, 432_000, 0, 0, 0)
+
+
+def _arming(texts: bytes, *, times: int = 1) -> Vector:
+    section = (layout.SECTION_ARMING, _ARMING + texts)
+    return {}, annotated(sealed(layout.BLOCK_RUN, [section] * times, seq=0))
+
+
+@scenario
+def block_arming_cut() -> Vector:
+    """An arming without its second text."""
+    return _arming(b"\x02Bo")
+
+
+@scenario
+def block_arming_not_utf8() -> Vector:
+    """An arming whose reason is cut inside a character."""
+    return _arming(b"\x02Bo\x01\xc3")
+
+
+@scenario
+def block_arming_too_long() -> Vector:
+    """An actor one byte over the limit."""
+    return _arming(b"\x4d" + b"a" * 77 + b"\x00")
+
+
+@scenario
+def block_arming_byte_behind() -> Vector:
+    """A byte stands behind the reason of an arming."""
+    return _arming(b"\x02Bo\x00!")
+
+
+@scenario
+def block_arming_twice() -> Vector:
+    """Two armings in one body: a reader would have to choose."""
+    return _arming(b"\x02Bo\x00", times=2)
+
+
+@scenario
+def block_calibration_cut() -> Vector:
+    """A calibration point that ends within its record."""
+    section = (layout.SECTION_CALIBRATION, bytes(layout.CALIBRATION.size - 1))
+    return {}, annotated(sealed(layout.BLOCK_RUN, [section], seq=0))
+
+
+@scenario
+def block_handling_length() -> Vector:
+    """A byte stands behind the record of a HANDLING section."""
+    section = (layout.SECTION_HANDLING, bytes(layout.HANDLING.size + 1))
+    return {}, annotated(sealed(layout.BLOCK_RUN, [section], seq=0))
+
+
+@scenario
+def block_profile_note_too_long() -> Vector:
+    """The note of a profile event one byte over the limit."""
+    record = struct.pack(layout.EVENT_PROFILE.format, 2, 1, 2, 3)
+    return _event(layout.KIND_PROFILE, record + b"\x00\x4d" + b"n" * 77)
 
 
 def _column(payload: bytes, count: int) -> Vector:

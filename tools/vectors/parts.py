@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING, Final
 
-from dewarlog_wire import block, column, crc, events, layout
+from dewarlog_wire import block, column, crc, events, layout, texts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -80,6 +80,11 @@ def annotated(data: bytes) -> str:
         text += hex_text(data[body_end:length], "seal")
         data = data[length:]
     return text
+
+
+def texts_section(kind: int, values: tuple[object, ...], told: tuple[str, ...]) -> Section:
+    """Return a section whose record is followed by texts."""
+    return kind, texts.section_texts_body(kind, values, told)
 
 
 def span(count: int, interval_ms: int = 10000) -> Section:

@@ -14,6 +14,7 @@ from zlib import crc32
 from dewarlog.errors import (
     DeviceRefused,
     LinkError,
+    NoAnswer,
     NoBench,
     NotRestarted,
     PeerViolation,
@@ -25,6 +26,8 @@ from dewarlog.session import read_record
 from dewarlog_wire import events, layout
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from dewarlog.session import Board, Session, Status
 
 # A self-test is over within 30 s (7.11.4); erasing takes the flash about as long.
@@ -239,8 +242,8 @@ def put_profile(
         ProfileRefused: the board cannot use it, or it is too large for one; nothing changed.
         ProfileChanged: the board's profile is not `before`; nothing changed.
         DeviceRefused: another reason; nothing changed.
-        Unreachable, NoAnswer: the link was lost; on a cable nobody knows then whether the profile
-            is in force: read it.
+        Unreachable, NoAnswer: the link was lost, and the profile is not in force as far as the
+            board can be asked: read it.
         BlockError: `actor` or `note` is too long.
         NoBench: its firmware takes none.
     """
@@ -266,6 +269,23 @@ def put_profile(
         if refusal.code == layout.ERROR_CHANGED:
             raise ProfileChanged(board.name, refusal.text) from refusal
         raise
+    except (Unreachable, NoAnswer) as loss:
+        # It may have been carried out: the board then starts again, which takes the link away too.
+        if profile == before or _when_back(session, loss) != profile:
+            raise
+
+
+def _when_back(session: Session, loss: LinkError) -> bytes:
+    """Return the profile of a board whose link was lost, once it answers again; else raise."""
+    began_s = session.clock()
+    while session.clock() - began_s < RESTART_GIVE_UP_S:
+        session.pause(_LOOK_EVERY_S)
+        try:
+            session.reopen()
+            return get_profile(session)
+        except LinkError:
+            continue
+    raise loss
 
 
 def _expect_size(board: Board, profile: bytes) -> None:
@@ -298,6 +318,20 @@ def await_restart(
         NotRestarted: it did not within `timeout_s`.
         Impostor, KeyRefused, PeerViolation and the like: what answers is not the board as it was.
     """
+    return _await(session, lambda status: status.run != run_before, timeout_s)
+
+
+def await_boot(
+    session: Session, before: tuple[int, int], timeout_s: float = RESTART_GIVE_UP_S
+) -> Status:
+    """Open the link anew until the board has started again and records, in whatever run.
+
+    `before` is the run and the boot it had (Status.run, Status.boot). Raises as `await_restart`.
+    """
+    return _await(session, lambda status: (status.run, status.boot) != before, timeout_s)
+
+
+def _await(session: Session, is_new: Callable[[Status], bool], timeout_s: float) -> Status:
     name = "?" if session.board is None else session.board.name
     began_s = session.clock()
     last = "it does not answer"
@@ -309,7 +343,7 @@ def await_restart(
         except LinkError as error:  # the port is away, or not there yet, or nobody listens yet
             last = str(error)
             continue
-        if status.run != run_before and status.recording:
+        if is_new(status) and status.recording:
             return status
         last = f"it is in run {status.run}" + ("" if status.recording else ", not recording")
     raise NotRestarted(name, timeout_s, last)

@@ -117,6 +117,17 @@ class Console:
         self._rx = rx[count:]
         return count
 
+    def take_text(self, most: int) -> bytes:
+        """Return what has been received, up to `most` bytes or a Ctrl-C or Ctrl-D."""
+        rx = self._rx
+        count = min(most, len(rx))
+        for end in (b"\x03", b"\x04"):
+            found = rx.find(end, 0, count)
+            if found >= 0:
+                count = found
+        self._rx = rx[count:]
+        return bytes(rx[:count])
+
     def wait_for_input(self) -> None:
         """Let time pass until something has been received."""
         while not self.available():

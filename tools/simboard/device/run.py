@@ -1,7 +1,8 @@
 """Runs the firmware on the simulated board: `micropython run.py scenario.json`.
 
 The scenario is the launcher's JSON (tools/simboard/scenario.py writes it). Boots as a board does:
-/boot.py and /main.py from flash, or the firmware folder's in their place; then the prompt. Power
+/boot.py and /main.py from flash, or the firmware folder's in their place; then the prompt. A blank
+board has MicroPython and no firmware but what is put on its flash. Power
 cuts and resets start over in the same process, with the flash image as it was.
 """
 
@@ -125,9 +126,12 @@ class Run:
         path = list(sys.path)
         try:
             vfs.mount(vfs.VfsLfs2(device, progsize=_PROGRAM_BYTES), "/")
-            vfs.mount(vfs.VfsPosix(self.scenario["repository"]), "/rom", readonly=True)
+            if self.scenario["blank"]:  # only what was put on its flash
+                sys.path[:] = ["", "/lib"]
+            else:
+                vfs.mount(vfs.VfsPosix(self.scenario["repository"]), "/rom", readonly=True)
+                sys.path[:] = ["", "/lib", "/rom/firmware", "/rom/protocol"]
             os.chdir("/")
-            sys.path[:] = ["", "/lib", "/rom/firmware", "/rom/protocol"]
             overlay.install(device)
             if soft:
                 console.send(b"MPY: soft reboot\r\n")
@@ -139,7 +143,8 @@ class Run:
                 if main:
                     self._execute(main, "main.py", names)
                 else:
-                    self._run_file("/main.py", "/rom/firmware/main.py", _MAIN, names)
+                    otherwise = "" if self.scenario["blank"] else _MAIN
+                    self._run_file("/main.py", "/rom/firmware/main.py", otherwise, names)
             try:
                 repl.run()
             finally:
@@ -332,11 +337,15 @@ class Run:
         if self._port is None:
             raise ValueError("real time needs a pty")
         board.console.port = self._port
-        self.clock.pace = Pace(self.clock.now, self._port.wait, self.scenario["speed"])
-        self.clock.pace.on_look = self._look
+        self._keep_pace(self.scenario["speed"])
         if board.radio is not None and self.scenario["air_fd"] >= 0:
             board.radio.go_live(self.scenario["air_fd"])
             self._port.attach_radio(board.radio)
+
+    def _keep_pace(self, speed: float) -> None:
+        """Let so many seconds of the board pass in one of the wall from now on."""
+        self.clock.pace = Pace(self.clock.now, self._port.wait, speed)
+        self.clock.pace.on_look = self._look
 
     def _look(self) -> None:
         """See to input and the launcher's orders; called every few milliseconds of wall time."""
@@ -350,6 +359,11 @@ class Run:
             if words[0] == "save":
                 self.save()
                 _say("saved")
+            elif words[0] == "speed":
+                self._keep_pace(float(words[1]))
+            elif words[0] == "bath":
+                baths = self.board.probes[int(words[1])].baths
+                baths.put(words[2], self.clock.now)
             elif words[0] == "cut":
                 self._outage_us = int(float(words[1]) * 1000000) if len(words) > 1 else _OUTAGE_US
                 raise PowerCut
@@ -369,6 +383,7 @@ class Run:
                     "energy": self.clock.energy.report(
                         self.clock.now - self._off_us, flash.busy_us, self.board.bus_us()
                     ),
+                    "chip_settings": self.board.chip_settings(),
                     "flash_erases": flash.erases,
                     "flash_pages": flash.programmed_pages,
                     "flash_wear_max": max(flash.wear),
