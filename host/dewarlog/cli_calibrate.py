@@ -149,8 +149,13 @@ def calibrate(
     channels = None if probe is None else tuple(sorted({number - 1 for number in probe}))
     wanted = _points(points)
     name = device or ""
-    who = getpass.getuser() if actor is None else actor
+    who = _this_user() if actor is None else actor
     what = reference or (_REFERENCE if "ice" in wanted else _LN2_REFERENCE)
+    for option, text in (("--actor", who), ("--reference", what)):
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise typer.BadParameter("it is no text in UTF-8", param_hint=option) from None
     expect_short("--actor", who, layout.KIND_PROFILE)
     if len(what.encode()) > layout.SECTION_TEXT_MAX_BYTES:
         raise typer.BadParameter(
@@ -190,6 +195,13 @@ def calibrate(
         console.say_json(_done_data(done))
         return
     _say_done(done)
+
+
+def _this_user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a user without a name, as in some containers
+        return ""
 
 
 def _tell_untouched(error: BaseException, *, touched: bool) -> None:

@@ -78,8 +78,9 @@ def _start(folder: Path, *, stir: str = "", slope: float = -0.3, more: str = "")
 
 
 def _with_an_offset(document: dict[str, Any]) -> None:
-    """Let a calibration from before stand on the board, of a probe that was another one then."""
+    """Let the board correct a probe already, and have been armed for a trip."""
     document["channels"][1]["offset_degc"] = 0.5
+    document["arming"] = {"at": "2026-03-02T07:00:00Z", "planned_h": 100, "actor": "A. Packer"}
 
 
 @dataclass
@@ -277,6 +278,7 @@ def test_the_next_run_tells_the_calibration_in_its_first_block(whole: Whole) -> 
     run = first.run_settings
     assert run is not None
 
+    assert run.arming is None  # nobody armed this run
     today = datetime.fromisoformat(record["calibrated"]).replace(tzinfo=UTC).timestamp()
     for channel, probe in zip(run.channels, record["probes"], strict=True):
         assert channel.offset_count == round(probe["offset_degc"] * 128)
