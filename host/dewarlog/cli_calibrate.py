@@ -197,6 +197,15 @@ def calibrate(
     _say_done(done)
 
 
+@contextlib.contextmanager
+def _answered() -> Generator[None]:
+    """Take Ctrl-C at a question for what it is: typer would end with the exit code of HOLD."""
+    try:
+        yield
+    except typer.Abort:
+        raise KeyboardInterrupt from None
+
+
 def _this_user() -> str:
     try:
         return getpass.getuser()
@@ -244,7 +253,8 @@ def _pressure(
             question = (
                 "Air pressure at the bath in hPa (a barometer there, not the weather report)"
             )
-            station = float(typer.prompt(question, type=float, err=True))
+            with _answered():
+                station = float(typer.prompt(question, type=float, err=True))
         else:
             raise typer.BadParameter(
                 "say how high the air pressure is at the bath: --pressure-hpa, as a barometer "
@@ -301,7 +311,7 @@ class _Guide:
                 )
             )
         if self._asks:
-            with self._aside():
+            with self._aside(), _answered():
                 typer.prompt("Enter when they are in", default="", show_default=False, err=True)
 
     def show(self, now: Now) -> None:
@@ -333,10 +343,11 @@ class _Guide:
                 console.warn(f"dewarlog: DRIFT: {jump.sentence}")
             if not self._asks:
                 return True
-            return typer.confirm(
-                f"Write this to the logger? Its run {outcome.run} ends, and a new one begins",
-                err=True,
-            )
+            with _answered():
+                return typer.confirm(
+                    f"Write this to the logger? Its run {outcome.run} ends, and a new one begins",
+                    err=True,
+                )
 
     def say(self, text: str) -> None:
         """Say one thing on standard error."""
