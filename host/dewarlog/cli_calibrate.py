@@ -99,10 +99,13 @@ def calibrate(
         str | None, typer.Option(metavar="TEXT", help="With what is compared, for the log.")
     ] = None,
     valid_months: Annotated[
-        int, typer.Option(min=1, max=120, help="Months until it is due again.")
+        int, typer.Option(min=1, max=120, metavar="N", help="Months until it is due again.")
     ] = 12,
     settle_min: Annotated[
-        float, typer.Option(min=4, max=120, help="Minutes a probe may take to come to rest.")
+        float,
+        typer.Option(
+            min=4, max=120, metavar="N", help="Minutes a probe may take to come to rest."
+        ),
     ] = 30,
     actor: Annotated[
         str | None, typer.Option(metavar="NAME", help="Who does it. Default: this user.")
