@@ -770,6 +770,9 @@ def sim(
         Path | None,
         typer.Option(metavar="PATH", help="Be on the virtual radio whose socket this is."),
     ] = None,
+    blank: Annotated[
+        bool, typer.Option("--blank", help="MicroPython without firmware: a board to be flashed.")
+    ] = False,
 ) -> None:
     """Start a simulated board behind a serial port.
 
@@ -786,6 +789,7 @@ def sim(
         arguments += ["--flash-image", str(flash_image)]
     if air is not None:
         arguments += ["--air", str(air)]
+    arguments += ["--blank"] if blank else []
     with console.failures(as_json=False):
         status = run(arguments)
     raise typer.Exit(ExitCode.FAULT if status == 1 else ExitCode(status))
