@@ -773,12 +773,13 @@ def sim(
     raise typer.Exit(ExitCode.FAULT if status == 1 else ExitCode(status))
 
 
-from dewarlog import cli_access, cli_bench, cli_door, cli_verify  # noqa: E402 - made with what is above
+from dewarlog import cli_access, cli_bench, cli_door, cli_monitor, cli_verify  # noqa: E402 - made with what is above
 
 cli_verify.add_commands(app)
 cli_door.add_commands(app)
 cli_access.add_commands(app)
 cli_bench.add_commands(app)
+cli_monitor.add_commands(app)
 
 
 def main() -> None:
