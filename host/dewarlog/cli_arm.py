@@ -208,7 +208,7 @@ def _reason(reason: str, *, override: bool) -> str:
         raise typer.BadParameter("--override takes one", param_hint="--reason")
     if not override:
         if reason:
-            raise typer.BadParameter("there is nothing it is for without --override")
+            raise typer.BadParameter("it is for --override only", param_hint="--reason")
         return ""
     length = len(reason.encode())
     if length > most:

@@ -296,8 +296,8 @@ class _Guide:
         """Show how each probe is doing."""
         lines = [_probe_line(one, now) for one in now.probes]
         head = (
-            f"{words.duration(now.waited_s)} of {words.duration(now.settle_s)}; at rest after "
-            f"{words.duration(now.needs_s)} of quiet"
+            f"{words.duration(now.waited_s)} of {words.duration(now.settle_s)}; still "
+            f"{words.duration(now.still_s)} at least ({words.duration(now.needs_s)} of quiet)"
         )
         if self._live is not None:
             from rich.text import Text

@@ -310,6 +310,19 @@ def test_a_dry_run_changes_no_byte_of_a_board(blank: Bench) -> None:
     assert blank.mpremote("exec", "import os\nprint(os.listdir('/'))") == before
 
 
+def test_firmware_that_does_not_start_is_told_in_its_own_words(tmp_path: Path) -> None:
+    """Whole and verified all the same: here the profile is one it refuses."""
+
+    def too_quick(profile: dict[str, Any]) -> None:
+        profile["sampling"]["interval_ms"] = 17
+
+    for bench in _bench(tmp_path, profile=profile_file(tmp_path, too_quick)):
+        code, answer = bench.flash()
+        assert (code, answer["error"]) == (ExitCode.DEVICE, "NotStarted"), answer
+        assert "interval_ms" in answer["message"]
+        assert "whole and verified" in answer["message"]
+
+
 # --- refused -------------------------------------------------------------------------------------
 def test_a_locked_logger_is_refused_and_goes_on(flashed: Bench) -> None:
     """With who can open it."""

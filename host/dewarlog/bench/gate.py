@@ -103,7 +103,7 @@ class Facts:
     weight_needed_kg: float | None
     clock_state: int
     clock_off_s: float | None
-    """How far the board's clock is from this computer's; None where it tells no time."""
+    """How far the board's clock is off at least; None where it tells no time."""
     clock_set: bool
     """Whether it was set for this; a dry run leaves it, and judges only that there is one."""
     free_bytes: int
@@ -346,7 +346,8 @@ def _timed(facts: Facts) -> tuple[list[Finding], str]:
                 "See to the clock chip and its cell",
             )
         ], ""
-    said = f"{off_s:+.1f} s from this computer's".replace("-", "\u2212")
+    off = f"{off_s:+.1f} s".replace("-", "\u2212")
+    said = f"{off} from this computer's" if off_s else "as this computer's, to the second"
     if abs(off_s) > CLOCK_LIMIT_S:
         return [
             Finding(
