@@ -26,6 +26,7 @@ from dewarlog.bench.profile_parts import (
     Channel,
     Handling,
     LimitRule,
+    Power,
     Radio,
     RateRule,
     Rule,
@@ -61,6 +62,7 @@ class Profile(Section):
     tilt: Tilt = Tilt()
     radio: Radio = Radio()
     access: Access = Access()
+    power: Power = Power()
     handling: Annotated[Handling, BeforeValidator(_handling)] = Handling()
     arming: Arming | None = None
 
@@ -214,6 +216,7 @@ _MODELS: Final[dict[str, type[Section]]] = {
     "tilt": Tilt,
     "radio": Radio,
     "access": Access,
+    "power": Power,
     "handling": Handling,
     "arming": Arming,
 }

@@ -277,6 +277,12 @@ class Access(Section):
     lock: Annotated[bool, Flag()] = False
 
 
+class Power(Section):
+    """How deep the board may sleep between samples."""
+
+    sleep: Annotated[str, OneOf(("idle", "light"))] = "idle"
+
+
 class Handling(Section):
     """What is asked of those who handle the product, and of those who begin a run."""
 
