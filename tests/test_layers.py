@@ -99,6 +99,7 @@ HOST_LINE: Final = {
         "console",
         "answers",
         "answers_arm",
+        "answers_calibrate",
         "answers_door",
         "answers_flash",
         "answers_verify",
