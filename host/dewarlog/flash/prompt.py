@@ -26,6 +26,9 @@ _ENTER_S: Final = 6.0
 _ENTER_TRIES: Final = 2
 # Before mpremote's own, which ends the line first: what stands half typed there must not run.
 _CTRL_C: Final = b"\x03"
+# What a board shows that lost its power and has it back, on a port that did not go with it.
+_FRIENDLY: Final = b"\r\n>>> "
+_END: Final = b"\x04"
 _ENOSPC: Final = ("ENOSPC", "OSError: 28")
 
 
@@ -124,11 +127,18 @@ class SerialPrompt:
 
     def run(self, code: str) -> str:
         """Run code and return what it printed."""
+        said = bytearray()
+
+        def take(byte: bytes) -> None:
+            said.extend(byte)
+            if said.endswith(_FRIENDLY):
+                raise PromptLost("it has started over")
+
         with _ours():
-            said, trace = self._transport.exec_raw(code, timeout=_REPLY_S)
+            _, trace = self._transport.exec_raw(code, timeout=_REPLY_S, data_consumer=take)
         if trace:
             raise CodeFailed(trace.decode(errors="replace"))
-        return cast("bytes", said).decode(errors="replace")
+        return said.removesuffix(_END).decode(errors="replace")
 
     def send(self, code: str) -> None:
         """Have code run and do not wait."""
