@@ -108,6 +108,7 @@ HOST_LINE: Final = {
         "console",
         "answers",
         "answers_arm",
+        "answers_calibrate",
         "answers_door",
         "answers_flash",
         "answers_verify",
