@@ -3,7 +3,7 @@
 Right of everything else of a bench. One conversation over one link:
 
     look      status, figures, profile, list of runs, newest self-test; nothing changes
-    set time  the board's clock, before anything is judged by it
+    set time  the board's clock, before anything is judged by it, and again behind the watch
     watch     every sample for five minutes, where nothing else stands against it
     judge     the gate, on frozen facts
     put       the joined profile with its `arming`, purpose arm; the board starts again
@@ -245,8 +245,13 @@ class ArmCourse:
         if against and not order.reason:
             # Five minutes would change nothing.
             return facts, status
+        before = status
         slopes, status = self._watch(status, wanted)
-        _, off_s = self._timed_status()
+        # The run that begins is dated by what the clock says then.
+        off_s = self._timed_status()[1] if order.dry_run else self._set_time()[1]
+        strayed_s = _strayed_s(before, status)
+        if off_s is not None and abs(strayed_s) > gate.CLOCK_LIMIT_S:
+            off_s = strayed_s
         facts = replace(
             facts,
             probes=probes_of(wanted, status, slopes),
@@ -515,6 +520,11 @@ def _note(status: Status, readings: dict[int, list[stability.Reading]], faulty: 
             faulty.add(channel)
         degc = code / layout.TEMPERATURE_PER_DEGC
         had.append(stability.Reading(_board_s(status), degc))
+
+
+def _strayed_s(first: Status, last: Status) -> float:
+    """Return how far the clock chip went from the processor's time while it was watched."""
+    return (last.utc_s - first.utc_s) - (_board_s(last) - _board_s(first))
 
 
 def _board_s(status: Status) -> float:
