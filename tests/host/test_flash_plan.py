@@ -232,17 +232,8 @@ def test_other_answers_are_told_as_garbled(said: str) -> None:
 
 _WORDS = st.sampled_from(
     [
-        "room",
-        "file",
-        "folder",
-        "text",
-        "other",
-        "id",
-        "4096",
-        "-1",
-        "'/main.py'",
-        "{[]: 1}",
-        "YQ==",
+        *("room", "file", "folder", "text", "other", "id", "built in"),
+        *("4096", "-1", "'/main.py'", "{[]: 1}", "YQ==", "(1, 2)"),
     ]
 )
 
@@ -260,6 +251,9 @@ def test_whatever_a_board_prints_is_read_or_told_as_garbled(said: str) -> None:
         looked.ask_identity(noise)
     with contextlib.suppress(Garbled):
         looked.ask_hashes(noise)
+    noise.run = lambda code: f"room\t4096\t2\t1\r\n{said}" if "statvfs" in code else said
+    with contextlib.suppress(Garbled):
+        looked.ask_all(noise)
 
 
 @pytest.mark.parametrize(
