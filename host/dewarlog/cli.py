@@ -802,6 +802,7 @@ from dewarlog import (  # noqa: E402 - made with what is above
     cli_calibrate,
     cli_door,
     cli_flash,
+    cli_monitor,
     cli_provision,
     cli_selftest,
     cli_verify,
@@ -817,6 +818,7 @@ for group in (
     cli_calibrate,
     cli_selftest,
     cli_arm,
+    cli_monitor,
     cli_bench,
 ):
     group.add_commands(app)

@@ -14,6 +14,7 @@ from dewarlog.bench.calibration import ln2_reference
 from dewarlog.bench.calibration_file import CalibrationShelf
 from dewarlog.bench.course import Course, Plan
 from dewarlog.errors import (
+    ArchiveError,
     CalibrationDamaged,
     DewarlogError,
     KeyNeeded,
@@ -100,6 +101,16 @@ def test_a_profile_that_does_not_serve_is_told_first(
     """None at all, one without that probe, one that is none."""
     with pytest.raises(error, match=told):
         _run(_session(), tmp_path, monkeypatch, profile, channels)
+
+
+def test_an_archive_that_cannot_be_written_is_told_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file stands where its folder must be."""
+    (tmp_path / "e660583883724a32").write_text("")
+
+    with pytest.raises(ArchiveError):
+        _run(_session(), tmp_path, monkeypatch)
 
 
 def test_a_damaged_calibration_in_the_archive_is_told_first(

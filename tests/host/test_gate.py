@@ -54,8 +54,8 @@ READY: Final = Facts(
     needed_bytes=200_000,
     supply_mv=4100,
     supply_low=False,
-    battery_mah=17_000.0,
-    needed_mah=3240.0,
+    battery_wh=54.0,
+    needed_wh=47.8,
     unpulled_runs=(),
     backlog_bytes=900,
     parts=tuple((name, 0) for name in layout.PART_NAMES),
@@ -111,8 +111,8 @@ AGAINST: Final[dict[str, list[tuple[Facts, str]]]] = {
     "supply": [
         (replace(READY, supply_mv=3299), "the supply is 3.30 V"),
         (replace(READY, supply_low=True), "4.10 V"),
-        (replace(READY, battery_mah=None), "was not told"),
-        (replace(READY, battery_mah=3239.0), "3,239 mAh"),
+        (replace(READY, battery_wh=None), "was not told"),
+        (replace(READY, battery_wh=47.7), "holds 47.7 Wh"),
     ],
     "log not pulled": [
         (replace(READY, unpulled_runs=(3, 5)), "run 3, 5"),
@@ -248,7 +248,7 @@ def test_memory_and_battery_are_enough_from_what_is_needed_on(
 ) -> None:
     """Equal is enough."""
     facts = replace(
-        READY, free_bytes=free, needed_bytes=needed, battery_mah=battery, needed_mah=wanted
+        READY, free_bytes=free, needed_bytes=needed, battery_wh=battery, needed_wh=wanted
     )
     assert ("memory" in against(facts)) == (free < needed)
     assert ("supply" in against(facts)) == (battery < wanted)
@@ -360,7 +360,22 @@ def test_more_probes_samples_and_hours_never_take_less(
     assert plain <= endurance.bytes_needed(
         _profile(channels, interval_ms=interval_ms), planned_h + 1
     )
-    assert endurance.mah_needed(planned_h) < endurance.mah_needed(planned_h + 1)
+    frugal = _profile(channels)
+    assert endurance.wh_needed(frugal, planned_h) < endurance.wh_needed(frugal, planned_h + 1)
+
+
+def test_what_a_battery_must_hold_is_the_budget_of_the_firmware() -> None:
+    """firmware/README.md: 14 days x 3 take 223 Wh with the radio on, 29 and 15 Wh asleep."""
+    six_weeks_h = 3 * 14 * 24
+    radio_on = _profile(4)
+    off = radio_on.with_(radio={"mode": "off"})
+    asleep = off.with_(power={"sleep": "light"})
+    slow = asleep.with_(shock={"rate_hz": 800})
+    fast = asleep.with_(shock={"rate_hz": 6400, "window_ms": 320})
+    wanted = [
+        endurance.wh_needed(each, six_weeks_h) for each in (radio_on, off, asleep, slow, fast)
+    ]
+    assert wanted == pytest.approx([223, 135, 29, 15, 135], abs=0.6)
 
 
 # --- the note ------------------------------------------------------------------------------------

@@ -61,6 +61,7 @@ def whole() -> dict[str, Any]:
     other = POINT | {"point": "other bath", "pressure_hpa": None}
     document["channels"][0]["calibration"] = [POINT, POINT | {"point": "ice point"}, other]
     document["handling"] = {"thaw_to_infusion_min": 30, "calibration_policy": "refuse"}
+    document["power"] = {"sleep": "light"}
     document["arming"] = ARMING
     return copy.deepcopy(document)
 

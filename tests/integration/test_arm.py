@@ -319,7 +319,7 @@ def course(link: UsbLink, folder: Path, host_s: Callable[[], float]) -> ArmCours
         manifest=read_manifest(MANIFEST).manifest,
         planned_h=72,
         weight_kg=8.6,
-        battery_mah=17_000,
+        battery_wh=54,
         actor="R. Lindqvist",
         reason="bench",
         again=True,

@@ -78,8 +78,9 @@ def _start(folder: Path, *, stir: str = "", slope: float = -0.3, more: str = "")
 
 
 def _with_an_offset(document: dict[str, Any]) -> None:
-    """Let a calibration from before stand on the board, of a probe that was another one then."""
+    """Let the board correct a probe already, and have been armed for a trip."""
     document["channels"][1]["offset_degc"] = 0.5
+    document["arming"] = {"at": "2026-03-02T07:00:00Z", "planned_h": 100, "actor": "A. Packer"}
 
 
 @dataclass
@@ -277,6 +278,7 @@ def test_the_next_run_tells_the_calibration_in_its_first_block(whole: Whole) -> 
     run = first.run_settings
     assert run is not None
 
+    assert run.arming is None  # nobody armed this run
     today = datetime.fromisoformat(record["calibrated"]).replace(tzinfo=UTC).timestamp()
     for channel, probe in zip(run.channels, record["probes"], strict=True):
         assert channel.offset_count == round(probe["offset_degc"] * 128)
@@ -483,29 +485,30 @@ def test_probes_taken_out_too_early_are_not_verified(tmp_path: Path) -> None:
 
 def test_a_person_at_a_terminal_is_asked_and_may_say_no(tmp_path: Path) -> None:
     """Pressure, bath, then what was found; after a no the board is as it was, the file is kept."""
-    answers = [
-        ("Air pressure at the bath in hPa", str(_HPA)),
-        ("Enter when they are in", ""),
-        ("Write this to the logger?", "n"),
-    ]
+    asked = ("Air pressure at the bath in hPa", f"{_HPA}\n")
+    answers = [asked, ("Enter when they are in", "\n"), ("Write this to the logger?", "n\n")]
+    end_of_input = "\x04"
     with _start(tmp_path) as board:
         bench = Bench(board, tmp_path / "archive")
         before = bench.state()
         board.bath(0, "ln2")
-        shown = _at_a_terminal(
-            answers,
+        arguments = (
             *("calibrate", f"usb:{board.pty}", "--points", "ln2", "--probe", "1"),
             *("--archive", str(bench.archive), "--settle-min", "60"),
         )
+        left, said = _at_a_terminal([asked, ("Enter when they are in", end_of_input)], *arguments)
+        code, shown = _at_a_terminal(answers, *arguments)
 
         assert bench.state() == before
+    assert (left, code) == (130, 0)
+    assert "nothing was changed on the logger" in said
     assert "at rest" in shown
     assert "Not written to the logger; it is as it was." in shown
     assert len(_kept(bench.archive)) == 1
 
 
-def _at_a_terminal(answers: list[tuple[str, str]], *arguments: str) -> str:
-    """Run the command on a pseudo-terminal, answer what it asks; return all that it showed."""
+def _at_a_terminal(answers: list[tuple[str, str]], *arguments: str) -> tuple[int, str]:
+    """Run the command on a pseudo-terminal and answer what it asks; return all it showed too."""
     ours, theirs = os.openpty()
     termios.tcsetwinsize(theirs, (40, 120))
     shown = ""
@@ -521,8 +524,8 @@ def _at_a_terminal(answers: list[tuple[str, str]], *arguments: str) -> str:
             while data := os.read(ours, 4096):
                 shown += data.decode(errors="replace")
                 if answers and answers[0][0] in shown:
-                    os.write(ours, answers.pop(0)[1].encode() + b"\n")
-        assert process.wait(COMMAND_S) == 0, shown
+                    os.write(ours, answers.pop(0)[1].encode())
+        code = process.wait(COMMAND_S)
     os.close(ours)
-    assert answers == []
-    return shown
+    assert answers == [], shown
+    return code, shown

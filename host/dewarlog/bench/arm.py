@@ -25,7 +25,7 @@ from zlib import crc32
 
 from dewarlog.bench import contradictions, gate, requests, stability, trip_profile
 from dewarlog.bench.charge import Dewar, charge_of, needed_kg
-from dewarlog.bench.endurance import PLANS, bytes_needed, mah_needed
+from dewarlog.bench.endurance import PLANS, bytes_needed, wh_needed
 from dewarlog.bench.profile import Arming, LimitRule
 from dewarlog.bench.settings import utc_s as wire_s
 from dewarlog.errors import (
@@ -73,7 +73,7 @@ class Order:
     manifest: Manifest
     planned_h: float
     weight_kg: float | None
-    battery_mah: float | None
+    battery_wh: float | None
     actor: str
     reason: str
     """Why what stands against it is overridden; empty: nothing is."""
@@ -234,8 +234,8 @@ class ArmCourse:
             needed_bytes=bytes_needed(wanted, order.planned_h * PLANS),
             supply_mv=status.supply_mv,
             supply_low=low,
-            battery_mah=order.battery_mah,
-            needed_mah=mah_needed(order.planned_h * PLANS),
+            battery_wh=order.battery_wh,
+            needed_wh=wh_needed(wanted, order.planned_h * PLANS),
             unpulled_runs=tuple(unpulled),
             backlog_bytes=status.backlog_bytes if open_run is not None else 0,
             parts=tuple(parts.items()),

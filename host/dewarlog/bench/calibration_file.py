@@ -261,8 +261,18 @@ class CalibrationShelf:
             return sorted(
                 folder.parent.name
                 for folder in self.root.glob(f"*/{FOLDER}")
-                if re.fullmatch("[0-9a-f]{16}", folder.parent.name) and folder.is_dir()
+                if re.fullmatch("[0-9a-f]{16}", folder.parent.name) and any(folder.glob("*.json"))
             )
+
+    def prepare(self, device_id: str) -> None:
+        """Make sure that a calibration can be filed, before anybody measures one.
+
+        Raises:
+            ArchiveError: nothing can be written there.
+            ArchiveLocked: another program files one of this board just now.
+        """
+        with locked(self._folder(device_id) / ".lock"):
+            pass
 
     def of_board(self, device_id: str) -> Iterator[CalibrationFile]:
         """Yield a board's calibrations, the oldest first.

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Final
 
 from dewarlog import words
 from dewarlog.bench.contradictions import COLDEST_DEGC
-from dewarlog.bench.endurance import MEAN_MA, PLANS
+from dewarlog.bench.endurance import PLANS
 from dewarlog.records import named
 from dewarlog_wire import layout
 
@@ -111,8 +111,9 @@ class Facts:
     """For three times the plan."""
     supply_mv: int
     supply_low: bool
-    battery_mah: float | None
-    needed_mah: float
+    battery_wh: float | None
+    needed_wh: float
+    """Of rated energy, for three times the plan."""
     unpulled_runs: tuple[int, ...]
     """Ended runs that no host has confirmed to hold."""
     backlog_bytes: int
@@ -383,22 +384,27 @@ def _powered(facts: Facts) -> tuple[list[Finding], str]:
                 "Put a fresh battery in",
             )
         )
-    battery = facts.battery_mah
-    plans = f"{facts.needed_mah:,.0f} mAh for {PLANS} times {facts.planned_h:g} h"
+    battery = facts.battery_wh
+    plans = f"{facts.needed_wh:.1f} Wh for {PLANS} times {facts.planned_h:g} h"
     if battery is None:
         # By its cable a board measures the voltage of the cable: only a person can tell.
         findings.append(
             Finding(
                 "what the battery holds was not told",
-                f"{plans} at {MEAN_MA:g} mA",
-                "Give its capacity (--battery-mah, or battery_mah in the manifest)",
+                plans,
+                "Give what its cells hold (--battery-wh, or battery_wh in the manifest: three AA "
+                "lithium cells 13.5)",
             )
         )
-    elif battery < facts.needed_mah:
+    elif battery < facts.needed_wh:
         findings.append(
-            Finding(f"the battery holds {battery:,.0f} mAh", plans, "Put a larger or fresh one in")
+            Finding(
+                f"the battery holds {battery:.1f} Wh",
+                plans,
+                "Put a larger one in, or let the profile spare it (radio off, sleep light)",
+            )
         )
-    held = "" if battery is None else f", {battery:,.0f} mAh told, {plans}"
+    held = "" if battery is None else f", {battery:.1f} Wh told, {plans}"
     return findings, volts + held
 
 

@@ -26,6 +26,7 @@ from dewarlog.bench.profile_parts import (
     Channel,
     Handling,
     LimitRule,
+    Power,
     Radio,
     RateRule,
     Rule,
@@ -61,6 +62,7 @@ class Profile(Section):
     tilt: Tilt = Tilt()
     radio: Radio = Radio()
     access: Access = Access()
+    power: Power = Power()
     handling: Annotated[Handling, BeforeValidator(_handling)] = Handling()
     arming: Arming | None = None
 
@@ -110,7 +112,7 @@ class Profile(Section):
         return data
 
     def document(self) -> dict[str, Any]:
-        """Return the object that `write` writes: every setting by name, empty texts left out."""
+        """Return the object that `write` writes: every setting by name, what is empty left out."""
         document = self.model_dump()
         document["texts"] = {key: text for key, text in document["texts"].items() if text}
         if document["shock"]["trigger_g"] is None:
@@ -118,6 +120,8 @@ class Profile(Section):
         for channel in document["channels"]:
             if not channel["calibration"]:
                 del channel["calibration"]
+        if self.power == Power():
+            del document["power"]
         if self.handling == Handling():
             del document["handling"]
         if self.arming is None:
@@ -214,6 +218,7 @@ _MODELS: Final[dict[str, type[Section]]] = {
     "tilt": Tilt,
     "radio": Radio,
     "access": Access,
+    "power": Power,
     "handling": Handling,
     "arming": Arming,
 }
