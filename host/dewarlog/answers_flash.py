@@ -158,8 +158,14 @@ def _say_board(outcome: Outcome, seen: Seen) -> None:
     console.say(words.plain(f"Board: {seen.board.name} ({machine}), MicroPython {version}"))
     console.say(f"Firmware here: {outcome.firmware or 'of unknown version'}")
     if seen.looked.built_in:
-        built_in = words.plain(seen.looked.built_in)
-        console.say(f"Its image carries firmware {built_in} too; files on the flash go before it.")
+        built_in = seen.looked.built_in
+        console.say(
+            console.wrapped(
+                f"Its image carries firmware {built_in} too: modules on the flash go before the "
+                "image's, which keeps its own boot.py and main.py if it has them.",
+                "",
+            )
+        )
     if seen.plan.goes_on:
         console.say("An earlier flash of this board was cut; this one completes it.")
     for entry in seen.calibrations.overdue:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import struct
 from dataclasses import replace
 from datetime import date
@@ -10,6 +11,8 @@ from typing import TYPE_CHECKING
 from zlib import crc32
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dewarlog.errors import (
     CompilerMismatch,
@@ -30,6 +33,7 @@ from dewarlog.flash.looked import Garbled, Held, Looked, read_look
 from dewarlog.flash.plan import CHANGED, DAMAGED, NEW, OLD, SAME, make_plan
 from dewarlog.flash.source import Source, firmware_files, firmware_version
 from dewarlog_firmware import VERSION
+from prompt_board import Disk, PromptBoard
 from workshop.places import FIRMWARE, ROOT
 
 if TYPE_CHECKING:
@@ -224,6 +228,32 @@ def test_other_answers_are_told_as_garbled(said: str) -> None:
     """Never a crash, never a plan."""
     with pytest.raises(Garbled):
         read_look(said)
+
+
+_WORDS = st.sampled_from(
+    [
+        *("room", "file", "folder", "text", "other", "id", "built in"),
+        *("4096", "-1", "'/main.py'", "{[]: 1}", "YQ==", "(1, 2)"),
+    ]
+)
+
+
+@given(
+    st.lists(st.lists(_WORDS | st.text(max_size=5), max_size=6).map("\t".join)).map("\r\n".join)
+)
+def test_whatever_a_board_prints_is_read_or_told_as_garbled(said: str) -> None:
+    """No other error leaves the reader."""
+    with contextlib.suppress(Garbled):
+        read_look(said)
+    noise = PromptBoard(Disk())
+    noise.run = lambda code: said
+    with contextlib.suppress(Garbled):
+        looked.ask_identity(noise)
+    with contextlib.suppress(Garbled):
+        looked.ask_hashes(noise)
+    noise.run = lambda code: f"room\t4096\t2\t1\r\n{said}" if "statvfs" in code else said
+    with contextlib.suppress(Garbled):
+        looked.ask_all(noise)
 
 
 @pytest.mark.parametrize(

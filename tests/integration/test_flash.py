@@ -26,7 +26,7 @@ from dewarlog.errors import ExitCode, FlashCut, UnknownBoard
 from dewarlog.flash import board_code, known, logger, prompt
 from dewarlog.flash.flasher import Flasher, FlashOptions
 from dewarlog.flash.upload import HALF, UploadProgress
-from dewarlog.records import BootEvent, RunErased
+from dewarlog.records import BootEvent, FirmwareEvent, RunErased
 from dewarlog_wire import layout
 from line import COMMAND_S, check, profile_file, pull, scenario_file
 from owner import Owner
@@ -194,24 +194,32 @@ def test_a_second_flash_writes_nothing_and_the_run_goes_on(flashed: Bench) -> No
     assert len([event for event in judged.events if isinstance(event, BootEvent)]) > 1
 
 
-def test_one_changed_file_is_written_and_one_that_is_gone_removed(
+def test_one_changed_file_is_written_one_that_is_gone_removed_and_the_log_names_the_version(
     flashed: Bench, tmp_path: Path
 ) -> None:
-    """Of a source tree named by --firmware."""
+    """Of a source tree named by --firmware; the run that was open goes on."""
+    run = flashed.log("before")["run"]
     tree = tmp_path / "tree"
     for name in ("firmware", "protocol"):
         shutil.copytree(ROOT / name, tree / name, ignore=shutil.ignore_patterns("__pycache__"))
-    changed_file = tree / "firmware/dewarlog_firmware/isqrt.py"
-    changed_file.write_text(changed_file.read_text() + "\nCHANGED = 1\n")
+    changed_file = tree / "firmware/dewarlog_firmware/__init__.py"
+    text = changed_file.read_text()
+    assert "VERSION = (0, 1, 0)" in text
+    changed_file.write_text(text.replace("VERSION = (0, 1, 0)", "VERSION = (0, 1, 77)"))
     flashed.mpremote("resume", "fs", "touch", ":/dewarlog_wire/of_old.py")
     answer = flashed.flashed("--firmware", str(tree))
     changed = [entry for entry in answer["files"] if entry["state"] != "same"]
     assert [(entry["place"], entry["state"]) for entry in changed] == [
-        ("/dewarlog_firmware/isqrt.mpy", "changed"),
+        ("/dewarlog_firmware/__init__.mpy", "changed"),
         ("/dewarlog_wire/of_old.py", "to be removed"),
     ]
     assert (answer["written"], answer["removed"]) == (1, 1)
-    assert answer["after"]["status"]["recording"] is True
+    assert answer["firmware"] == "0.1.77"
+    assert answer["after"]["live"]["firmware_patch"] == 77
+    log = flashed.log("before")
+    assert log["run"] == run
+    told = [event for event in check(Path(log["path"])).events if isinstance(event, FirmwareEvent)]
+    assert [event.patch for event in told] == [77]
 
 
 # --- cut -----------------------------------------------------------------------------------------

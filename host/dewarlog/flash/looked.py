@@ -128,7 +128,7 @@ def ask_all(prompt: Prompt) -> Looked:
     if any(folder in looked.folders for folder in board_code.FOLDERS):
         return looked
     for fields in _lines(prompt.run(board_code.BUILT_IN)):
-        if fields[0] == "built in":
+        if fields[0] == "built in" and len(fields) == 2:
             name = ".".join(map(str, _numbers(fields[1]))) or "of unknown version"
             return replace(looked, built_in=name)
     return looked
@@ -198,7 +198,10 @@ def _lines(said: str) -> list[list[str]]:
 
 def _numbers(text: str) -> tuple[int, ...]:
     """Read the numbers of a version, such as (1, 26, 0, '')."""
-    version = _value(text)
+    try:
+        version = _value(text)
+    except ValueError:
+        version = None
     if not isinstance(version, tuple):
         raise Garbled(f"its version is {text[:40]}")
     parts = cast("tuple[object, ...]", version)
@@ -213,5 +216,5 @@ def _value(text: str) -> object:
     """
     try:
         return ast.literal_eval(text)
-    except (SyntaxError, MemoryError, RecursionError) as error:
+    except (SyntaxError, TypeError, MemoryError, RecursionError) as error:
         raise ValueError(text[:40]) from error
