@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 import pytest
 
-from dewarlog.bench import arm, gate, trip_profile
-from dewarlog.bench.arm import ArmCourse, Callbacks
+from dewarlog.bench import gate, look, trip_profile, watch
 from dewarlog.bench.manifest_files import read_manifest
 from dewarlog.bench.profile import Profile
 from dewarlog.errors import DeviceRefused, NotProvisioned, PeerViolation, ProbesDiffer
@@ -141,7 +140,7 @@ class Pages:
 
 def failed(pages: Pages) -> tuple[str, ...] | None:
     """Return what the newest self-test failed."""
-    return arm._failed_tests(cast("Session", pages))  # noqa: SLF001 - asks, and nothing more
+    return look.failed_tests(cast("Session", pages))
 
 
 def test_the_newest_self_test_is_read_and_none_is_begun() -> None:
@@ -200,9 +199,13 @@ class Watched:
 
 def watched(session: Watched) -> dict[int, gate.Slope]:
     """Watch a board with one probe."""
-    profile = Profile.of({"channels": [{"channel": 0}], "rules": []}, "test")
-    course = ArmCourse(cast("Session", session), cast("Any", None), session.clock, Callbacks())
-    return course._watch(session.status(), profile)[0]  # noqa: SLF001 - the part alone
+    told: list[tuple[float, float]] = []
+    slopes, _ = watch.follow(
+        cast("Session", session), session.status(), [0], lambda *now: told.append(now)
+    )
+    assert told[0] == (0, gate.WATCH_S)
+    assert told == sorted(told)
+    return slopes
 
 
 def test_a_watch_measures_how_fast_a_probe_moves() -> None:
