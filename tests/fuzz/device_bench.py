@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 BY_AIR, IS_LOCKED = 1, 2  # bits of a case's first byte
 PROFILE = b'{"channels": [{"channel": 0}], "rules": []}'
+CONFIG_CRC = 7
 RESULTS = [(test, 0, test % 3, -5, 0, 2**31 - 1) for test in range(20)]
 
 
@@ -98,37 +99,45 @@ class _App:
         self.restarts += 1
 
 
+class Place:
+    """A board with a profile, a run that has ended, which nobody holds, and an open one."""
+
+    def __init__(self, setting: int = 0) -> None:
+        clear_log()
+        self.path = scratch[0] + "/profile.json"
+        write(self.path, PROFILE)
+        self.book = open_logbook()
+        self.book.at(0, 0)
+        for number in range(2):
+            self.book.begin([(layout.SECTION_TEXT, b"\x02dewar" + bytes(300))], LOG_ID, CONFIG_CRC)
+            if not number:
+                self.book.end()
+        by_air = bool(setting & BY_AIR)
+        self.body_max = layout.BLE_BODY_MAX_BYTES if by_air else 1024
+        lock = new_lock()
+        if setting & IS_LOCKED:
+            lock.claim()
+            lock.set(locked=True)
+        desk = Desk(self.book, lock)
+        self.app = _App(self.book, desk)
+        app: "Any" = self.app
+        self.bench = Bench(app, desk, self.path)  # pyright: ignore[reportArgumentType]
+        self.server = Server(
+            self.book,  # pyright: ignore[reportArgumentType]
+            desk,  # pyright: ignore[reportArgumentType]
+            desk.guard,
+            lambda count: b"r" * count,
+            self.body_max,
+            in_hand=not by_air,
+            more=self.bench.handlers,
+        )
+
+
 def read_bench(data: bytes) -> "list[str]":
     """Answer requests: a first byte that says which link and lock, then as `read_server`."""
-    clear_log()
-    path = scratch[0] + "/profile.json"
-    write(path, PROFILE)
-    book = open_logbook()
-    book.at(0, 0)
-    for _ in range(2):  # an earlier run, which nobody holds
-        book.begin([(layout.SECTION_TEXT, b"\x02dewar" + bytes(300))], LOG_ID, 7)
-        if book.recorder.run == 1:
-            book.end()
-    setting = data[0] if data else 0
-    by_air = bool(setting & BY_AIR)
-    body_max = layout.BLE_BODY_MAX_BYTES if by_air else 1024
-    lock = new_lock()
-    if setting & IS_LOCKED:
-        lock.claim()
-        lock.set(locked=True)
-    desk = Desk(book, lock)
-    app: "Any" = _App(book, desk)
-    bench = Bench(app, desk, path)  # pyright: ignore[reportArgumentType]
-    server = Server(
-        book,  # pyright: ignore[reportArgumentType]
-        desk,  # pyright: ignore[reportArgumentType]
-        desk.guard,
-        lambda count: b"r" * count,
-        body_max,
-        in_hand=not by_air,
-        more=bench.handlers,
-    )
-    out = Out(body_max)
+    place = Place(data[0] if data else 0)
+    app, bench, book, path, server = place.app, place.bench, place.book, place.path, place.server
+    out = Out(place.body_max)
     at = 1
     while at + 3 <= len(data):
         length = data[at + 2]

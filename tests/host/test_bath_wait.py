@@ -105,6 +105,11 @@ def test_probes_that_settle_are_taken_when_the_last_one_is_at_rest() -> None:
     assert taken.rows[0][1:] == (101, 24 * 64, *board.readings(10))
     assert [probe.ready for probe in shown[-1].probes] == [True, True]
     assert 300 < taken.waited_s < 450
+    left = [taken.waited_s - now.waited_s for now in shown]
+    assert [now.still_s for now in shown][-1] == 0
+    # A guess that is never far too long, nor nothing while there is something to wait for.
+    for now, left_s in list(zip(shown, left, strict=True))[:-1]:
+        assert 0 < now.still_s < left_s + 420
 
 
 @pytest.mark.parametrize("asks", [True, False])

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
+from dewarlog import cli
 from dewarlog.bench.calibration_file import CalibrationShelf, read_calibration
 from dewarlog.bench.course import months_after
 from dewarlog.bench.drift import (
@@ -207,6 +209,44 @@ def test_a_file_in_another_boards_folder_is_found(tmp_path: Path) -> None:
 
     with pytest.raises(CalibrationDamaged, match=_BOARD):
         list(shelf.all())
+
+
+def test_another_archive_brings_its_calibrations_once(tmp_path: Path) -> None:
+    """With their proof; a damaged one stays where it is; two of one second stand side by side."""
+    here, there = (CalibrationShelf(tmp_path / name) for name in ("here", "there"))
+    mine = here.file(_fields(deviation_k=0.1))
+    theirs = there.file(_fields(deviation_k=0.2)).apply(_APPLIED)
+    broken = theirs.path.with_name("20260401T000000Z.json")
+    broken.write_text("{}")
+
+    first, second = (
+        CliRunner().invoke(
+            cli.app, ["archive", "--archive", str(here.root), "--merge", str(there.root)]
+        )
+        for _ in range(2)
+    )
+
+    assert (first.exit_code, second.exit_code) == (ExitCode.NOT_INTACT, ExitCode.NOT_INTACT)
+    assert "calibrations: 1 new calibration" in first.output
+    assert "calibrations: nothing new" in second.output
+    assert broken.name in first.output
+    read = {one.path.name: (one.record, one.applied) for one in here.of_board(_BOARD)}
+    assert read == {
+        "20260302T101500Z.json": (mine.record, None),
+        "20260302T101500Z-2.json": (theirs.record, theirs.applied),
+    }
+
+
+def test_a_proof_that_came_later_is_taken_over_too(tmp_path: Path) -> None:
+    """The calibration itself was here before."""
+    here, there = (CalibrationShelf(tmp_path / name) for name in ("here", "there"))
+    theirs = there.file(_fields())
+    here.take_over(there)
+    applied = theirs.apply(_APPLIED).applied
+
+    assert here.take_over(there).new == 1
+    assert [one.applied for one in here.all()] == [applied]
+    assert here.take_over(there).new == 0
 
 
 # --- drift ---------------------------------------------------------------------------------------

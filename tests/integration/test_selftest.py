@@ -105,12 +105,13 @@ def _bench(
     change: Callable[[dict[str, Any]], object] | None = None,
     *,
     refused: Sequence[str] = (),
+    main: str = "",
     **parts: str,
 ) -> Bench:
     """Let a board test itself in virtual time, pull its log and read it."""
     profile = None if change is None else profile_file(folder, change)
     scenario = _scenario(folder, happenings, **parts)
-    with start(scenario, serve=True, profile=profile) as board:
+    with start(scenario, serve=True, profile=profile, main=main) as board:
         board.wait_serving()
         pulled = pull(board.pty, folder / "archive", "--no-tell-time")
         assert board.refused() == list(refused)
@@ -324,6 +325,64 @@ def test_a_power_cut_meanwhile_leaves_a_board_that_passes(tmp_path: Path) -> Non
 
     assert bench.failed == set()
     assert len(bench.report.findings) == 30
+
+
+INTERRUPTED: Final = """
+from dewarlog_firmware import app, selftest
+step = selftest.SelfTest.step
+steps = []
+
+def cut(self):
+    busy = step(self)
+    steps.append(1)
+    if len(steps) == {step}:
+        raise KeyboardInterrupt
+    return busy
+
+selftest.SelfTest.step = cut
+app.run()
+print("stopped at step", len(steps))
+"""
+
+
+@pytest.mark.parametrize("step", [20, 200, 450, 800, 1300, 1600])
+def test_ctrl_c_meanwhile_leaves_every_chip_as_it_was(
+    tmp_path: Path, untested: dict[str, str], step: int
+) -> None:
+    """Whichever test is going on: at the prompt nobody has to know that there was one."""
+    with start(_scenario(tmp_path), main=INTERRUPTED.format(step=step)) as board:
+        board.process.wait(60)
+        settings = cast("dict[str, str]", board.report["chip_settings"])
+        said = board.console_output()
+
+    assert f"stopped at step {step}".encode() in said
+    assert settings == untested
+
+
+WITHOUT_MEMORY: Final = """
+from dewarlog_firmware import app
+from dewarlog_firmware.sensors import adxl372
+
+def pushed(self):
+    raise MemoryError
+
+adxl372.ADXL372.pushed = pushed
+app.run()
+"""
+
+
+def test_memory_that_runs_out_meanwhile_is_a_failure_and_no_end(
+    tmp_path: Path, untested: dict[str, str]
+) -> None:
+    """What its job would have told is missing; the run goes on, the chips are as before."""
+    bench = _bench(tmp_path, main=WITHOUT_MEMORY)
+    told = {finding.title for finding in bench.report.findings}
+
+    assert bench.failed == {"free heap"}
+    assert not told & {"shock sensor self-test", "tilt sensor identity"}
+    assert _changed(bench, untested) == set()
+    assert [gap.cause for gap in bench.of(GapEvent)] == [layout.GAP_SELFTEST]
+    assert bench.of(SensorEvent) == []
 
 
 # --- the command ---------------------------------------------------------------------------------

@@ -40,9 +40,10 @@ def main() -> int:
     breaches = limits.flash_breaches(sizes)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
+        compiled = folder / "compiled"
         program = None if chosen.flash else _program(console)
         if program is not None:
-            compiled = measure.compile_for(folder / "compiled")
+            compiled = measure.compile_for(compiled)
             rams = measure.ram(program, compiled)
         _print_modules(console, sizes, rams)
         if program is not None:

@@ -7,6 +7,7 @@ from how fast its uptime goes.
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from dewarlog.bench import calibration
 from dewarlog.bench.calibration import ICE, LN2, in_bath
-from dewarlog.bench.stability import Reading, Thresholds, judge
+from dewarlog.bench.stability import TIME_CONSTANT_S, Reading, Thresholds, judge
 from dewarlog.errors import NoAnswer, NothingNew, NotSettled, ProbeFault, WrongBath
 from dewarlog_wire import layout
 
@@ -61,6 +62,22 @@ class ProbeNow:
         """At rest, and in the right bath."""
         return self.judgement.settled and self.arrived
 
+    def still_s(self, needs_s: float, limits: Thresholds) -> float:
+        """Guess how long it will be at least until it is at rest.
+
+        A probe that nears its bath loses its slope with its time constant; one that scatters, or
+        is elsewhere, needs a whole window from when that ends.
+        """
+        line = self.judgement.fit
+        if self.ready:
+            return 0.0
+        if self.judgement.why == "few readings":
+            return max(0.0, needs_s - (0.0 if line is None else line.length_s))
+        if self.judgement.why == "slope" and line is not None:
+            over = abs(line.slope_k_per_min) / limits.slope_k_per_min
+            return TIME_CONSTANT_S * math.log(max(over, 1.2))
+        return needs_s
+
 
 @dataclass(frozen=True, slots=True)
 class Now:
@@ -71,6 +88,8 @@ class Now:
     settle_s: float
     needs_s: float
     """How long a probe must be quiet."""
+    still_s: float
+    """How long it will be at least until all are at rest."""
     probes: tuple[ProbeNow, ...]
 
 
@@ -128,15 +147,10 @@ class BathWait:
             waited_s = now_s - began_s
             self._note(status, now_s)
             probes = tuple(self._probe_now(chain) for chain in self._chains)
-            show(
-                Now(
-                    self._reference,
-                    waited_s,
-                    self._patience.settle_s,
-                    self._needs_s(status.interval_ms / 1000),
-                    probes,
-                )
-            )
+            needs_s = self._needs_s(status.interval_ms / 1000)
+            limits = self._patience.thresholds
+            still_s = max(probe.still_s(needs_s, limits) for probe in probes)
+            show(Now(self._reference, waited_s, self._patience.settle_s, needs_s, still_s, probes))
             if all(probe.ready for probe in probes):
                 return self._taken(probes, waited_s, now())
             for probe in probes:

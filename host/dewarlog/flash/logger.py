@@ -37,6 +37,10 @@ if TYPE_CHECKING:
 _PROMPT: Final = b">>> "
 # Ctrl-B: a raw prompt becomes a friendly one, a friendly one shows itself; a logger skips it.
 _SHOW_PROMPT: Final = b"\r\x02"
+# Ctrl-C for the line that stands half typed there, then Ctrl-D.
+_SOFT_RESET: Final = b"\x03\x04"
+_RESTARTED: Final = b"soft reboot"
+_START_OVER_S: Final = 5.0
 _LOOK_S: Final = 0.05
 # A board starts within 2 s, a Pico then opens its log and its sealing key; USB needs a second.
 START_GIVE_UP_S: Final = 30.0
@@ -46,15 +50,11 @@ _RECORDS_S: Final = 5.0
 # Sealing what is open takes flash a second or two.
 _ENDS_MOST: Final = 30
 # A prompt seen at once may be the one before the reset.
-_PROMPTS_MOST: Final = 6
+_PROMPTS_MOST: Final = 4
 
 
 class _AtPrompt(Exception):
-    """What answers is MicroPython's prompt, not the logger; `said` is what stood before it."""
-
-    def __init__(self, said: str) -> None:
-        super().__init__(said)
-        self.said = said
+    """What answers is MicroPython's prompt, not the logger."""
 
 
 class _Watch(UsbLink):
@@ -65,6 +65,21 @@ class _Watch(UsbLink):
         super().open()
         self._port().write(_SHOW_PROMPT)
 
+    def start_over(self) -> str:
+        """Have the board at its prompt start over; return what it says before the next prompt.
+
+        Whoever opens the port after a reset hears the end of a traceback at most.
+        """
+        port = self._port()
+        port.reset_input_buffer()
+        port.write(_SOFT_RESET)
+        said = b""
+        deadline_s = time.monotonic() + _START_OVER_S
+        while _PROMPT not in said.partition(_RESTARTED)[2] and time.monotonic() < deadline_s:
+            said += port.read(port.in_waiting)
+            time.sleep(_LOOK_S)
+        return _last_line(said.partition(_RESTARTED)[2])
+
     def receive(self, timeout_s: float) -> Frame | None:
         """Return the next sound frame, or None when none came in time."""
         deadline_s = time.monotonic() + timeout_s
@@ -74,12 +89,12 @@ class _Watch(UsbLink):
             if frame is not None or left_s <= 0:
                 return frame
             if _PROMPT in self.stray:
-                raise _AtPrompt(_last_line(self.stray))
+                raise _AtPrompt
 
 
-def _last_line(stray: bytes) -> str:
-    """Return the last line a board printed before its prompt and banner, empty for none."""
-    text = stray.partition(_PROMPT)[0].decode(errors="replace")
+def _last_line(said: bytes) -> str:
+    """Return the last line a board printed before its banner and prompt, empty for none."""
+    text = said.partition(_PROMPT)[0].decode(errors="replace")
     lines = [line.strip() for line in text.splitlines()]
     ours = ("MicroPython v", 'Type "help()"', "MPY: ", "raw REPL")
     lines = [line for line in lines if line and not line.startswith(ours)]
@@ -159,9 +174,10 @@ def await_logger(
         try:
             with _session(port) as session:
                 answered = _ask(session)
-        except _AtPrompt as error:
+        except _AtPrompt:
             prompts += 1
-            said = error.said or said
+            if prompts == _PROMPTS_MOST:
+                said = _why_not(port)
         except LinkError:
             pass  # the port is away, or nobody listens yet
         if answered is not None:
@@ -173,6 +189,18 @@ def await_logger(
     if answered is not None:
         return answered
     raise NotStarted(port, clock() - began_s, said)
+
+
+def _why_not(port: str) -> str:
+    """Have a board at its prompt start once more; return the last line of what it says."""
+    link = _Watch(port)
+    try:
+        link.open()
+        return link.start_over()
+    except (LinkError, OSError):
+        return ""
+    finally:
+        link.close()
 
 
 @dataclass(frozen=True, slots=True)
