@@ -12,7 +12,7 @@ from dewarlog.bench import gate, look, trip_profile, watch
 from dewarlog.bench.manifest_files import read_manifest
 from dewarlog.bench.profile import Profile
 from dewarlog.errors import DeviceRefused, NotProvisioned, PeerViolation, ProbesDiffer
-from dewarlog.session import Session, Status
+from dewarlog.session import Session, Status, StoredFile
 from dewarlog_firmware.config import load_config
 from dewarlog_wire import layout
 from workshop.places import FIRMWARE
@@ -153,6 +153,23 @@ def test_the_newest_self_test_is_read_and_none_is_begun() -> None:
     assert pages.asked == [1, 4, 7]
     assert failed(Pages([])) is None
     assert failed(Pages([PASSED] * 4)) == ()
+
+
+def test_runs_that_were_pulled_are_room() -> None:
+    """Earlier ones, and only where all of one is held; never the one that is open."""
+
+    def file(run: int, number: int, *, held: bool) -> StoredFile:
+        return StoredFile(run, number, layout.ENTRY_CONFIRMED * held, 0, 1000 * run, bytes(8))
+
+    files = (
+        *(file(1, 0, held=True), file(1, 1, held=True)),
+        *(file(2, 0, held=True), file(2, 1, held=False)),
+        file(3, 0, held=True),
+        file(4, 0, held=True),
+    )
+    values = {name: 0 for name, *_ in layout.STATUS_REPLY.fields}
+    status = Status(**values | {"run": 4, "free_bytes": 500})
+    assert look.room_bytes(status, files) == 500 + 2 * 1000 + 3000
 
 
 # --- the watch -----------------------------------------------------------------------------------

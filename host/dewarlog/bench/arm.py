@@ -25,7 +25,7 @@ from zlib import crc32
 from dewarlog.bench import contradictions, gate, requests, trip_profile, watch
 from dewarlog.bench.charge import Dewar, charge_of, needed_kg
 from dewarlog.bench.endurance import PLANS, bytes_needed, wh_needed
-from dewarlog.bench.look import is_held, look, probes_of
+from dewarlog.bench.look import is_held, look, probes_of, room_bytes
 from dewarlog.bench.profile import Arming
 from dewarlog.bench.settings import utc_s as wire_s
 from dewarlog.errors import (
@@ -211,7 +211,7 @@ class ArmCourse:
             clock_state=status.clock_state,
             clock_off_s=off_s,
             clock_set=not order.dry_run,
-            free_bytes=status.free_bytes,
+            free_bytes=room_bytes(status, seen.files),
             needed_bytes=bytes_needed(wanted, order.planned_h * PLANS),
             supply_mv=status.supply_mv,
             supply_low=low,

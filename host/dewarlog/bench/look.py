@@ -6,6 +6,7 @@ Left of `arm`: one look over an open conversation, and what of its status the ga
 from __future__ import annotations
 
 import struct
+from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -19,7 +20,7 @@ from dewarlog.uncertainty import budget
 from dewarlog_wire import layout
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import date
 
     from dewarlog.bench.gate import Slope
@@ -88,6 +89,18 @@ def failed_tests(session: Session) -> tuple[str, ...] | None:
 def is_held(file: StoredFile) -> bool:
     """Tell whether a host has confirmed to hold all of a file; an empty one holds nothing."""
     return bool(file.flags & layout.ENTRY_CONFIRMED) or not file.size
+
+
+def room_bytes(status: Status, files: Sequence[StoredFile]) -> int:
+    """Return what a board has room for: free, or in earlier runs that were pulled.
+
+    It gives those up by itself when it needs their place, whatever it does when it is full.
+    """
+    sizes: Counter[int] = Counter()
+    for file in files:
+        sizes[file.run] += file.size
+    kept = {file.run for file in files if not is_held(file)} | {status.run}
+    return status.free_bytes + sum(size for run, size in sizes.items() if run not in kept)
 
 
 def probes_of(
