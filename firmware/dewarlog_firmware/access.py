@@ -58,6 +58,10 @@ if TYPE_CHECKING:
         is_claimed: bool
         is_locked: bool
 
+        def unclaim(self) -> None:
+            """Belong to nobody again. OSError when that cannot be kept."""
+            ...
+
         def claim(self) -> None:
             """Remember that an admin has proven itself. OSError when that cannot be kept."""
             ...

@@ -13,6 +13,7 @@ import gc
 import os
 import struct
 
+from dewarlog_firmware import rest
 from dewarlog_firmware.access import Guard
 from dewarlog_firmware.advert import Advert
 from dewarlog_firmware.audit import Audit
@@ -23,6 +24,7 @@ from dewarlog_firmware.clock import Uptime
 from dewarlog_firmware.config import ConfigError, load_config, parse_config
 from dewarlog_firmware.desk import Desk
 from dewarlog_firmware.device_key import (
+    KEY_PATH,
     derived_keys,
     load_device_key,
     signing_seed,
@@ -69,7 +71,6 @@ if TYPE_CHECKING:
 
 PROFILE_PATH = "/profile.json"
 LOG_ROOT = "/log"
-KEY_PATH = "/key.bin"
 RADIO_PATH = "/radio.bin"
 PUBLIC_PATH = "/public.bin"
 # A shock window is captured for at most a second or so; a sample waits that long for its flush,
@@ -78,6 +79,8 @@ CAPTURE_PATIENCE_MS = 2000
 # How long a tick that fell silent can go unnoticed, and an accelerometer that lost its supply for
 # a moment: unlike a converter, it is not read while all is quiet.
 HEALTH_PERIOD_S = 60
+_REFUSED_MS = 20  # a frame that the console did not take is offered again
+_SHOCK_MS = 20  # while a shock is captured or waits to be written
 ENOENT = 2  # errno, the same on every port
 _STOP_COMMAND = 0
 _STOP_KEYBOARD = 1
@@ -178,23 +181,23 @@ class App:
         channels = tuple([channel.channel for channel in config.channels])
         recorder = Recorder(channels, config.sampling.conversions > 1, encode_page)
         flash = FlashLog(LOG_ROOT, recorder.buffer)
-        self._accelerometer = board.accelerometer()
-        self._shock_sampler = ShockSampler(self._accelerometer, board.shock_line(), board.ticks_us)
+        self.accelerometer = board.accelerometer()
+        self.shock_sampler = ShockSampler(self.accelerometer, board.shock_line(), board.ticks_us)
         self.logbook = Logbook(
             recorder,
             flash,
             self.engine,
             config.sampling.full_policy,
-            self._shock_sampler,
+            self.shock_sampler,
             self._means_hold,
             seal_key,
         )
         self.engine.emit = self.logbook.emit
-        self._shocks = ShockKeeper(
-            self._shock_sampler,
+        self.shocks = ShockKeeper(
+            self.shock_sampler,
             ShockCapture(config.shock),
             self.logbook,
-            self._accelerometer.burst_sets,
+            self.accelerometer.burst_sets,
             config.shock.rate_hz,
             self.now,
             board.ticks_us,
@@ -211,17 +214,18 @@ class App:
             driver.configure()  # one that does not hold its settings says so in every sample
             probes.append((driver, board.ready_line(channel)))
         self.sampler = Sampler(probes, board.timer(0), board.ticks_ms)
-        self._sample = Sample(len(probes))
+        self.sample = Sample(len(probes))
         self._dropped = 0
         self.tilt = Tilt(config.tilt)
         self._tilt_due_s = 0
         self._health_due_s = 0
-        self._waker = board.timer(1)
-        self.rest = Rest(board)
+        self._waits_for_tilt = False  # its looks come more often than samples
+        self._keeps_shocks = False  # an accelerometer is there to watch
+        self.rest = Rest(board, config.power.light, board.waiter(self._has_work), self)
         self.selftest: "Tester | None" = None  # made when it is first asked for
 
         device_key = load_device_key(KEY_PATH, os.urandom)
-        self._has_key = device_key != b""
+        self.has_key = device_key != b""
         keys = derived_keys(device_key)
         bluetooth = board.radio()
         features = layout.FEATURE_BENCH
@@ -262,7 +266,7 @@ class App:
             more=self.bench.handlers,
         )
         self._link = UsbLink(console.reader, console.writer, cobs_encode)
-        self._radio = None if bluetooth is None else self._make_radio(bluetooth, features, xor)
+        self.radio = None if bluetooth is None else self._make_radio(bluetooth, features, xor)
         self.gauges = Gauges(board)  # once all buffers are made
 
     def _make_radio(
@@ -289,10 +293,8 @@ class App:
         )
         self._advert = Advert(board.device_id)
         self._advert_s = -1
-        self._air = BleLink(bluetooth, self._advert, info, settings.advertise_ms, board.ticks_ms)
-        return Radio(
-            self._air, settings.state, RADIO_PATH, self._note_radio, self.chips.read_clock
-        )
+        self.air = BleLink(bluetooth, self._advert, info, settings.advertise_ms, board.ticks_ms)
+        return Radio(self.air, settings.state, RADIO_PATH, self._note_radio, self.chips.read_clock)
 
     def _means_hold(self, shock: tuple) -> bool:
         """Judge the values of a SHOCK event by the profile."""
@@ -318,8 +320,8 @@ class App:
 
     def switch_radio(self, state: int, minutes: int) -> None:
         """Do what a host says: layout's state and minutes."""
-        if self._radio is not None:
-            self._radio.tell(state, minutes, *self.now())
+        if self.radio is not None:
+            self.radio.tell(state, minutes, *self.now())
 
     def _note_radio(self, values: tuple) -> None:
         """Record that the radio was switched."""
@@ -327,10 +329,10 @@ class App:
 
     def _poll_air(self, radio: Radio) -> bool:
         """Give the air its turn: one frame, the switch, and what is advertised."""
-        busy = self._air.poll(self._air_server)
+        busy = self.air.poll(self._air_server)
         uptime_s, uptime_ms = self.now()
         busy = radio.look(self._air_server, uptime_s, uptime_ms) or busy
-        if uptime_s != self._advert_s and self._air.is_open and not self._air.connected:
+        if uptime_s != self._advert_s and self.air.is_open and not self.air.connected:
             self._advert_s = uptime_s
             desk = self._desk
             self._advert.update(
@@ -406,12 +408,12 @@ class App:
         self.stamp()
         if self.logbook.flash.open_run() is not None:  # of this profile: see `run` above
             opening.go_on(self.logbook.resume(), sections)
-            if self._radio is not None:
-                self._radio.resume(self.now()[0])
+            if self.radio is not None:
+                self.radio.resume(self.now()[0])
         else:
             opening.begin(sections, profile_crc(sections))
-            if self._radio is not None:
-                self._radio.begin()
+            if self.radio is not None:
+                self.radio.begin()
         if self.config.access.lock:
             self._desk.lock_as_profile_says()
 
@@ -419,26 +421,30 @@ class App:
         if not self.logbook.check_room():
             self._memory_full()
             return
-        self.chips.note(PART_DEVICE_KEY, SENSOR_OK if self._has_key else SENSOR_FAULT)
+        self.chips.note(PART_DEVICE_KEY, SENSOR_OK if self.has_key else SENSOR_FAULT)
         self.chips.configure_tilt()
-        held = self._start_accelerometer()
-        self.chips.note(PART_ACCELEROMETER, SENSOR_OK if held else self._shock_sampler.check())
+        held = self.start_accelerometer()
+        self.chips.note(PART_ACCELEROMETER, SENSOR_OK if held else self.shock_sampler.check())
         self.logbook.commit()
         period_ms = self.keeper.interval_ms // self.config.sampling.conversions
-        if self.config.tilt.period_s * 1000 < period_ms:
-            self._waker.start(self.config.tilt.period_s * 1000, _wake)
+        self._waits_for_tilt = self.config.tilt.period_s * 1000 < period_ms
         self.is_recording = True
         self.sampler.start(period_ms)
 
-    def _start_accelerometer(self) -> bool:
+    def start_accelerometer(self) -> bool:
         """Set the accelerometer up and watch for shocks; say whether it took its settings."""
+        self.shock_sampler.stop()
+        held = self.configure_accelerometer()
+        self.shock_sampler.start()
+        self._keeps_shocks = held
+        return held
+
+    def configure_accelerometer(self) -> bool:
+        """Give the accelerometer its settings; say whether it took them."""
         settings = self.config.shock
-        self._shock_sampler.stop()
-        held = self._accelerometer.identified() and self._accelerometer.configure(
+        return self.accelerometer.identified() and self.accelerometer.configure(
             settings.trigger_count, settings.rate_hz, quiet_ms=settings.quiet_ms
         )
-        self._shock_sampler.start()
-        return held
 
     def step(self) -> None:
         """Do one pass of the loop; sleep at its end when nothing is left to do."""
@@ -447,7 +453,7 @@ class App:
         if self.is_recording:
             try:
                 busy = self._take_samples()
-                busy = self._shocks.take() or busy
+                busy = self.shocks.take() or busy
                 self._look_at_chips()
             except OSError as error:
                 if error.args[0] != ENOSPC:
@@ -455,8 +461,8 @@ class App:
                 self._memory_full()
         try:
             busy = self._link.poll(self._server) or busy
-            if self._radio is not None:
-                busy = self._poll_air(self._radio) or busy
+            if self.radio is not None:
+                busy = self._poll_air(self.radio) or busy
         except MemoryError:
             self._part()
         busy = self.signing.step() or busy
@@ -465,32 +471,82 @@ class App:
         if self.end_requested:
             self._end_run()
         self.gauges.passed(began_us)
-        if busy:
-            return
-        self.gauges.look_when_due()
-        if self._clock_due_ms < 0:
-            self.rest.sleep()
-        else:
-            # A rest may last until the next interrupt, seconds past the one the clock is set at.
-            self.board.sleep_ms(1)
+        if not busy:
+            self.gauges.look_when_due()
+            self._rest()
+
+    # --- rest ---------------------------------------------------------------------------------
+
+    def _has_work(self) -> bool:
+        """Tell whether an interrupt left work. Asked after each; allocates nothing."""
+        if self.is_recording and (self.sampler.ring.peek() >= 0 or self.shock_sampler.has_news()):
+            return True
+        return self.radio is not None and self.air.has_news
+
+    def _rest(self) -> None:
+        """Sleep until there is something to do."""
+        limit_ms = rest.LONGEST_MS
+        against = 0
+        if self._link.is_refused:
+            against |= rest.HOST
+            limit_ms = _REFUSED_MS
+        if self.radio is not None and self.air.is_open:
+            against |= rest.RADIO
+            limit_ms = min(limit_ms, self.air.rest_ms())
+        now_s, now_ms = self.now()
+        if self._clock_due_ms >= 0:
+            against |= rest.CLOCK
+            limit_ms = min(limit_ms, max(1, self._clock_due_ms - now_s * 1000 - now_ms))
+        tick_ms = bridge_ms = rest.LONGEST_MS
+        if self.is_recording:
+            tick_ms = self.sampler.until_tick_ms()
+            if not self.sampler.is_hard:
+                against |= rest.TIMER
+            if self.shocks.busy:
+                against |= rest.SHOCK
+                limit_ms = min(limit_ms, _SHOCK_MS)
+            elif self.shock_sampler.rest_begins():
+                limit_ms = min(limit_ms, _SHOCK_MS)
+            elif self._keeps_shocks:
+                # Half: the other half is for a sleep that ends late, and the way to the FIFO.
+                kept_ms = self.shock_sampler.bridged_ms(self.config.shock.pre_trigger)
+                bridge_ms = kept_ms // 2
+            if self._waits_for_tilt:
+                limit_ms = min(limit_ms, max(1, (self._tilt_due_s - now_s) * 1000 - now_ms))
+        self.rest.sleep(limit_ms, tick_ms, bridge_ms, against)
+
+    def light_begins(self) -> None:
+        """Note that the interrupts of pins may be lost from now on."""
+        self.shock_sampler.stall_begins()
+
+    def light_ends(self) -> None:
+        """Fetch what made no interrupt."""
+        if self.is_recording:
+            self.shock_sampler.service()  # before the stall ends: what it finds came in it
+            state = self.board.hold_interrupts()
+            self.sampler.service()
+            self.board.let_interrupts(state)
+        self.shock_sampler.stall_ends()
 
     def _part(self) -> None:
         """End the conversations: one of them found no memory, and sampling goes on without it."""
         self._server.drop()
-        if self._radio is not None and self._air.is_open:
-            self._air.close(self._air_server)  # radio opens it again
+        if self.radio is not None and self.air.is_open:
+            self.air.close(self._air_server)  # radio opens it again
         gc.collect()
 
     def _take_samples(self) -> bool:
-        if not self.sampler.take(self._sample):
+        if not self.sampler.take(self.sample):
             return False
+        if self.sample.is_look:
+            return True  # a self-test's
         cause = layout.GAP_LATE
         dropped = self.sampler.ring.dropped
         if dropped != self._dropped:
             self._dropped = dropped
             cause = layout.GAP_RING_FULL
-        uptime_s, uptime_ms = self._uptime.at(self._sample.ticks_ms)
-        self.keeper.conversion(self._sample, uptime_s, uptime_ms, cause)
+        uptime_s, uptime_ms = self._uptime.at(self.sample.ticks_ms)
+        self.keeper.conversion(self.sample, uptime_s, uptime_ms, cause)
         if self.keeper.is_full:
             self._memory_full()
             return True
@@ -499,7 +555,7 @@ class App:
 
     def _commit(self) -> None:
         """Make the sample durable, after the shock being captured if there is one."""
-        if self._shocks.busy:
+        if self.shocks.busy:
             now_s, now_ms = self.now()
             now_ms += now_s * 1000
             if self._uncommitted_since_ms < 0:
@@ -522,7 +578,7 @@ class App:
             self._health_due_s = uptime_s + HEALTH_PERIOD_S
             self.sampler.revive()
             self.logbook.at(uptime_s, uptime_ms)
-            if self.chips.look_at_accelerometer(self._shock_sampler, self._start_accelerometer):
+            if self.chips.look_at_accelerometer(self.shock_sampler, self.start_accelerometer):
                 self._commit()
 
     def _set_clock_when_due(self) -> None:
@@ -548,16 +604,18 @@ class App:
         """Stop every interrupt of ours."""
         self.is_recording = False
         self.sampler.stop()
-        self._shock_sampler.stop()
-        self._waker.stop()
+        self.shock_sampler.stop()
 
     def _stop(self, cause: int) -> None:
         """Stop recording and seal what is open; the run can be continued."""
-        if self._radio is not None:
-            self._radio.stop(self._air_server)
-        if self.is_recording:
-            self._halt()
-            self._shocks.flush()
+        if self.radio is not None:
+            self.radio.stop(self._air_server)
+        is_recording = self.is_recording
+        self._halt()
+        if self.selftest is not None:
+            self.selftest.drop()
+        if is_recording:
+            self.shocks.flush()
             self.stamp()
             try:
                 self.logbook.emit(layout.KIND_STOP, (cause,))
@@ -592,7 +650,7 @@ class App:
         self._halt()
         try:
             if is_recording:
-                self._shocks.flush()
+                self.shocks.flush()
                 self.stamp()
                 self.guard.speaker = self._desk.stopped_by
                 self.logbook.emit(layout.KIND_STOP, (_STOP_COMMAND,))
@@ -607,15 +665,8 @@ class App:
         """Start the board over: nothing of a run that is open is lost. Does not return."""
         from dewarlog_firmware.restart import restart
 
-        self._halt()
-        if self._radio is not None:
-            self._radio.stop(self._air_server)
-        self.logbook.flash.release()
+        self._stop(_STOP_COMMAND)
         restart(0)
-
-
-def _wake(_timer: object) -> None:
-    """Do nothing: the interrupt itself ends the main loop's sleep."""
 
 
 def _fast_functions() -> tuple:

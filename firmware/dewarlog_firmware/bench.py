@@ -19,7 +19,8 @@ from micropython import const
 from dewarlog_firmware.access import Refused
 from dewarlog_firmware.config import ConfigError, load_config
 from dewarlog_firmware.opening import versions
-from dewarlog_firmware.server import LATER, expect_empty, fields_of
+from dewarlog_firmware.request import expect_empty, fields_of
+from dewarlog_firmware.server import LATER
 from dewarlog_wire import events, layout
 from dewarlog_wire.errors import BlockError
 
@@ -45,6 +46,10 @@ if TYPE_CHECKING:
 
         def step(self) -> bool:
             """Do a slice; True while at work."""
+            ...
+
+        def drop(self) -> None:
+            """Give the test up, if one is going on; every chip is as it was."""
             ...
 
 
@@ -78,6 +83,7 @@ class Bench:
             layout.MSG_PUT_END: self._put_end,
             layout.MSG_SELFTEST: self._selftest,
             layout.MSG_ERASE: self._erase,
+            layout.MSG_SEED: self._seed,
         }
 
     def step(self) -> bool:
@@ -200,8 +206,7 @@ class Bench:
             raise Refused(layout.ERROR_CHANGED, "the bytes handed over are others")
         if before_crc != self._profile_file()[1]:
             raise Refused(layout.ERROR_CHANGED, "the board holds another profile by now")
-        if self._restarter is not None:
-            raise Refused(layout.ERROR_BUSY, "the board is about to start again")
+        self._expect_to_stay()
         try:
             load_config(draft)
         except ConfigError as error:
@@ -209,19 +214,26 @@ class Bench:
         server.expect_allowance()
         self._put_in_force(draft, told)
         server.draft = None
-        self._restarter = server
-        self._restart_ms = self._app.board.ticks_ms() & _TICKS_MASK
+        self._restart_behind(server)
         return 0
 
+    def _restart_behind(self, server: "Server") -> None:
+        """Have the board start again once this server's reply is away."""
+        self._restarter = server
+        self._restart_ms = self._app.board.ticks_ms() & _TICKS_MASK
+
     def _put_in_force(self, data: bytearray, told: bytes) -> None:
-        """Write the profile, and end the run by it. OSError for no room: nothing has changed."""
+        """Write the profile, and end the run by it.
+
+        OSError or Refused for no room: nothing has changed.
+        """
         logbook = self._app.logbook
         aside = self._path + ".new"
         try:
             with open(aside, "wb") as file:
                 file.write(data)
             if not logbook.has_last_words():
-                raise OSError(_ENOSPC)
+                raise Refused(layout.ERROR_MEMORY_FULL, "no room: pull the log, erase old runs")
             if logbook.is_open:
                 self._app.stamp()
                 logbook.record(layout.KIND_PROFILE, told)
@@ -229,13 +241,33 @@ class Bench:
             runs = logbook.flash.runs()
             if runs:
                 logbook.flash.disown(runs[-1])
-        except OSError:
+            os.rename(aside, self._path)
+        except (OSError, Refused):
             _remove(aside)
             raise
-        os.rename(aside, self._path)
         self._profile = None
         if logbook.is_open:
             self._desk.stop()
+
+    # --- the device key -----------------------------------------------------------------------
+
+    def _seed(self, server: "Server", body: "Body") -> int:
+        (secret,) = fields_of(layout.SEED, body)
+        lock = self._app.guard.lock
+        if lock.is_locked:
+            raise Refused(layout.ERROR_NOT_ALLOWED, "a locked board keeps its key: open it first")
+        if lock.is_claimed:
+            server.visitor.expect_admin()
+        self._expect_to_stay()
+        self._desk.seed(secret)
+        # What was proven was proven by the old key.
+        server.visitor.forget()
+        self._restart_behind(server)
+        return 0
+
+    def _expect_to_stay(self) -> None:
+        if self._restarter is not None:
+            raise Refused(layout.ERROR_BUSY, "the board is about to start again")
 
     # --- self-test ----------------------------------------------------------------------------
 

@@ -4,9 +4,12 @@ Answers the servers (their Device protocol); acts through keeper, chips, logbook
 bytes are server's; only HANDOFF_REPLY's head is made here, because the board's proof is over it.
 """
 
+import os
 import struct
 
+from dewarlog_firmware.access import Refused
 from dewarlog_firmware.advert import payload_columns, warmest
+from dewarlog_firmware.device_key import KEY_PATH, load_device_key, seed_device_key
 from dewarlog_firmware.sensors import ds3231
 from dewarlog_wire import events, layout, proof
 from dewarlog_wire.errors import BlockError
@@ -16,7 +19,7 @@ if TYPE_CHECKING:
     from dewarlog_firmware.access import Visitor
     from dewarlog_firmware.app import App
 
-_LOCK_OPEN, _LOCK_LOCKED = range(2)  # LOCK_STATE_NAMES
+_LOCK_OPEN, _LOCK_LOCKED, _LOCK_NEW_KEYS = range(3)  # LOCK_STATE_NAMES
 _LOCK_BY_PROFILE, _LOCK_BY_HOST = range(2)  # LOCK_CAUSE_NAMES
 _HANDOFF_HEAD = layout.HANDOFF_REPLY.format[: layout.HANDOFF_REPLY.format.index("32s")]
 
@@ -25,11 +28,12 @@ class Desk:
     """The board's front desk. `app` is told of a stop and a clock to be set.
 
     `keys`: {layout.KEY_*: secret}, each empty on a board that could not store a device key.
-    `features`: layout.FEATURE_* bits.
+    `features`: layout.FEATURE_* bits. `key_path`: of the device key.
     """
 
-    def __init__(self, app: "App", keys: dict, features: int) -> None:
+    def __init__(self, app: "App", keys: dict, features: int, key_path: str = KEY_PATH) -> None:
         self._app = app
+        self._key_path = key_path
         self._keys = keys
         self.features = features
         self.stopped_by: "Visitor | None" = None  # who asked for the end of the run
@@ -251,7 +255,7 @@ class Desk:
     def set_lock(self, *, locked: bool) -> None:
         """Lock the board or open it; OSError when that cannot be kept."""
         self._app.guard.lock.set(locked=locked)
-        self._note_lock(_LOCK_BY_HOST)
+        self._note_lock(self._lock_state(), _LOCK_BY_HOST)
 
     def lock_as_profile_says(self) -> None:
         """Lock a claimed board whose profile asks for it; a file system that is full does not."""
@@ -262,12 +266,38 @@ class Desk:
             lock.set(locked=True)
         except OSError:
             return
-        self._note_lock(_LOCK_BY_PROFILE)
+        self._note_lock(self._lock_state(), _LOCK_BY_PROFILE)
 
-    def _note_lock(self, cause: int) -> None:
+    def seed(self, secret: bytes) -> None:
+        """Make another device key, for the next boot on; until then this board has none.
+
+        Refused without a key; OSError when another cannot be stored: the old one stays then.
+        """
         app = self._app
-        state = _LOCK_LOCKED if app.guard.lock.is_locked else _LOCK_OPEN
-        app.audit.note(layout.KIND_LOCK, (state, cause))
+        device_key = b""
+        if self._keys[layout.KEY_RECEIPT]:  # else it is missing or damaged, and stays so
+            device_key = load_device_key(self._key_path, os.urandom)
+        if not device_key:
+            raise Refused(layout.ERROR_NOT_ALLOWED, "this board could not store a device key")
+        lock = app.guard.lock
+        was_claimed = lock.is_claimed
+        # First: a board that is claimed by a key that nobody has could not be locked or claimed.
+        lock.unclaim()
+        try:
+            seed_device_key(self._key_path, device_key, secret)
+        except OSError:
+            if was_claimed:
+                lock.claim()
+            raise
+        for key in self._keys:
+            self._keys[key] = b""
+        self._note_lock(_LOCK_NEW_KEYS, _LOCK_BY_HOST)
+
+    def _lock_state(self) -> int:
+        return _LOCK_LOCKED if self._app.guard.lock.is_locked else _LOCK_OPEN
+
+    def _note_lock(self, state: int, cause: int) -> None:
+        self._app.audit.note(layout.KIND_LOCK, (state, cause))
 
     def seal_key(self) -> "tuple | None":
         """Return (index, state) of the sealing key; None when there is none."""

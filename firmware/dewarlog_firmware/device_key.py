@@ -22,6 +22,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+KEY_PATH = "/key.bin"
 _RAW_BYTES = const(1024)
 _ENOENT = const(2)  # errno, the same on every port
 _CRC_BYTES = const(4)
@@ -53,6 +54,15 @@ def _make(path: str, random_bytes: "Callable[[int], bytes]") -> bytes:
     except OSError:
         return b""
     return key
+
+
+def seed_device_key(path: str, device_key: bytes, secret: bytes) -> None:
+    """Store another key in the place of `device_key`, made of it and a host's secret.
+
+    Whoever trusts either has a random key: RP2040's own source is a poor one. OSError when it
+    cannot be stored; the old one stays then. A board uses the new one from its next boot on.
+    """
+    write_whole(path, _with_crc(proof.seeded_key(device_key, secret)))
 
 
 def _with_crc(key: bytes) -> bytes:

@@ -66,6 +66,11 @@ class Lock:
         if not self.is_claimed:
             self._keep(claimed=True, locked=self.is_locked)
 
+    def unclaim(self) -> None:
+        """Belong to nobody again, as an open board alone may. OSError when it cannot be kept."""
+        if self.is_claimed:
+            self._keep(claimed=False, locked=False)
+
     def set(self, *, locked: bool) -> None:
         """Lock the board or open it, and its console at once. OSError when it cannot be kept."""
         if locked != self.is_locked:

@@ -72,6 +72,7 @@ class Radio:
     ) -> None:
         self.link = link
         self.state = STATE_OFF
+        self.has_failed = False  # off, because the stack could not be switched on
         self._profile_state = profile_state
         self._path = path
         self._note = note
@@ -141,6 +142,7 @@ class Radio:
 
     def _set(self, state: int, cause: int, minutes: int, now_s: int) -> None:
         self.state = state
+        self.has_failed = cause == CAUSE_FAULT
         self._over_s = now_s + 60 * minutes if minutes else -1
         self._note((state, cause, minutes))
 

@@ -22,7 +22,7 @@ from micropython import const
 
 from dewarlog_firmware.ring import TICKS_MASK, Ring, get_u32, put_u32
 from dewarlog_firmware.sensors import max31856
-from dewarlog_wire.layout import STATE_BROWN_OUT
+from dewarlog_wire.layout import STATE_BROWN_OUT, STATE_SILENT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
     class Timer(Protocol):
         """A periodic interrupt; see board.PeriodicTimer."""
+
+        hard: bool
 
         def start(self, period_ms: int, callback: "Callable[[object], None]") -> object:
             """Call `callback` every `period_ms` from now on."""
@@ -61,6 +63,8 @@ _IMAGE_BYTES = max31856.IMAGE_BYTES
 _LATE_MS = const(20)
 # Beyond two periods and this much more no tick is merely late: no flash operation takes so long.
 _SILENCE_MS = const(1000)
+_LOOK = const(0x80)  # in _FRESH: a conversion out of rhythm, no sample
+_LOOK_MS = const(50)  # a tick no nearer than this behind a look's longest conversion
 
 
 class Sample:
@@ -69,8 +73,11 @@ class Sample:
     def __init__(self, probe_count: int) -> None:
         self.ticks_ms = 0  # of the tick, modulo 2**30
         self.tick_no = 0  # modulo 2**30; a jump is a tick that found the ring full
+        self.is_look = False  # it was asked for out of rhythm, and is no sample of the log
         self.states = bytearray(probe_count)  # layout.STATE_*
-        self.faults = bytearray(probe_count)  # fault status register
+        self.faults = bytearray(probe_count)  # fault status register, less what was provoked
+        self.provoked = bytearray(probe_count)  # FAULT_CJ_HIGH where a test has raised it
+        self.lost = bytearray(probe_count)  # settings registers that are not as written
         self.voltage_raw = array("i", [0] * probe_count)
         self.cold_junction_raw = array("h", [0] * probe_count)
 
@@ -87,6 +94,7 @@ class Sampler:
     ) -> None:
         """`probes`: converter and DRDY line of each fitted probe, in order; at most four."""
         self.ring = Ring(_IMAGES + _IMAGE_BYTES * len(probes), slot_count)
+        self.converters = tuple([converter for converter, _ in probes])
         self._timer = timer
         self._ticks_ms = ticks_ms
         self._probes = tuple(
@@ -103,6 +111,10 @@ class Sampler:
         self._open = -1  # ring index of the slot being gathered
         self._fresh = 0
         self._busy = False
+        self._look = 0
+        self._began_ms = 0  # when the slot being gathered was opened
+        self.is_running = False
+        self.taken = 0  # slots that `take` moved, modulo 2**30
         # The longest conversion, and a little for a tick that comes late.
         self.period_min_ms = _LATE_MS + max(
             [converter.conversion_max_ms for converter, _ in probes]
@@ -114,12 +126,14 @@ class Sampler:
         Raises ValueError for a period below `period_min_ms`: no conversion would ever end.
         """
         self._check_period(period_ms)
+        self.is_running = True
         self._watch(period_ms)
         self._on_tick(None)
 
     def stop(self) -> None:
         """Stop ticking and give up the sample being gathered, if any."""
         self._timer.stop()
+        self.is_running = False
         for probe in self._probes:
             probe.line.watch(None)
         self._open = -1
@@ -148,6 +162,81 @@ class Sampler:
         self._on_tick(None)
         return True
 
+    # --- looks: main loop only ----------------------------------------------------------------
+
+    def look(self) -> bool:
+        """Convert once out of rhythm; `take` gives it with `is_look`. False: not now.
+
+        Not while a slot is open or waits, nor so near to the next tick that it would end this one
+        early: where samples come that often, look at them. Works without a run too.
+        """
+        if self._open >= 0 or self.ring.used():
+            return False
+        now_ms = self._ticks_ms() & TICKS_MASK
+        if not self.is_running:
+            for probe in self._probes:
+                probe.line.watch(probe.ready)
+        else:
+            room_ms = self._period_ms - self.period_min_ms - _LOOK_MS
+            if (now_ms - self._ticked_ms) & TICKS_MASK >= room_ms:
+                return False
+        self._busy = True
+        self._look = _LOOK
+        self._convert(now_ms)
+        self._busy = False
+        return True
+
+    def hurry(self) -> bool:
+        """Hand over, as it stands, what a converter that says nothing keeps open; False: not yet.
+
+        Else it would stay open up to the next tick, or for ever without a run.
+        """
+        if self._open < 0:
+            return False
+        passed_ms = (self._ticks_ms() - self._began_ms) & TICKS_MASK
+        if passed_ms <= self.period_min_ms:
+            return False
+        self._busy = True
+        self._give_up_waiting()
+        self._busy = False
+        return True
+
+    def end_looks(self) -> None:
+        """Without a run, let go of the lines that `look` watches."""
+        if not self.is_running:
+            self.stop()
+
+    @property
+    def is_gathering(self) -> bool:
+        """Tell whether a slot is open."""
+        return self._open >= 0
+
+    def rewrite(self) -> None:
+        """Let every converter get its settings again, before its next conversion."""
+        for probe in self._probes:
+            probe.settings_lost = True
+
+    # --- rest ---------------------------------------------------------------------------------
+
+    @property
+    def is_hard(self) -> bool:
+        """Tell whether ticks are hard interrupts; known after `start`."""
+        return self._timer.hard
+
+    def until_tick_ms(self) -> int:
+        """Return how long it is until the next tick; 0 when it is due. Main loop only."""
+        passed_ms = (self._ticks_ms() - self._ticked_ms) & TICKS_MASK
+        return max(0, self._period_ms - passed_ms)
+
+    def service(self) -> None:
+        """Read what is ready and made no edge that was seen. Main loop, interrupts held back.
+
+        After a sleep that pins do not end: DRDY stays low until its conversion is read.
+        """
+        for probe in self._probes:
+            if self._open >= 0 and probe.line.level() == 0:
+                self.gather(probe)
+
     def _watch(self, period_ms: int) -> None:
         self._period_ms = period_ms
         for probe in self._probes:
@@ -167,14 +256,22 @@ class Sampler:
         sample.ticks_ms = get_u32(view, _TICKS_MS)
         sample.tick_no = get_u32(view, _TICK_NO)
         fresh = view[_FRESH]
+        sample.is_look = fresh & _LOOK != 0
+        self.taken = (self.taken + 1) & TICKS_MASK
         for probe in self._probes:
             image = probe.images[index]
             position = probe.position
             state = probe.converter.state(image, fresh & probe.bit != 0)
+            sample.lost[position] = 0
             if state == STATE_BROWN_OUT:
                 probe.settings_lost = True
+            # No `in (...)`: a tuple of names is made anew each time.
+            if state == STATE_BROWN_OUT or state == STATE_SILENT:  # noqa: SIM109, PLR1714
+                sample.lost[position] = probe.converter.registers_lost(image)
             sample.states[position] = state
-            sample.faults[position] = max31856.fault(image)
+            provoked = probe.converter.provoked(image)
+            sample.provoked[position] = provoked
+            sample.faults[position] = max31856.fault(image) & ~provoked
             sample.voltage_raw[position] = max31856.voltage_raw(image)
             sample.cold_junction_raw[position] = max31856.cold_junction_raw(image)
         self.ring.release()
@@ -191,6 +288,13 @@ class Sampler:
         if self._open >= 0:
             self._give_up_waiting()
         self._tick_no = (self._tick_no + 1) & TICKS_MASK
+        self._look = 0
+        self._convert(now_ms)
+        self._busy = False
+
+    def _convert(self, now_ms: int) -> None:
+        """Open a slot and start every converter."""
+        self._began_ms = now_ms
         index = self.ring.slot()
         if index >= 0:
             view = self.ring.views[index]
@@ -200,7 +304,6 @@ class Sampler:
             for probe in self._probes:
                 probe.start()
             self._open = index
-        self._busy = False
 
     def _give_up_waiting(self) -> None:
         """Read what has not reported as it stands, and hand the slot over."""
@@ -227,7 +330,7 @@ class Sampler:
             self._hand_over()
 
     def _hand_over(self) -> None:
-        self.ring.views[self._open][_FRESH] = self._fresh
+        self.ring.views[self._open][_FRESH] = self._fresh | self._look
         self._open = -1
         self.ring.commit()
 

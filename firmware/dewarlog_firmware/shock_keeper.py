@@ -11,6 +11,7 @@ What is missing is told as GAP events of the shock stream:
     the sampler woke late (a stall)     the most that can be missing, if the shock that woke it was
                                         not seen from below the trigger on
     memory too full for the window      the samples of the window; the SHOCK event itself stays
+    the sensor tested itself            how long it was away
 """
 
 from array import array
@@ -67,6 +68,8 @@ class ShockKeeper:
     def take(self) -> bool:
         """Deal with one drained slot, or let the sensor watch again; True when there was one."""
         sampler = self._sampler
+        if sampler.is_away:
+            return False
         sampler.service()
         sets = sampler.take(self._counts, 0)
         if not sets:
@@ -87,6 +90,10 @@ class ShockKeeper:
             if self._capture.state != COMPLETE:
                 return True
             self._shelve()
+
+    def tell_away(self, away_us: int) -> None:
+        """Record that the sensor was away for its self-test, and what it would have measured."""
+        self._tell(layout.GAP_SELFTEST, away_us, away_us * (self._rate_hz // 100) // 10000)
 
     def _is_due(self) -> bool:
         now_us = self._ticks_us()

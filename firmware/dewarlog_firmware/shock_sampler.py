@@ -81,9 +81,11 @@ class ShockSampler:
         self._sets = chip.burst_sets
         self._rate_hz = chip.rate_hz
         self._fifo_us = 0
+        self.is_away = True  # stopped: the chip is looked at by nobody, or by another
         self._watching = True
         self._busy = False  # the main loop is talking to the chip
         self._again = False  # an interrupt came meanwhile
+        self._was_high = False
         self._stalled = False
         self._stall_us = 0
         self._drain_us = 0  # ticks_us of the last drain
@@ -96,6 +98,7 @@ class ShockSampler:
         self._rate_hz = self._chip.rate_hz
         self._fifo_us = FIFO_SETS * 1_000_000 // self._rate_hz
         self._line.watch(self._handler)
+        self.is_away = False
         self._watching = False
         self._new_flags = FLAG_BEGIN
         if not self.rearm():  # in the midst of a shock already
@@ -106,11 +109,28 @@ class ShockSampler:
     def stop(self) -> None:
         """Watch no more. Main loop only."""
         self._line.watch(None)
+        self.is_away = True
         self._watching = True
 
     def capturing(self) -> bool:
         """Say whether a capture is going on: slots come until `rearm` succeeds."""
         return not self._watching
+
+    def has_news(self) -> bool:
+        """Say whether the main loop has something to do here. Allocates nothing."""
+        return self.ring.peek() >= 0 or (not self._was_high and self._line.level() != 0)
+
+    def rest_begins(self) -> bool:
+        """Say whether INT1 is high though `service` was just called; the main loop is to rest.
+
+        Such a line, that of a broken chip perhaps, is no news until it has fallen.
+        """
+        self._was_high = self._line.level() != 0
+        return self._was_high
+
+    def bridged_ms(self, pre_trigger: int) -> int:
+        """Return how long the chip keeps a shock and `pre_trigger` samples before it."""
+        return (FIFO_SETS - pre_trigger) * 1000 // self._rate_hz
 
     def rearm(self) -> bool:
         """End the capture and watch for the next activity; say whether that is so now.

@@ -31,9 +31,7 @@ from dewarlog_wire import layout
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from dewarlog.keys import BoardKeys, KeyStore
-    from dewarlog.link import Link
-    from dewarlog.session import Board, Session
+    from dewarlog.keys import KeyStore
     from dewarlog.tokens import Token
 
 _DAY_S = 86_400
@@ -92,6 +90,7 @@ def claim(
     logger some seconds.
     """
     with console.failures(as_json=as_json):
+        from dewarlog.bench.ownership import prove_admin, take_all
         from dewarlog.certificate import Certificate, write_certificate
         from dewarlog.errors import NotByRadio
         from dewarlog.keys import KeyStore
@@ -102,8 +101,8 @@ def claim(
         with opened(device) as link:
             session, board = greeted_in_hand(link, credentials_over(device, keys))
             before = store.of(board.device_id)
-            taken = _take_all(session, board)
-            _prove_admin(link, taken)
+            taken = take_all(session, board)
+            prove_admin(partial(session_over, link), taken)
         store.keep(taken)
         made, path = None, None
         if taken.public_key is not None:
@@ -135,35 +134,6 @@ def claim(
         console.say(f"Public key: {fingerprint} (compare it when you hand the certificate over)")
         console.say(f"Certificate: {words.plain(str(path))}")
     console.say("Next: dewarlog lock, and dewarlog token make for whoever carries it.")
-
-
-def _take_all(session: Session, board: Board) -> BoardKeys:
-    """Ask for every key of a board that it has."""
-    from dewarlog.errors import NoKey
-    from dewarlog.keys import BoardKeys
-
-    if not board.features & layout.FEATURE_AUTH:
-        raise NoKey(board.name, "admin key", "The logger has none; update its firmware.")
-    has_seal = board.features & layout.FEATURE_SEAL
-    has_signatures = board.features & layout.FEATURE_SIGN
-    return BoardKeys(
-        board.device_id,
-        courier=session.key(layout.KEY_COURIER),
-        receipt=session.key(layout.KEY_RECEIPT),
-        reader=session.key(layout.KEY_READER),
-        admin=session.key(layout.KEY_ADMIN),
-        seal=session.seal_key() if has_seal else None,
-        public_key=session.public_key() if has_signatures else None,
-    )
-
-
-def _prove_admin(link: Link, taken: BoardKeys) -> None:
-    """Prove the admin key before it is kept: only then the board is claimed."""
-    from dewarlog.proven import Credential
-
-    secret = taken.admin or b""
-    proof = Credential(layout.KEY_ADMIN, secret, b"", "admin key")
-    session_over(link, lambda _device_id: proof).hello()
 
 
 # --- lock ----------------------------------------------------------------------------------------

@@ -49,12 +49,13 @@ _PLAINER: Final = {
 
 EXIT_CODES: Final = (
     (ExitCode.USE, "done; where a log was judged: intact, and USE"),
-    (ExitCode.HOLD, "the log is intact, and HOLD"),
+    (ExitCode.HOLD, "the log is intact, and HOLD; of a self-test: a test failed"),
     (ExitCode.USAGE, "wrong command line, or something is not installed"),
     (ExitCode.NOT_INTACT, "the log, or a copy of it, is not what the board recorded"),
     (ExitCode.NO_DATA, "there is nothing to judge"),
     (ExitCode.DEVICE, "the port or the board; what was received is kept"),
     (ExitCode.STORAGE, "this computer's storage; what was received is kept"),
+    (ExitCode.REFUSED, "the logger may not be armed now; the reasons are printed"),
     (ExitCode.FAULT, "a fault of this program: please report it"),
     (ExitCode.INTERRUPTED, "stopped by Ctrl-C; what was received is kept"),
 )
@@ -172,6 +173,16 @@ def table_output() -> Generator[TextIO]:
         reader_gone()
 
 
+def _warn_of(error: DewarlogError) -> None:
+    """Print an error; one of several lines as a list between its first line and its last."""
+    first, *between = error.lines or (str(error),)
+    warn(f"dewarlog: {first}")
+    for line in between[:-1]:
+        warn(f"  - {line}")
+    for line in between[-1:]:
+        warn(line)
+
+
 @contextmanager
 def failures(*, as_json: bool) -> Generator[None]:
     """End the command with the exit code of what went wrong, said in words or as data."""
@@ -181,7 +192,7 @@ def failures(*, as_json: bool) -> Generator[None]:
         if as_json:
             say_json({"error": type(error).__name__, "message": str(error)})
         else:
-            warn(f"dewarlog: {error}")
+            _warn_of(error)
         raise SystemExit(int(error.exit_code)) from None
     except OSError as error:
         place = "" if error.filename is None else f"{error.filename}: "

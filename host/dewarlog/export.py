@@ -38,6 +38,16 @@ _UNITS: Final = {"_degc": "degC", "_s": "s", "_k": "K"}
 # Uncertainty hardly changes within a few degrees: a coarse grid and a straight line between.
 _GRID_DEGC: Final = np.arange(-260.0, 401.0, 10.0)
 _DIGITS: Final = 4
+# What a table is filed by; whose the product is stays in the log.
+_TEXTS: Final = (
+    "shipment",
+    "dewar",
+    "hardware",
+    "account",
+    "purchase_order",
+    "cost_centre",
+    "consignee",
+)
 _EVENT_HEADS: Final = ("event", "boot", "uptime_s", "utc", "utc_error_s", "kind", "details", "who")
 
 
@@ -69,7 +79,7 @@ def source_facts(review: Review) -> list[tuple[str, str]]:
     if run is not None:
         facts.append(("device_id", run.device_id.hex()))
         facts.append(("log_id", run.log_id.hex()))
-        facts += [(name, text) for name, text in run.texts if name in ("shipment", "dewar")]
+        facts += [(name, text) for name, text in run.texts if name in _TEXTS]
     return facts
 
 

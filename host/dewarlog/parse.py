@@ -252,19 +252,27 @@ def _parse_sections(body: bytes) -> Iterable[ParsedSection]:
     _expect_once([section["kind"] for section in sections])
     for section in sections:
         kind, payload = section["kind"], section["payload"]
-        content = None
-        if kind in _SECTION_BODIES:
-            fault = "event" if kind == layout.SECTION_EVENTS else "section"
-            what = f"section of kind {kind}"
-            content = _run(_SECTION_BODIES[kind], payload, BlockError, fault, what)
-            if kind == layout.SECTION_EVENTS:
-                for event in content["events"]:
-                    _check_lengths(event["head"]["kind"], event["body"])
-            for name in _SECTION_TEXTS.get(kind, ()):
-                if len(content[name].encode()) > _SECTION_TEXT_MAX_BYTES:
-                    message = f"the {name} of a section of kind {kind} is too long"
-                    raise BlockError("section", message)
+        content = parse_section(kind, payload) if kind in _SECTION_BODIES else None
         yield ParsedSection(kind, payload, content)
+
+
+def parse_section(kind: int, payload: bytes) -> Fields | list[Fields]:
+    """Read the payload of one section of a known kind.
+
+    Raises:
+        BlockError: fault section, or event for one of events.
+    """
+    fault = "event" if kind == layout.SECTION_EVENTS else "section"
+    what = f"section of kind {kind}"
+    content = _run(_SECTION_BODIES[kind], payload, BlockError, fault, what)
+    if kind == layout.SECTION_EVENTS:
+        for event in content["events"]:
+            _check_lengths(event["head"]["kind"], event["body"])
+    for name in _SECTION_TEXTS.get(kind, ()):
+        if len(content[name].encode()) > _SECTION_TEXT_MAX_BYTES:
+            message = f"the {name} of a section of kind {kind} is too long"
+            raise BlockError("section", message)
+    return content
 
 
 def _expect_once(kinds: list[int]) -> None:
@@ -372,11 +380,13 @@ _FRAME: Final = _only(
 _COBS: Final = _many(c.Struct("code" / c.Int8ul, "held" / c.Bytes(c.this.code - 1)))
 _COBS_FULL: Final = 255  # no zero follows: the group is merely at its longest
 _EMPTY: Final = c.Terminated
+_SOME_BYTES: Final = c.ExprValidator(c.GreedyBytes, lambda held, _: len(held) > 0)
 # Requests that carry the body of an event with texts.
 _TEXTS_OF: Final = {
     layout.MSG_MARK: layout.KIND_CUSTODY,
     layout.MSG_HANDOFF: layout.KIND_HANDOFF,
     layout.MSG_ACKNOWLEDGE: layout.KIND_ACKNOWLEDGE,
+    layout.MSG_PUT_END: layout.KIND_PROFILE,  # behind its own record
 }
 _MESSAGES: Final[Mapping[int, Construct]] = {
     layout.MSG_HELLO: struct_of(layout.HELLO),
@@ -423,10 +433,29 @@ _MESSAGES: Final[Mapping[int, Construct]] = {
     layout.MSG_PUBLIC | layout.REPLY: struct_of(layout.PUBLIC_REPLY),
     layout.MSG_ACKNOWLEDGE: _EVENTS_WITH_TEXTS[layout.KIND_ACKNOWLEDGE],
     layout.MSG_ACKNOWLEDGE | layout.REPLY: _EMPTY,
-    layout.MSG_DATA: c.Struct(
-        "head" / struct_of(layout.DATA_HEAD),
-        "bytes" / c.ExprValidator(c.GreedyBytes, lambda held, _: len(held) > 0),
+    layout.MSG_LIVE: _EMPTY,
+    layout.MSG_LIVE | layout.REPLY: struct_of(layout.LIVE_REPLY),
+    layout.MSG_GET: struct_of(layout.GET),
+    layout.MSG_GET | layout.REPLY: c.Struct(
+        "head" / struct_of(layout.GET_REPLY), "bytes" / c.GreedyBytes
     ),
+    layout.MSG_PUT: c.Struct("head" / struct_of(layout.PUT), "bytes" / _SOME_BYTES),
+    layout.MSG_PUT | layout.REPLY: _EMPTY,
+    layout.MSG_PUT_END: c.Struct(
+        "head" / struct_of(layout.PUT_END),
+        "event" / _EVENTS_WITH_TEXTS[layout.KIND_PROFILE],
+    ),
+    layout.MSG_PUT_END | layout.REPLY: _EMPTY,
+    layout.MSG_SELFTEST: struct_of(layout.SELFTEST),
+    layout.MSG_SELFTEST | layout.REPLY: c.Struct(
+        "head" / struct_of(layout.SELFTEST_REPLY),
+        "entries" / c.Array(c.this.head.count, struct_of(layout.EVENT_SELFTEST)),
+    ),
+    layout.MSG_ERASE: struct_of(layout.ERASE),
+    layout.MSG_ERASE | layout.REPLY: struct_of(layout.ERASE_REPLY),
+    layout.MSG_SEED: struct_of(layout.SEED),
+    layout.MSG_SEED | layout.REPLY: _EMPTY,
+    layout.MSG_DATA: c.Struct("head" / struct_of(layout.DATA_HEAD), "bytes" / _SOME_BYTES),
     layout.MSG_END: struct_of(layout.END),
     layout.MSG_ERROR: c.Struct("head" / struct_of(layout.ERROR), "text" / c.GreedyString("utf8")),
 }
@@ -544,9 +573,10 @@ def parse_message(kind: int, body: bytes) -> Fields:
         raise FrameError("message", message)
     what = f"message 0x{kind:02x}"
     fields = _run(_only(_MESSAGES[kind]), body, FrameError, "message", what)
+    event = fields["event"] if kind == layout.MSG_PUT_END else fields
     if kind in _TEXTS_OF:
         try:
-            _check_lengths(_TEXTS_OF[kind], fields)
+            _check_lengths(_TEXTS_OF[kind], event)
         except BlockError as cause:
             raise FrameError("message", str(cause)) from cause
     return fields or {}

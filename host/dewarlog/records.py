@@ -175,10 +175,7 @@ class Arming:
     @property
     def overridden_names(self) -> tuple[str, ...]:
         """Name every refusal the run was begun over, in the order of their bits."""
-        bits = range(self.overridden.bit_length())
-        return tuple(
-            named(layout.ARM_REFUSAL_NAMES, bit) for bit in bits if self.overridden >> bit & 1
-        )
+        return refusal_names(self.overridden)
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,11 +213,6 @@ class Run:
     def calibrations_of(self, channel: int) -> tuple[Calibration, ...]:
         """Give the points at which one channel was compared, those of another probe too."""
         return tuple(item for item in self.calibrations if item.channel == channel)
-
-    def is_of_another_probe(self, calibration: Calibration) -> bool:
-        """True where a point was taken with another probe than the channel has in this run."""
-        channel = self.channel(calibration.channel)
-        return channel is None or channel.serial != calibration.serial
 
     def rule(self, number: int) -> Rule | None:
         """Give one rule by its number, or None."""
@@ -830,7 +822,7 @@ class SelfTestResult(Event):
     """One test of a self-test; all of one follow one another."""
 
     KIND: ClassVar[int] = layout.KIND_SELFTEST
-    NAME: ClassVar[str] = "selftest"
+    NAME: ClassVar[str] = "self-test"
 
     test: int
     index: int
@@ -838,18 +830,6 @@ class SelfTestResult(Event):
     value: int
     least: int
     most: int
-
-    @property
-    def test_name(self) -> str:
-        """Say which test; one this program does not know by its number."""
-        if self.test < len(layout.SELFTESTS):
-            return layout.SELFTESTS[self.test][0]
-        return f"test {self.test}"
-
-    @property
-    def unit(self) -> str:
-        """Give the unit of value, least and most; empty where they have none."""
-        return layout.SELFTESTS[self.test][1] if self.test < len(layout.SELFTESTS) else ""
 
     @property
     def verdict_name(self) -> str:
@@ -995,6 +975,13 @@ def unix_s_of(utc_s: int) -> int | None:
     if utc_s == layout.UTC_UNKNOWN:
         return None
     return utc_s + layout.UTC_EPOCH_UNIX_S
+
+
+def refusal_names(bits: int) -> tuple[str, ...]:
+    """Name the refusals an arming host had, in the order of their bits."""
+    return tuple(
+        named(layout.ARM_REFUSAL_NAMES, bit) for bit in range(bits.bit_length()) if bits >> bit & 1
+    )
 
 
 def named(names: tuple[str, ...], number: int) -> str:

@@ -31,11 +31,20 @@ def read_object_of(path: Path) -> dict[str, Any]:
     Raises:
         NotStrict: as `read_object`; or it is longer than any of ours.
     """
+    return read_object(read_at_most(path))
+
+
+def read_at_most(path: Path) -> bytes:
+    """Read a file as far as one of ours could be long; OSError as the system says it.
+
+    Raises:
+        NotStrict: it is longer.
+    """
     with path.open("rb") as file:
         data = file.read(FILE_MOST_BYTES + 1)
     if len(data) > FILE_MOST_BYTES:
         raise NotStrict("", f"it has more than {FILE_MOST_BYTES:,} bytes")
-    return read_object(data)
+    return data
 
 
 def read_object(data: bytes) -> dict[str, Any]:

@@ -72,6 +72,7 @@ class Verdict:
 _ORDER: Final = (
     "integrity",
     "excursion",
+    "thaw",
     "probes",
     "coverage",
     "shock",

@@ -453,6 +453,7 @@ GAP_LATE = 3
 GAP_MEMORY_FULL = 4
 GAP_STOPPED = 5
 GAP_OVERWRITTEN = 6
+GAP_SELFTEST = 7  # of the shock stream: the sensor was away for its self-test
 GAP_CAUSE_NAMES = (
     "power lost",
     "ring full",
@@ -461,6 +462,7 @@ GAP_CAUSE_NAMES = (
     "memory full",
     "logger stopped",
     "overwritten",
+    "self-test",
 )
 EVENT_PROBE_STATE = Record(
     "probe_state",
@@ -594,7 +596,7 @@ EVENT_LOCK = Record(
     ("state", U8, 1, ""),
     ("cause", U8, 1, ""),
 )
-LOCK_STATE_NAMES = ("open", "locked")
+LOCK_STATE_NAMES = ("open", "locked", "new keys")
 LOCK_CAUSE_NAMES = ("profile", "host")
 EVENT_FIRMWARE = Record(
     "firmware",
@@ -1119,7 +1121,7 @@ LIVE_REPLY = Record(
     ("micropython_minor", U8, 1, ""),
     ("micropython_patch", U8, 1, ""),
     ("profile_crc32", U32, 1, ""),  # of /profile.json; 0: there is none
-    ("heap_free_bytes", U32, 1, "bytes"),
+    ("heap_free_bytes", U32, 1, "bytes"),  # at the last look; a board looks once a minute
     ("heap_low_bytes", U32, 1, "bytes"),  # the least that was free at any look since the boot
     ("pass_max_us", U32, 1, "us"),  # longest pass of the main loop since the last LIVE
     ("wake_ups", U32, 1, ""),  # times the main loop's sleep ended, since the boot

@@ -26,6 +26,7 @@ _PURPOSES = {
     KEY_ADMIN: b"dewarlog key admin",
 }
 _SIGN = b"dewarlog key sign"
+_SEED = b"dewarlog seed"
 _HOST = b"dewarlog auth host"
 _BOARD = b"dewarlog auth board"
 _RECEIPT = b"dewarlog receipt 1"
@@ -58,6 +59,11 @@ def derived_key(device_key: bytes, key: int) -> bytes:
 def signing_seed(device_key: bytes) -> bytes:
     """Return the Ed25519 secret of a board (RFC 8032 5.1.5): 32 bytes."""
     return hmac_sha256(device_key, _SIGN)
+
+
+def seeded_key(device_key: bytes, secret: "Readable") -> bytes:
+    """Return the device key that a host's randomness has part in (SPEC 7.7): 32 bytes."""
+    return hmac_sha256(device_key, _SEED + bytes(secret))
 
 
 def transcript(hello: "Readable", hello_reply: "Readable", key: int, flags: int) -> bytes:

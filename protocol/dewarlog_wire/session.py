@@ -18,8 +18,13 @@ from dewarlog_wire.layout import (
     CONFIRM,
     DATA_HEAD,
     END,
+    ERASE,
+    ERASE_REPLY,
     ERROR,
+    EVENT_SELFTEST,
     EVENT_TEXTS,
+    GET,
+    GET_REPLY,
     HANDOFF_REPLY,
     HASH,
     HASH_REPLY,
@@ -30,9 +35,11 @@ from dewarlog_wire.layout import (
     KIND_ACKNOWLEDGE,
     KIND_CUSTODY,
     KIND_HANDOFF,
+    KIND_PROFILE,
     LIST,
     LIST_ENTRY,
     LIST_REPLY,
+    LIVE_REPLY,
     LOCK,
     MSG_ABORT,
     MSG_ACK,
@@ -41,30 +48,42 @@ from dewarlog_wire.layout import (
     MSG_CONFIRM,
     MSG_DATA,
     MSG_END,
+    MSG_ERASE,
     MSG_ERROR,
+    MSG_GET,
     MSG_HANDOFF,
     MSG_HASH,
     MSG_HELLO,
     MSG_KEY,
     MSG_LIST,
+    MSG_LIVE,
     MSG_LOCK,
     MSG_MARK,
     MSG_PUBLIC,
+    MSG_PUT,
+    MSG_PUT_END,
     MSG_RADIO,
     MSG_READ,
     MSG_SEAL,
     MSG_SEAL_KEY,
+    MSG_SEED,
+    MSG_SELFTEST,
     MSG_SIGN,
     MSG_STATUS,
     MSG_STOP,
     MSG_TIME,
     PUBLIC_REPLY,
+    PUT,
+    PUT_END,
     RADIO,
     READ,
     READ_REPLY,
     REPLY,
     SEAL_KEY_REPLY,
     SEAL_REPLY,
+    SEED,
+    SELFTEST,
+    SELFTEST_REPLY,
     SIGN,
     SIGN_REPLY,
     STATUS_REPLY,
@@ -81,8 +100,9 @@ if TYPE_CHECKING:
 
 # --- Message bodies ---------------------------------------------------------------------------
 EMPTY = Record("empty")
-# Bodies that are one record and nothing else. AUTH, LIST_REPLY, DATA and ERROR go on behind their
-# record; MARK, HANDOFF and ACKNOWLEDGE are the bodies of events.
+# Bodies that are one record and nothing else. AUTH, DATA, ERROR, PUT, PUT_END and the replies to
+# LIST, GET and SELFTEST go on behind their record; MARK, HANDOFF and ACKNOWLEDGE are the bodies of
+# events.
 BODIES = {
     MSG_HELLO: HELLO,
     MSG_HELLO | REPLY: HELLO_REPLY,
@@ -120,7 +140,29 @@ BODIES = {
     MSG_PUBLIC: EMPTY,
     MSG_PUBLIC | REPLY: PUBLIC_REPLY,
     MSG_ACKNOWLEDGE | REPLY: EMPTY,
+    MSG_LIVE: EMPTY,
+    MSG_LIVE | REPLY: LIVE_REPLY,
+    MSG_GET: GET,
+    MSG_PUT | REPLY: EMPTY,
+    MSG_PUT_END | REPLY: EMPTY,
+    MSG_SELFTEST: SELFTEST,
+    MSG_ERASE: ERASE,
+    MSG_ERASE | REPLY: ERASE_REPLY,
+    MSG_SEED: SEED,
+    MSG_SEED | REPLY: EMPTY,
     MSG_END: END,
+}
+# Bodies with bytes behind their record, at least so many.
+_WITH_BYTES = {
+    MSG_AUTH: (AUTH, 0),
+    MSG_DATA: (DATA_HEAD, 1),
+    MSG_GET | REPLY: (GET_REPLY, 0),
+    MSG_PUT: (PUT, 1),
+}
+# Replies that end with a count, and behind it as many entries: head, entry.
+_LISTS = {
+    MSG_LIST | REPLY: (LIST_REPLY, LIST_ENTRY),
+    MSG_SELFTEST | REPLY: (SELFTEST_REPLY, EVENT_SELFTEST),
 }
 # Requests that carry the body of an event with texts.
 _TEXTS_OF = {
@@ -136,16 +178,19 @@ def pack_body(kind: int, *values: "Any") -> bytes:  # noqa: ANN401 - each kind h
     if texts_of is not None:
         count = len(EVENT_TEXTS[texts_of])
         return events.texts_body(texts_of, values[:-count], values[-count:])
-    if kind == MSG_AUTH:
-        return struct.pack(AUTH.format, *values[:3]) + values[3]
+    if kind == MSG_PUT_END:
+        return struct.pack(PUT_END.format, values[0]) + events.texts_body(
+            KIND_PROFILE, values[1:-2], values[-2:]
+        )
     if kind == MSG_ERROR:
         return struct.pack(ERROR.format, values[0]) + values[1].encode()
-    if kind == MSG_DATA:
-        return struct.pack(DATA_HEAD.format, *values[:3]) + values[3]
-    if kind == MSG_LIST | REPLY:
+    if kind in _WITH_BYTES:
+        return struct.pack(_WITH_BYTES[kind][0].format, *values[:-1]) + values[-1]
+    if kind in _LISTS:
+        head, one = _LISTS[kind]
         entries = values[2:]
-        body = struct.pack(LIST_REPLY.format, values[0], values[1], len(entries))
-        return body + b"".join([struct.pack(LIST_ENTRY.format, *entry) for entry in entries])
+        body = struct.pack(head.format, values[0], values[1], len(entries))
+        return body + b"".join([struct.pack(one.format, *entry) for entry in entries])
     return struct.pack(BODIES[kind].format, *values)
 
 
@@ -153,44 +198,50 @@ def unpack_body(kind: int, body: "Readable") -> "tuple[Any, ...]":
     """Return the values of one message's body, or raise FrameError with fault `message`.
 
     ERROR gives (code, text); DATA (xfer, flags, offset, bytes); AUTH (key, flags, proof, caveats),
-    the caveats as they came (token.py reads them); LIST's reply (total, from_index, entry, entry,
-    ...); MARK, HANDOFF and ACKNOWLEDGE the event and its texts; every other its record's fields.
+    the caveats as they came (token.py reads them); PUT and GET's reply their record's fields and
+    the bytes behind; LIST's and SELFTEST's reply (total, from_index, entry, entry, ...); MARK,
+    HANDOFF and ACKNOWLEDGE the event and its texts, PUT_END (total, the event and its texts);
+    every other its record's fields.
     A SESSION_TAG, where there is one, was taken off before.
     """
     body = bytes(body)
     texts_of = _TEXTS_OF.get(kind)
     if texts_of is not None:
-        try:
-            return events.read_texts_body(texts_of, body)
-        except BlockError as error:
-            raise FrameError("message", str(error))
+        return _texts(texts_of, body)
+    if kind == MSG_PUT_END:
+        _need(len(body) >= PUT_END.size, kind, body)
+        total = struct.unpack_from(PUT_END.format, body, 0)
+        return total + _texts(KIND_PROFILE, body[PUT_END.size :])
     if kind == MSG_ERROR:
         _need(len(body) >= ERROR.size, kind, body)
         try:
             return struct.unpack_from(ERROR.format, body, 0) + (str(body[1:], "utf-8"),)
         except UnicodeError:
             raise FrameError("message", "the text of an ERROR is not UTF-8")
-    if kind == MSG_AUTH:
-        _need(len(body) >= AUTH.size, kind, body)
-        return struct.unpack_from(AUTH.format, body, 0) + (body[AUTH.size :],)
-    if kind == MSG_DATA:
-        _need(len(body) > DATA_HEAD.size, kind, body)
-        return struct.unpack_from(DATA_HEAD.format, body, 0) + (body[DATA_HEAD.size :],)
-    if kind == MSG_LIST | REPLY:
-        _need(len(body) >= LIST_REPLY.size, kind, body)
-        total, from_index, count = struct.unpack_from(LIST_REPLY.format, body, 0)
-        _need(len(body) == LIST_REPLY.size + count * LIST_ENTRY.size, kind, body)
+    if kind in _WITH_BYTES:
+        head, fewest = _WITH_BYTES[kind]
+        _need(len(body) >= head.size + fewest, kind, body)
+        return struct.unpack_from(head.format, body, 0) + (body[head.size :],)
+    if kind in _LISTS:
+        head, one = _LISTS[kind]
+        _need(len(body) >= head.size, kind, body)
+        total, from_index, count = struct.unpack_from(head.format, body, 0)
+        _need(len(body) == head.size + count * one.size, kind, body)
         return (total, from_index) + tuple(
-            [
-                struct.unpack_from(LIST_ENTRY.format, body, LIST_REPLY.size + n * LIST_ENTRY.size)
-                for n in range(count)
-            ]
+            [struct.unpack_from(one.format, body, head.size + n * one.size) for n in range(count)]
         )
     record = BODIES.get(kind)
     if record is None:
         raise FrameError("message", f"no message has kind 0x{kind:02x}; is the other end newer?")
     _need(len(body) == record.size, kind, body)
     return struct.unpack(record.format, body)
+
+
+def _texts(event_kind: int, body: bytes) -> "tuple[Any, ...]":
+    try:
+        return events.read_texts_body(event_kind, body)
+    except BlockError as error:
+        raise FrameError("message", str(error))
 
 
 def _need(holds: bool, kind: int, body: bytes) -> None:

@@ -69,7 +69,7 @@ def guard() -> Guard:
 
 def prove(server: Server, hello: bytes, flags: int) -> session_keys.SessionKeys:
     """Say AUTH as a reader; return the keys that follow."""
-    hello_reply = server._visitor._hello_reply  # noqa: SLF001 - no host is there to hear it
+    hello_reply = server.visitor._hello_reply  # noqa: SLF001 - no host is there to hear it
     said = proof.transcript(hello, hello_reply, layout.KEY_READER, flags)
     given = proof.host_proof(SECRET, said)
     server.handle(

@@ -266,3 +266,71 @@ def test_reset_forgets_half_a_set() -> None:
 
     assert decoder.decode(burst_of(words_of([(4, 5, 6)])), counts, 0) == 1
     assert counts[:3].tolist() == [4, 5, 6]
+
+
+# --- self-test -----------------------------------------------------------------------------------
+
+
+def z_words(*values: int) -> list[int]:
+    """Return FIFO words of z alone: each is the first of its set."""
+    return [(value & 0xFFF) << 4 | 1 for value in values]
+
+
+def test_the_self_test_is_set_up_as_the_datasheet_asks() -> None:
+    """After a reset: low-pass activity filter on, high-pass off, measuring, z alone streamed."""
+    chip, driver, slept_ms = connect()
+    driver.configure(trigger_count=100)
+    driver.begin_self_test()
+
+    assert chip.resets == 2
+    assert slept_ms == [5, 5]
+    assert chip.registers[0x3F] & 0x0F == 0x07
+    assert chip.registers[0x3A] == 0x22
+    assert (chip.registers[0x3B], chip.registers[0x3D]) == (0, 0)
+
+
+def test_a_push_counts_the_samples_before_it_and_tells_when_it_is_over() -> None:
+    """ST begins it, ST_DONE ends it."""
+    chip, driver, _ = connect()
+    driver.begin_self_test()
+    chip.fifo.extend(z_words(*[10] * 7))
+
+    assert driver.push() == 7
+    assert chip.registers[0x40] == 0x01
+    chip.fifo.extend(z_words(*[10] * 100))
+    assert driver.pushed() == 107
+    chip.registers[0x40] = 0x06
+    assert driver.pushed() == -107
+
+
+@pytest.mark.parametrize("change", [-40, -5, 0, 1, 6, 300])
+def test_the_change_is_that_of_the_means_at_both_ends(change: int) -> None:
+    """Twenty samples from the push on, twenty before its end; what lies outside has no say."""
+    chip, driver, _ = connect()
+    driver.begin_self_test()
+    first = [10 + (at % 3) - 1 for at in range(21)][:20]
+    last = [value + change for value in first]
+    chip.fifo.extend(z_words(*[900] * 5, *first, *[500] * 30, *last, *[900] * 4))
+
+    assert driver.self_test_change(5, 75) == change
+
+
+def test_too_few_samples_are_no_measure() -> None:
+    """Both ends would overlap."""
+    chip, driver, _ = connect()
+    driver.begin_self_test()
+    chip.fifo.extend(z_words(*range(45)))
+
+    assert driver.self_test_change(5, 44) == 0
+
+
+def test_configure_ends_a_self_test() -> None:
+    """Whatever came of it."""
+    chip, driver, _ = connect()
+    driver.configure(trigger_count=100)
+    settings = chip.registers[0x20:0x42]
+    driver.begin_self_test()
+    driver.push()
+
+    assert driver.configure(trigger_count=100)
+    assert chip.registers[0x20:0x42] == settings

@@ -108,6 +108,37 @@ def test_a_channel_is_compared_with_that_of_its_terminal() -> None:
     assert b"C" in new
 
 
+def test_a_calibration_is_compared_with_that_of_its_channel_and_point() -> None:
+    """A new point before it moves its place and changes nothing of it."""
+    ice = {"point": "ice point", "reference_degc": 0, "indicated_degc": 0.1, "u_degc": 0.05}
+    ice["at"] = "2025-03-01T09:30:00Z"
+    boiling = ice | {"point": "LN2 point", "reference_degc": -195.8, "indicated_degc": -195.5}
+    colder = boiling | {"indicated_degc": -195.75}
+
+    def with_points(*points: dict[str, Any]) -> list[Section]:
+        return sections(lambda document: document["channels"][0].update(calibration=list(points)))
+
+    def bodies(found: list[Section]) -> list[bytes]:
+        return [body for kind, body in found if kind == layout.SECTION_CALIBRATION]
+
+    kind = layout.SECTION_CALIBRATION
+    one, both, other = with_points(boiling), with_points(ice, boiling), with_points(colder)
+    assert difference(one, both) == [(kind, 0, b"", bodies(both)[0])]
+    assert difference(both, one) == [(kind, 0, bodies(both)[0], b"")]
+    assert difference(one, other) == [(kind, 0, bodies(one)[0], bodies(other)[0])]
+
+
+def test_handling_is_a_setting_and_an_arming_is_none() -> None:
+    """Each run has its own arming; what the profile asks of people is compared."""
+    arming = {"at": "2025-03-01T09:30:00Z", "planned_h": 96, "actor": "A"}
+    armed = sections(lambda document: document.update(arming=arming))
+    handled = sections(lambda document: document.update(handling={"thaw_to_infusion_min": 30}))
+
+    assert difference(sections(), armed) == []
+    expected = [(layout.SECTION_HANDLING, 0, b"", b"\x1e\0\0")]
+    assert difference(sections(), handled) == expected
+
+
 def test_a_long_text_is_cut_and_says_so() -> None:
     """120 bytes of each stand in the event."""
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from dewarlog_firmware import config as config_module
+from dewarlog_firmware import provenance
 from dewarlog_firmware.config import Config, ConfigError, load_config, parse_config
 from dewarlog_firmware.profile import default_document, profile_sections, reading_columns
 from dewarlog_wire import layout
@@ -42,6 +43,16 @@ def changed(path: str, value: object) -> dict[str, Any]:
         place = place[key]
     place[keys[-1]] = value
     return document
+
+
+ICE, BOILING = "ice bath, checked by PRT 2231", "boiling nitrogen, barometer 118"
+POINT = {"point": "ice point", "reference_degc": 0, "indicated_degc": 0.1, "u_degc": 0.05}
+POINT |= {"at": "2025-03-01T09:30:00Z"}
+
+
+def utc_s(text: str) -> int:
+    """Return a moment as the log counts it, by the standard library."""
+    return int(datetime.fromisoformat(text + "+00:00").timestamp()) - layout.UTC_EPOCH_UNIX_S
 
 
 def refused(document: object) -> ConfigError:
@@ -77,6 +88,15 @@ def test_example_is_read_value_by_value() -> None:
     assert config.tilt == (30, 60, 120, 2, 60, 10)
     assert config.radio == (1, 1000)
     assert config.access == (False,)
+    assert config.power == (False,)
+    assert config.calibrations == (
+        (0, 0, 0, 28, 6, 0, utc_s("2025-03-01T09:30:00"), b"TC-T-0412", ICE),
+        (0, 1, -25073, -25037, 15, 100_420, utc_s("2025-03-01T10:10:00"), b"TC-T-0412", BOILING),
+    )
+    assert config.handling == (30, 1)
+    reason = "Probe 2 is due in two days; the courier has a second logger."
+    armed_utc_s = utc_s("2025-03-10T06:45:00")
+    assert config.arming == (armed_utc_s, 345_600, 864_000, 7400, 16, "S. Haddad", reason)
 
 
 @pytest.mark.parametrize(
@@ -87,6 +107,7 @@ def test_example_is_read_value_by_value() -> None:
         (layout.RULE, config_module.Rule),
         (layout.SHOCK_SETTINGS, config_module.ShockSettings),
         (layout.TILT_SETTINGS, config_module.TiltSettings),
+        (layout.HANDLING, provenance.Handling),
     ],
 )
 def test_frozen_tuples_have_the_fields_of_their_records(
@@ -98,17 +119,34 @@ def test_frozen_tuples_have_the_fields_of_their_records(
     )
 
 
+@pytest.mark.parametrize(
+    ("record", "section", "fields"),
+    [
+        (layout.CALIBRATION, layout.SECTION_CALIBRATION, provenance.Calibration),
+        (layout.ARMING, layout.SECTION_ARMING, provenance.Arming),
+    ],
+)
+def test_texts_stand_behind_the_fields_of_their_record(
+    record: layout.Record, section: int, fields: type[tuple[object, ...]]
+) -> None:
+    """As the layout names them, in its order."""
+    names = (*(name for name, *_ in record.fields), *layout.SECTION_TEXTS[section])
+    assert fields._fields == names  # pyright: ignore[reportAttributeAccessIssue]
+
+
 def test_sections_say_everything_the_configuration_says() -> None:
     """Unpacked again by the layout, the sections of block 0 give back the same values."""
     config = load_config(EXAMPLE)
     sections = list(profile_sections(config))
     kinds = [kind for kind, _ in sections]
     assert kinds == (
-        [layout.SECTION_TEXT] * 8
+        [layout.SECTION_TEXT] * 13
         + [layout.SECTION_SAMPLING]
         + [layout.SECTION_CHANNEL] * 3
+        + [layout.SECTION_CALIBRATION] * 2
         + [layout.SECTION_RULE] * 4
         + [layout.SECTION_SHOCK_SETTINGS, layout.SECTION_TILT_SETTINGS]
+        + [layout.SECTION_HANDLING, layout.SECTION_ARMING]
     )
     texts = [(body[0], body[1:].decode()) for kind, body in sections if kind == kinds[0]]
     assert tuple(texts) == config.texts
@@ -118,9 +156,14 @@ def test_sections_say_everything_the_configuration_says() -> None:
         if kind == layout.SECTION_RULE
     ]
     assert rules == [tuple(rule) for rule in config.rules]
-    channel = struct.unpack(layout.CHANNEL.format, sections[9][1])
+    channel = struct.unpack(layout.CHANNEL.format, sections[14][1])
     assert channel[:-1] == tuple(config.channels[0])[:-1]
     assert channel[-1] == b"TC-T-0412\0\0\0"
+    body = dict(sections)
+    assert body[layout.SECTION_CALIBRATION][28:] == bytes((31,)) + BOILING.encode()
+    assert struct.unpack("<IIIIH", body[layout.SECTION_ARMING][:18]) == config.arming[:5]
+    assert body[layout.SECTION_ARMING][18:28] == b"\tS. Haddad"
+    assert body[layout.SECTION_HANDLING] == b"\x1e\0\1"
 
 
 def test_instructions_keep_their_order() -> None:
@@ -145,6 +188,47 @@ def test_everything_but_channels_and_rules_has_a_default() -> None:
     assert config.shock == (3200, 100, 200, 80, 30, 32, 1024, 25, 50, 100, 3, 0)
     assert config.tilt == (30, 60, 120, 2, 60, 10)
     assert config.radio == (1, 1000)
+    assert (config.calibrations, config.handling, config.arming) == ((), None, None)
+
+
+@pytest.mark.parametrize("degc", [-195.806, -0.004, 0.004, 0])
+def test_a_calibration_is_rounded_as_a_reading(degc: float) -> None:
+    """To the nearest count."""
+    channel = {"channel": 1, "calibration": [POINT | {"indicated_degc": degc}]}
+    point = parse_config({"channels": [channel], "rules": []}).calibrations[0]
+
+    assert (point.channel, point.indicated_count) == (1, round(degc * 128))
+    assert (point.pressure_pa, point.serial, point.reference) == (0, b"", "")
+
+
+def test_calibrations_stand_by_channel_and_point() -> None:
+    """Whatever order the file has; a bath may have been used at several temperatures."""
+    bath = POINT | {"point": "other bath", "at": "2025-03-01T11:00:00Z"}
+    cold = bath | {"reference_degc": -80}
+    channels = [
+        {"channel": 2, "calibration": [POINT]},
+        {"channel": 0, "calibration": [bath, cold, POINT | {"point": "LN2 point"}, POINT]},
+    ]
+    points = parse_config({"channels": channels, "rules": []}).calibrations
+
+    assert [(one.channel, one.point) for one in points] == [(0, 0), (0, 1), (0, 2), (0, 2), (2, 0)]
+
+
+def test_what_is_not_known_of_an_arming_is_zero() -> None:
+    """A charge that was not weighed, a hold time nobody computed."""
+    arming = {"at": "2053-12-31T23:59:59Z", "planned_h": 0.5, "actor": "A", "charge_g": None}
+    armed = parse_config(SMALLEST | {"arming": arming}).arming
+
+    assert armed is not None
+    assert armed == (utc_s("2053-12-31T23:59:59"), 1800, 0, 0, 0, "A", "")
+
+
+def test_every_refusal_that_can_be_overridden_has_its_bit() -> None:
+    """In the order of the layout."""
+    for bit, name in enumerate(layout.ARM_REFUSAL_NAMES):
+        armed = parse_config(changed("arming.overridden", [name])).arming
+        assert armed is not None
+        assert armed.overridden == 1 << bit
 
 
 @pytest.mark.parametrize(("mode", "state"), [("off", 0), ("on", 1)])
@@ -281,6 +365,45 @@ def test_dates_are_midnight_utc(text: str, utc_s: int | None) -> None:
         ("tilt.period_s", 601),
         ("access.lock", 1),
         ("access.lock", "yes"),
+        ("power.sleep", "deep"),
+        ("power.sleep", True),
+        ("texts.consignee", "x" * 201),
+        ("texts.hardware", 2),
+        ("channels[0].calibration", {}),
+        ("channels[0].calibration", [POINT] * 5),
+        ("channels[0].calibration[1].point", "ice point"),
+        ("channels[0].calibration[0].point", "steam point"),
+        ("channels[0].calibration[0].reference_degc", -251),
+        ("channels[0].calibration[0].reference_degc", None),
+        ("channels[0].calibration[0].indicated_degc", 131),
+        ("channels[0].calibration[0].u_degc", -1),
+        ("channels[0].calibration[1].pressure_hpa", 299),
+        ("channels[0].calibration[1].pressure_hpa", 101_325),
+        ("channels[0].calibration[1].pressure_hpa", "1013"),
+        ("channels[0].calibration[0].at", "2025-03-01"),
+        ("channels[0].calibration[0].at", "2025-03-01T24:00:00Z"),
+        ("channels[0].calibration[0].at", "2025-03-01T09:30:00+"),
+        ("channels[0].calibration[0].at", "2025-03-01 09:30:00Z"),
+        ("channels[0].calibration[0].at", "2025-02-30T09:30:00Z"),
+        ("channels[0].calibration[0].at", "2025-03-01T09:30:-1Z"),
+        ("channels[0].calibration[0].serial", "x" * 13),
+        ("channels[0].calibration[0].reference", "x" * 77),
+        ("handling", []),
+        ("handling.thaw_to_infusion_min", 10_081),
+        ("handling.calibration_policy", "ask"),
+        ("arming", "yes"),
+        ("arming.at", None),
+        ("arming.planned_h", 0),
+        ("arming.planned_h", 2161),
+        ("arming.static_hold_h", 0),
+        ("arming.charge_g", 0.5),
+        ("arming.overridden", ["calibration", "weather"]),
+        ("arming.overridden", "calibration"),
+        ("arming.overridden", [[]]),
+        ("arming.actor", " "),
+        ("arming.actor", "x" * 77),
+        ("arming.reason", ""),
+        ("arming.reason", "x" * 77),
     ],
 )
 def test_value_out_of_range_is_refused_with_its_place(field: str, value: object) -> None:
@@ -304,6 +427,9 @@ def test_value_out_of_range_is_refused_with_its_place(field: str, value: object)
         "rules[3].threshold_degc",
         "shock.band_g",
         "tilt.edges",
+        "channels[0].calibration[0].temperature",
+        "handling.thaw",
+        "arming.by",
     ],
 )
 def test_unknown_key_is_refused(path: str) -> None:
@@ -314,7 +440,11 @@ def test_unknown_key_is_refused(path: str) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["channels", "rules", "channels[0].channel", "rules[0].kind", "rules[0].threshold_degc"],
+    [
+        *("channels", "rules", "channels[0].channel", "rules[0].kind", "rules[0].threshold_degc"),
+        *("channels[0].calibration[0].u_degc", "channels[0].calibration[0].at"),
+        *("arming.at", "arming.planned_h"),
+    ],
 )
 def test_required_key_is_missed_by_name(path: str) -> None:
     """No default stands in for what decides between USE and HOLD."""
@@ -323,7 +453,7 @@ def test_required_key_is_missed_by_name(path: str) -> None:
     *parents, last = path.split(".")
     for part in parents:
         name, _, index = part.partition("[")
-        place = place[name][int(index.rstrip("]"))]
+        place = place[name][int(index.rstrip("]"))] if index else place[name]
     del place[last]
     error = refused(document)
     assert (error.field, error.value) == (path, "missing")
@@ -434,3 +564,12 @@ def test_a_name_that_is_no_text_is_refused() -> None:
 
     with pytest.raises(ConfigError, match=r"texts is the name 1\.5; allowed: names in quotes"):
         parse_config(document)
+
+
+def test_a_board_sleeps_lightly_only_where_its_profile_says_so() -> None:
+    """The default idles; the key is a word, as the radio's mode is."""
+    document = json.loads(EXAMPLE)
+    document["power"] = {"sleep": "light"}
+    assert parse_config(document).power == (True,)
+    del document["power"]
+    assert parse_config(document).power == (False,)

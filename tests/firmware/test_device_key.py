@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import os
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
@@ -9,7 +10,13 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from dewarlog_firmware import whole_file
-from dewarlog_firmware.device_key import derived_keys, load_device_key, signing_seed, stands_at
+from dewarlog_firmware.device_key import (
+    derived_keys,
+    load_device_key,
+    seed_device_key,
+    signing_seed,
+    stands_at,
+)
 from dewarlog_wire import layout, proof
 
 if TYPE_CHECKING:
@@ -113,3 +120,32 @@ def test_a_key_that_cannot_be_read_stands_there_all_the_same(tmp_path: Path) -> 
 
     assert not missing
     assert stands_at(str(folder))
+
+
+def test_a_seeded_key_is_of_both_and_is_found_at_the_next_boot(tmp_path: Path) -> None:
+    """HMAC of RFC 2104 as the standard library computes it; one file, whole."""
+    path = str(tmp_path / "key.bin")
+    before = load_device_key(path, numbers)
+
+    seed_device_key(path, before, b"s" * 32)
+
+    expected = hmac.digest(before, b"dewarlog seed" + b"s" * 32, "sha256")
+    assert load_device_key(path, bytes) == expected
+    assert os.listdir(tmp_path) == ["key.bin"]  # noqa: PTH208 - the names alone
+
+
+def test_a_seed_that_finds_no_room_leaves_the_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The error is told, and the board goes on with what its owner has."""
+    path = str(tmp_path / "key.bin")
+    before = load_device_key(path, numbers)
+
+    def full(*_: object) -> None:
+        raise OSError(28)
+
+    monkeypatch.setattr(whole_file.os, "rename", full)
+    with pytest.raises(OSError, match="28"):
+        seed_device_key(path, before, b"s" * 32)
+    monkeypatch.undo()
+    assert load_device_key(path, bytes) == before

@@ -129,3 +129,26 @@ def test_a_rollover_behind_the_reading_is_read_again() -> None:
 
     assert driver.read() == (midnight_s, CLOCK_OK)
     assert reads == 4
+
+
+def test_the_oscillator_flag_and_the_seconds_are_told_alone() -> None:
+    """What the self-test asks again and again."""
+    chip, driver = connect()
+    assert driver.has_stopped()
+    driver.set(59)
+
+    assert not driver.has_stopped()
+    assert driver.second() == 59
+    chip.registers[0] = 0x7A
+    assert driver.second() == -1
+
+
+def test_a_missing_clock_is_an_error_for_them() -> None:
+    """`read` says so in words; these are asked by someone who wants to know."""
+    _, driver = connect()
+    missing = DS3231(I2cBus())
+    with pytest.raises(OSError, match="5"):
+        missing.has_stopped()
+    with pytest.raises(OSError, match="5"):
+        missing.second()
+    assert driver.second() == 0

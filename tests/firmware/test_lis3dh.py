@@ -95,3 +95,40 @@ def test_a_chip_that_is_not_there_is_an_error_of_the_bus() -> None:
     driver = LIS3DH(I2cBus())
     with pytest.raises(OSError, match="5"):
         driver.identified()
+
+
+# --- self-test -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("push", "ctrl4"), [(False, 0x80), (True, 0x82)])
+def test_the_self_test_is_set_up_as_the_datasheet_asks(*, push: bool, ctrl4: int) -> None:
+    """100 Hz, all axes, normal mode, +-2 g; ST = 01 pushes."""
+    chip, driver = connect()
+    driver.configure()
+    driver.begin_self_test(push=push)
+
+    assert chip.registers[0x20:0x26] == bytes((0x57, 0, 0, ctrl4, 0, 0))
+
+
+def test_digits_are_the_upper_ten_bits_and_are_summed() -> None:
+    """A set counts once: without a new one nothing is added."""
+    chip, driver = connect()
+    sums = [0, 0, 0]
+    chip.measure(63 << 6, -(17 << 6), 250 << 6)
+    assert driver.add_digits(sums)
+    assert driver.add_digits(sums)
+    chip.measure(1 << 6, 1 << 6, 1 << 6, status=0)
+
+    assert not driver.add_digits(sums)
+    assert sums == [126, -34, 500]
+
+
+def test_registers_are_brought_back_as_they_were() -> None:
+    """Those of a chip that was never set up, too."""
+    chip, driver = connect()
+    chip.registers[0x20] = 0x07
+    before = driver.registers()
+    driver.begin_self_test(push=True)
+    driver.set_registers(before)
+
+    assert chip.registers[0x20:0x26] == bytes((0x07, 0, 0, 0, 0, 0))

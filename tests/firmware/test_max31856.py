@@ -218,3 +218,68 @@ def test_longest_conversion_follows_the_datasheet(
     driver = MAX31856(SpiBus(chip), chip.cs, averaging=averaging, mains_hz=mains_hz)
 
     assert driver.conversion_max_ms == longest_ms
+
+
+# --- self-test -----------------------------------------------------------------------------------
+
+CJHF = 0x03
+
+
+def test_a_provoked_fault_is_no_state_of_the_probe() -> None:
+    """The limit is the chip's, the sample is as ever, and the test sees the fault."""
+    chip, driver = connect()
+    driver.provoke(-7)
+    driver.restore()
+    chip.convert(-1000, 64, max31856.FAULT_CJ_HIGH)
+    image = image_of(driver)
+
+    assert chip.registers[CJHF] == 0xF9
+    assert driver.state(image, fresh=True) == layout.STATE_OK
+    assert driver.provoked(image) == max31856.FAULT_CJ_HIGH
+    assert driver.settings_kept(image)
+
+
+def test_an_image_from_before_the_provocation_still_counts_as_kept() -> None:
+    """A sample may be on its way while the test begins, and while it ends."""
+    chip, driver = connect()
+    chip.convert(-1000, 64)
+    before = image_of(driver)
+    driver.provoke(20)
+
+    assert driver.settings_kept(before)
+    assert driver.provoked(before) == 0
+
+
+def test_a_fault_that_nobody_provoked_stays_one() -> None:
+    """CJHIGH at the limit that is always there is a cold junction out of bounds."""
+    chip, driver = connect()
+    driver.provoke(20)
+    chip.convert(-1000, 64, max31856.FAULT_CJ_HIGH)
+
+    assert driver.state(image_of(driver), fresh=True) == layout.STATE_COLD_JUNCTION
+
+
+def test_after_the_test_the_low_limit_is_a_lost_setting() -> None:
+    """And the next restore brings all of them back."""
+    chip, driver = connect()
+    driver.provoke(20)
+    driver.restore()
+    low = image_of(driver)
+    driver.calm()
+    driver.restore()
+    kept = image_of(driver)
+    assert driver.settings_kept(low)
+    driver.calmed()
+
+    assert driver.registers_lost(low) == 1
+    assert driver.registers_lost(kept) == 0
+    assert chip.registers[:10].hex() == "114cfc7fc07fff800000"
+
+
+@pytest.mark.parametrize(("byte", "lost"), [(0xFF, 9), (0x00, 8)])
+def test_a_dead_line_has_lost_nearly_every_setting(byte: int, lost: int) -> None:
+    """All but those whose value is what the line reads."""
+    chip, driver = connect()
+    chip.dead = byte
+
+    assert driver.registers_lost(image_of(driver)) == lost

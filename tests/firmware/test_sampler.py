@@ -18,6 +18,7 @@ class Timer:
 
     def __init__(self) -> None:
         self.period_ms = 0
+        self.hard = True
         self.callback: Callable[[object], None] | None = None
 
     def start(self, period_ms: int, callback: Callable[[object], None]) -> None:
@@ -354,3 +355,161 @@ def test_a_timer_that_ticks_is_left_alone() -> None:
     assert not rig.sampler.revive()
     rig.tick()
     assert not rig.sampler.revive()
+
+
+# --- looks ---------------------------------------------------------------------------------------
+
+
+def test_a_look_is_a_conversion_that_is_no_sample() -> None:
+    """It has no tick of its own: the ticks of the samples around it follow one another."""
+    rig = Rig()
+    rig.convert(1, 2)
+    first = taken(rig)
+    assert rig.sampler.look()
+    rig.convert(3, 4)
+    look = taken(rig)
+    rig.tick()
+    rig.convert(5, 6)
+    second = taken(rig)
+
+    assert [one.is_look for one in (first, look, second)] == [False, True, False]
+    assert list(look.voltage_raw) == [3, 4]
+    assert second.tick_no == first.tick_no + 1
+    assert second.ticks_ms == first.ticks_ms + PERIOD_MS
+
+
+def test_no_look_while_a_slot_is_open_or_waits() -> None:
+    """The sample comes first."""
+    rig = Rig()
+    assert not rig.sampler.look()
+    rig.convert(1, 2)
+    assert not rig.sampler.look()
+    taken(rig)
+
+    assert rig.sampler.look()
+
+
+def test_no_look_that_the_next_tick_would_end_early() -> None:
+    """Its longest conversion and a little more must fit before it."""
+    rig = Rig()
+    rig.convert(1, 2)
+    taken(rig)
+    room_ms = rig.sampler.period_min_ms + 50
+    rig.now_ms = 5_000 + PERIOD_MS - room_ms
+    assert not rig.sampler.look()
+    rig.now_ms -= 1
+
+    assert rig.sampler.look()
+
+
+def test_a_converter_that_says_nothing_is_handed_over_after_its_longest_conversion() -> None:
+    """In a sample as in a look, and not before."""
+    rig = Rig()
+    rig.convert(1, None)
+    assert not rig.sampler.hurry()
+    rig.now_ms += rig.sampler.period_min_ms + 1
+    assert rig.sampler.hurry()
+    sample = taken(rig)
+
+    assert list(sample.states) == [layout.STATE_OK, layout.STATE_SILENT]
+    assert list(sample.lost) == [0, 0]
+    assert not rig.sampler.is_gathering
+
+
+def test_a_dead_converter_s_lost_registers_are_counted() -> None:
+    """All that a dead line does not happen to read as."""
+    rig = Rig()
+    rig.chips[1].dead = 0xFF
+    rig.convert(1, None)
+    rig.now_ms += rig.sampler.period_min_ms + 1
+    rig.sampler.hurry()
+
+    assert list(taken(rig).lost) == [0, 9]
+
+
+def test_a_stopped_sampler_looks_too_and_lets_go_of_its_lines() -> None:
+    """A board that does not record tests itself all the same."""
+    rig = Rig()
+    rig.sampler.stop()
+    assert rig.sampler.look()
+    rig.convert(7, 8)
+    look = taken(rig)
+    rig.sampler.end_looks()
+
+    assert look.is_look
+    assert list(look.voltage_raw) == [7, 8]
+    assert [chip.drdy.handler for chip in rig.chips] == [None, None]
+
+
+def test_settings_are_rewritten_before_the_next_conversion() -> None:
+    """A limit is lowered by the interrupt that owns the bus."""
+    rig = Rig()
+    rig.convert(1, 2)
+    taken(rig)
+    for driver in rig.sampler.converters:
+        driver.provoke(-20)
+    rig.sampler.rewrite()
+    assert [chip.registers[3] for chip in rig.chips] == [0x7F, 0x7F]
+    rig.tick()
+    rig.chips[0].convert(1, 0, max31856.FAULT_CJ_HIGH)
+    rig.chips[1].convert(2, 0, 0)
+    sample = taken(rig)
+
+    assert [chip.registers[3] for chip in rig.chips] == [0xEC, 0xEC]
+    assert list(sample.states) == [layout.STATE_OK, layout.STATE_OK]
+    assert list(sample.provoked) == [max31856.FAULT_CJ_HIGH, 0]
+    assert list(sample.faults) == [0, 0]
+
+
+# --- rest ----------------------------------------------------------------------------------------
+
+
+def test_a_reading_whose_edge_was_slept_through_is_fetched_by_its_level() -> None:
+    """DRDY is low when the board wakes: nobody has to wait for the next tick."""
+    rig = Rig()
+    rig.convert(-1, None)
+    chip = rig.chips[1]
+    chip.put_result(-2, 0)
+    chip.registers[0] &= ~0x40
+    chip.drdy(0)  # no handler called
+
+    rig.sampler.service()
+
+    sample = taken(rig)
+    assert list(sample.states) == [layout.STATE_OK, layout.STATE_OK]
+    assert list(sample.voltage_raw) == [-1, -2]
+
+
+def test_service_takes_nothing_that_is_not_ready_and_nothing_twice() -> None:
+    """Between samples, and with one converter still at work."""
+    rig = Rig()
+    rig.convert(-1, None)
+    rig.sampler.service()
+    assert rig.take() is None
+
+    rig.convert(None, -2)
+    sample = taken(rig)
+    rig.sampler.service()
+
+    assert list(sample.voltage_raw) == [-1, -2]
+    assert rig.take() is None
+
+
+def test_the_next_tick_is_told_in_milliseconds() -> None:
+    """From a whole period down to 0, and no further when it is late."""
+    rig = Rig()
+    assert rig.sampler.until_tick_ms() == PERIOD_MS
+    rig.now_ms += 400
+    assert rig.sampler.until_tick_ms() == PERIOD_MS - 400
+    rig.now_ms += PERIOD_MS
+    assert rig.sampler.until_tick_ms() == 0
+    rig.sampler.set_period_ms(2 * PERIOD_MS)
+    assert rig.sampler.until_tick_ms() == 2 * PERIOD_MS
+
+
+def test_the_kind_of_tick_is_the_timers() -> None:
+    """A scheduled tick could come in the midst of what `service` reads."""
+    rig = Rig()
+    assert rig.sampler.is_hard is True
+    rig.timer.hard = False
+    assert rig.sampler.is_hard is False

@@ -57,6 +57,7 @@ class Talk:
         body_max: int = 4096,
         greet: bool = True,
         in_hand: bool = True,
+        more: dict[int, Callable[..., int]] | None = None,
     ) -> None:
         self.store = MemoryStore({1: StoredRun([data])})
         self.device = GuardedDevice()
@@ -67,6 +68,7 @@ class Talk:
             self.guard,
             lambda count: b"n" * count,
             in_hand=in_hand,
+            more=more,
         )
         self.out = Out()
         self.seq = 0
@@ -297,17 +299,23 @@ def test_a_confirm_of_another_chain_is_not_allowed() -> None:
     assert error_of(talk.ask(layout.MSG_CONFIRM, body)) == layout.ERROR_NOT_ALLOWED
 
 
-def test_words_of_an_error_are_cut_to_what_every_link_carries() -> None:
-    """A long reason does not outgrow the smallest body."""
-    talk = Talk()
+@pytest.mark.parametrize(
+    ("body_max", "most"),
+    [(BODY_MIN_BYTES, BODY_MIN_BYTES), (236, 236), (4096, REPLY_BODY_MAX_BYTES)],
+)
+def test_words_of_an_error_are_cut_to_what_the_conversation_carries(
+    body_max: int, most: int
+) -> None:
+    """A long reason does not outgrow the body, and has all of it."""
+    talk = Talk(body_max=body_max)
 
     def fail(custody: bytes) -> None:
-        raise ValueError("x" * 500)
+        raise ValueError("x" * 600)
 
     talk.device.mark = fail  # type: ignore[method-assign]
 
     words_bytes = len(talk.ask(layout.MSG_MARK, b"")[1])
-    assert words_bytes + layout.SESSION_TAG.size == BODY_MIN_BYTES
+    assert words_bytes + layout.SESSION_TAG.size == most
 
 
 # --- repeats -------------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from hashlib import sha256
 
 import describe
 import vector_lines
+from device_bench import read_bench  # noqa: F401 - called by its name
 from device_rig import (
     LOG_ID,
     POLLS_MAX,
@@ -50,7 +51,7 @@ from dewarlog_firmware.flash_log import FlashLog
 from dewarlog_firmware.logbook import Logbook
 from dewarlog_firmware.radio import Radio
 from dewarlog_firmware.server import Server
-from dewarlog_wire import block, cobs, column, events, frame, layout, session
+from dewarlog_wire import block, cobs, column, events, frame, layout, session, texts
 from dewarlog_wire.errors import BlockError, WireError
 
 REFUSALS = (WireError, config.ConfigError)
@@ -95,6 +96,13 @@ def read_column(data: bytes) -> "list[str]":
 def read_events(data: bytes) -> "list[str]":
     """Read an EVENTS section."""
     return [flat(event) for event in events.read_events(data, 0, len(data))]
+
+
+def read_section_texts(data: bytes) -> "list[str]":
+    """Read a section with texts: its kind by the first byte, then its payload."""
+    kinds = sorted(layout.SECTION_TEXTS)
+    kind = kinds[data[0] % len(kinds)] if data else kinds[0]
+    return [flat(texts.read_section_texts(kind, data[1:]))]
 
 
 def read_frame(data: bytes) -> "list[str]":

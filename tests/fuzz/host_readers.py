@@ -83,6 +83,14 @@ construct_block: Final = _described("block")
 construct_journal: Final = _described("journal")
 
 
+def construct_section_texts(data: bytes) -> list[str]:
+    """Read a section with texts, its kind by the first byte."""
+    kinds = sorted(layout.SECTION_TEXTS)
+    fields = parse.parse_section(kinds[data[0] % len(kinds)] if data else kinds[0], data[1:])
+    assert isinstance(fields, dict)
+    return [_shown(*fields.values())]
+
+
 def construct_token(data: bytes) -> list[str]:
     """Read caveats by construct, and judge them by rules of its own."""
     return list(describe_libraries.describe_token(device_trust.TOKEN_HEADER, data.hex()))

@@ -97,6 +97,13 @@ TARGETS: Final = (
     Target("column", seeds.columns, (host_readers.numpy_column,), on_board=True, weight=0.7),
     Target("events", seeds.events_sections, on_board=True, weight=2),
     Target(
+        "section_texts",
+        seeds.sections_with_texts,
+        (host_readers.construct_section_texts,),
+        on_board=True,
+        weight=0.5,
+    ),
+    Target(
         "frame", seeds.frames, (host_readers.construct_frame,), fix_up=fixups.frame, on_board=True
     ),
     Target("message", seeds.messages, (host_readers.construct_message,), on_board=True, weight=2),
@@ -158,6 +165,16 @@ TARGETS: Final = (
         heap_per_byte=1000,
         allowed=NOTHING,
         on_board=True,
+    ),
+    Target(
+        "bench",
+        seeds.benches,
+        weight=0.5,
+        heap_bytes=MIB,
+        heap_per_byte=1000,
+        allowed=NOTHING,
+        on_board=True,
+        agrees_on_board=False,  # which JSON is read is each interpreter's own
     ),
     # Who may in, and what seals.
     Target("token", seeds.caveats, (host_readers.construct_token,), on_board=True),

@@ -6,6 +6,7 @@ import struct
 from dataclasses import dataclass, field
 
 from dewarlog_wire import block, events, journal, layout, seal
+from dewarlog_wire import texts as wire_texts
 from dewarlog_wire.column import ColumnEncoder
 
 DEGC = layout.TEMPERATURE_PER_DEGC
@@ -26,6 +27,10 @@ DEFAULT_TEXTS = (
 SHOCK_SETTINGS = (3200, 100, 200, 150, 20, 160, 1024, 25, 50, 100, 2, 2000)
 TILT_SETTINGS = (30, 60, 120, 2, 120, 10)
 
+# channel, point, reference, indicated, u (counts), pressure_pa, utc_s, serial; then reference
+PointSpec = tuple[int, int, int, int, int, int, int, bytes, str]
+# utc_s, planned_s, static_hold_s, charge_g, overridden; then actor and reason
+ArmingSpec = tuple[int, int, int, int, int, str, str]
 EventSpec = tuple[int, int, tuple[object, ...]]  # kind, uptime_ms, body values
 
 
@@ -83,9 +88,16 @@ class LogWriter:
         gain: int = 32,
         shock: bool = True,
         tilt: bool = True,
+        points: tuple[PointSpec, ...] = (),
+        handling: tuple[int, int] | None = None,
+        arming: ArmingSpec | None = None,
         extra: tuple[tuple[int, bytes], ...] = (),
     ) -> int:
-        """Append the first block of the run. `calibration`: u in counts, when, due."""
+        """Append the first block of the run. `calibration`: u in counts, when, due.
+
+        `points`: the values of a CALIBRATION each, then its reference; `arming`: those of an
+        ARMING, then actor and reason.
+        """
         identity = (self.device_id, self.log_id, 0, 1, 0, 1, 27, 0)
         sections = [
             (
@@ -104,6 +116,16 @@ class LogWriter:
             sections.append(
                 (layout.SECTION_CHANNEL, struct.pack(layout.CHANNEL.format, *values, serial))
             )
+            sections += [
+                _with_texts(layout.SECTION_CALIBRATION, point)
+                for point in points
+                if point[0] == channel
+            ]
+        sections += [
+            _with_texts(layout.SECTION_CALIBRATION, point)
+            for point in points
+            if point[0] >= self.channels
+        ]
         sections += [(layout.SECTION_RULE, struct.pack(layout.RULE.format, *r)) for r in rules]
         if shock:
             packed = struct.pack(layout.SHOCK_SETTINGS.format, *SHOCK_SETTINGS)
@@ -111,6 +133,11 @@ class LogWriter:
         if tilt:
             packed = struct.pack(layout.TILT_SETTINGS.format, *TILT_SETTINGS)
             sections.append((layout.SECTION_TILT_SETTINGS, packed))
+        if handling is not None:
+            packed = struct.pack(layout.HANDLING.format, *handling)
+            sections.append((layout.SECTION_HANDLING, packed))
+        if arming is not None:
+            sections.append(_with_texts(layout.SECTION_ARMING, arming))
         return self.block(layout.BLOCK_RUN, 0, [*sections, *extra])
 
     def samples(
@@ -228,6 +255,12 @@ class LogWriter:
         packed = struct.pack(layout.EVENTS_HEAD.format, self.next_event, len(items))
         self.next_event += len(items)
         return packed + b"".join(_event(*item) for item in items)
+
+
+def _with_texts(section: int, values: tuple[object, ...]) -> tuple[int, bytes]:
+    count = len(layout.SECTION_TEXTS[section])
+    told = [str(text) for text in values[-count:]]
+    return section, wire_texts.section_texts_body(section, values[:-count], tuple(told))
 
 
 def _event(kind: int, uptime_ms: int, body: tuple[object, ...]) -> bytes:

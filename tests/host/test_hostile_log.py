@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from log_writer import EventSpec
+
 # In 76 bytes: for a terminal, rich, HTML, a path, a spreadsheet, JSON, a Windows name.
 TEXTS: Final = (
     "\x1b[2J\x1b]0;owned\x07\u202egnp.exe\x9b31m",
@@ -73,17 +75,41 @@ def hostile_trip(text: str) -> LogWriter:
         layout.TEXT_CONTACT,
         layout.TEXT_INSTRUCTION,
         layout.TEXT_CHAIN_OF_IDENTITY,
+        layout.TEXT_HARDWARE,
+        layout.TEXT_ACCOUNT,
+        layout.TEXT_PURCHASE_ORDER,
+        layout.TEXT_COST_CENTRE,
+        layout.TEXT_CONSIGNEE,
         99,
     )
     short = text.encode()[:60].decode("utf-8", "ignore")
     values = (UTC_2026_03_01 + 90, 0, 1, 1, bytes(32), short, short, short)
     custody = (layout.KIND_CUSTODY, 80_000, (2, UTC_2026_03_01 + 80, text, text, text))
     handoff = (layout.KIND_HANDOFF, 90_000, values)
+    serial = text.encode("ascii", "replace")[:12]
+    bench: list[EventSpec] = [
+        (layout.KIND_SELFTEST, 91_000, (255, 255, 255, -(2**31), 2**31 - 1, -(2**31))),
+        (layout.KIND_SELFTEST, 91_000, (2, 255, 1, -(2**31), -(2**31), 2**31 - 1)),
+        (layout.KIND_ERASE, 92_000, (2**32 - 1, bytes(8), 2**32 - 1, 0)),
+        (layout.KIND_SETTING, 93_000, _setting(layout.SECTION_ARMING, text)),
+        (layout.KIND_PROFILE, 94_000, (255, 2**32 - 1, 2**32 - 1, 0, text, text)),
+    ]
     return trip(
         2,
         texts=tuple((one, text) for one in which),
-        change=lambda hour, _: [custody, handoff] if hour == 0 else [],
+        change=lambda hour, _: [custody, handoff, *bench] if hour == 0 else [],
+        points=((0, 255, -32768, 32767, 65535, 2**32 - 1, 2**32 - 1, serial, text),),
+        handling=(65535, 255),
+        arming=(2**32 - 1, 1, 2**32 - 1, 2**32 - 1, 0xFFFF, text, text),
     )
+
+
+def _setting(section: int, text: str) -> tuple[object, ...]:
+    """Give the body of a setting that came new, its texts these."""
+    record = struct.pack(layout.ARMING.format, 2**32 - 1, 0, 0, 0, 0xFFFF)
+    held = text.encode()[:40].decode("utf-8", "ignore").encode()
+    after = record + bytes([len(held)]) + held + b"\0"
+    return (section, 255, 0, 2**32 - 1, 0, b"", after)
 
 
 # --- texts ---------------------------------------------------------------------------------------

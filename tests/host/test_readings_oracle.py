@@ -53,7 +53,17 @@ def _every_event() -> list[EventSpec]:
 def log() -> bytes:
     """Write a log that holds every section, event and kind of block."""
     writer = LogWriter(channels=2, conversions=2)
-    writer.start(offset_count=-7, calibration=(26, UTC_2026_03_01, layout.UTC_UNKNOWN))
+    points = (
+        (0, 0, 0, -5, 4, 0, UTC_2026_03_01 - 90, b"TC-001", "ice of distilled water"),
+        (1, 1, -25069, -25101, 13, 100_900, layout.UTC_UNKNOWN, b"TC-009", "n\u00e4her"),
+    )
+    writer.start(
+        offset_count=-7,
+        calibration=(26, UTC_2026_03_01, layout.UTC_UNKNOWN),
+        points=points,
+        handling=(30, 1),
+        arming=(UTC_2026_03_01, 432_000, 864_000, 4500, 528, "K. Mori", "probe 2 is new"),
+    )
     readings = [[-24000 + i % 7 if i % 50 else OPEN for i in range(700)], [-23000] * 700]
     extremes = [([-24100] * 700, [-23900] * 700), ([-23100] * 700, [-22900] * 700)]
     writer.samples(
@@ -127,6 +137,31 @@ def test_the_run_agrees(log: bytes) -> None:
         assert ours.calibrated_unix_s == theirs["calibrated_utc_s"] + layout.UTC_EPOCH_UNIX_S
         assert ours.calibration_due_unix_s is None
         assert ours.serial.encode() == theirs["serial"].rstrip(b"\0")
+
+
+def test_calibration_handling_and_arming_agree(log: bytes) -> None:
+    """Every field and text; times as Unix time, serials without their padding."""
+    block, parsed = _both(log)[0]
+    run = block.run_settings
+    assert run is not None
+    (arming,) = _content(parsed, layout.SECTION_ARMING)
+    (handling,) = _content(parsed, layout.SECTION_HANDLING)
+    points = _content(parsed, layout.SECTION_CALIBRATION)
+
+    assert run.arming is not None
+    assert run.handling is not None
+    assert astuple(run.handling) == tuple(handling.values())
+    assert astuple(run.arming)[1:] == tuple(arming.values())[1:]
+    assert run.arming.unix_s == arming["utc_s"] + layout.UTC_EPOCH_UNIX_S
+    assert len(points) == 2
+    for ours, theirs in zip(run.calibrations, points, strict=True):
+        plain = tuple(theirs.values())
+        assert (*astuple(ours)[:6], ours.reference) == (*plain[:6], plain[8])
+        assert ours.serial.encode() == theirs["serial"].rstrip(b"\0")
+    assert [item.unix_s for item in run.calibrations] == [
+        points[0]["utc_s"] + layout.UTC_EPOCH_UNIX_S,
+        None,
+    ]
 
 
 def test_samples_agree_value_by_value(log: bytes) -> None:

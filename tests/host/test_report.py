@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 from html.parser import HTMLParser
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,8 +27,6 @@ from log_writer import DEFAULT_TEXTS, DEGC, UTC_2026_03_01, LogWriter
 from trips import BLOCK, HOUR_MS, custody, quiet, trip, written
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from dewarlog.report.model import Report
     from log_writer import EventSpec
 
@@ -123,6 +123,27 @@ def test_the_verdict_and_what_to_do_come_first(tmp_path: Path) -> None:
     places = [text.index(part) for part in order]
     assert places == sorted(places)
     assert 'href="tel:+15550100"' in page
+
+
+@pytest.mark.parametrize("name", ["calm", "bad"])
+def test_a_log_without_calibration_points_and_arming_reads_as_before(
+    tmp_path: Path, name: str
+) -> None:
+    """Every figure and fact as old_logs.json has them, from before boards recorded more."""
+    before = json.loads((Path(__file__).parent / "old_logs.json").read_text("utf-8"))[name]
+    path = written(tmp_path, trip() if name == "calm" else _bad_trip())
+    review = review_log(path)
+    verdict = judge(review)
+    now = as_json(review, verdict)
+    now["file"]["path"] = "trip.dwl"
+    report = build_report(path, review, verdict)
+
+    assert {key: now[key] for key in before["check"]} == before["check"] | {
+        "run": before["check"]["run"] | {"handling": None, "arming": None, "calibrations": []}
+    }
+    assert [[fact.name, fact.value] for fact in report.facts] == before["facts"]
+    assert (report.calibration.rows, now["self_tests"]) == ((), [])
+    assert "Points of calibration" not in render(report)
 
 
 def test_the_first_line_names_the_shipment_and_whose_it_is(tmp_path: Path) -> None:

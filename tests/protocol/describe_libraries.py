@@ -46,8 +46,8 @@ def message_line(kind: int, seq: int, fields: parse.Fields) -> str:
         begun = f"{start} total={head['total']} from_index={head['from_index']}"
         entries = ("/".join(map(show, entry.values())) for entry in fields["entries"])
         return " ".join([begun, *(f"entry={entry}" for entry in entries)])
-    rest = {name: value for name, value in fields.items() if name != "head"}
-    return line(start, {**fields.get("head", {}), **rest})
+    rest = {name: value for name, value in fields.items() if name not in {"head", "event"}}
+    return line(start, {**fields.get("head", {}), **fields.get("event", {}), **rest})
 
 
 def seal_tag(state: bytes, steps: int, chain: bytes) -> bytes:

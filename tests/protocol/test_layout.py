@@ -8,7 +8,7 @@ import pytest
 
 from dewarlog_wire import access, layout, session
 
-# Requests that take no right, and one that is kept for later.
+# Requests that take no right.
 FREE = {
     layout.MSG_HELLO,
     layout.MSG_STATUS,
@@ -16,7 +16,6 @@ FREE = {
     layout.MSG_ACK,
     layout.MSG_ABORT,
     layout.MSG_PUBLIC,
-    layout.MSG_ERASE,
 }
 RECORDS = [value for value in vars(layout).values() if isinstance(value, layout.Record)]
 

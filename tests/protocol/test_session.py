@@ -25,26 +25,41 @@ TEXTS = {
     layout.MSG_HANDOFF: layout.EVENT_TEXTS[layout.KIND_HANDOFF],
     layout.MSG_ACKNOWLEDGE: layout.EVENT_TEXTS[layout.KIND_ACKNOWLEDGE],
 }
+LISTS = {
+    layout.MSG_LIST | REPLY: (65535, layout.LIST_ENTRY),
+    layout.MSG_SELFTEST | REPLY: (255, layout.EVENT_SELFTEST),
+}
+WITH_BYTES = {
+    layout.MSG_AUTH: (layout.AUTH, 0),
+    layout.MSG_DATA: (layout.DATA_HEAD, 1),
+    layout.MSG_GET | REPLY: (layout.GET_REPLY, 0),
+    layout.MSG_PUT: (layout.PUT, 1),
+}
 _INTEGERS = {"B": (0, 255), "H": (0, 65535), "h": (-32768, 32767), "I": (0, 2**32 - 1)}
+_INTEGERS["i"] = (-(2**31), 2**31 - 1)
 
 
 @st.composite
 def messages(draw: st.DrawFn) -> tuple[int, tuple[object, ...]]:
     """Draw any message: kind, values."""
-    extra = [layout.MSG_ERROR, layout.MSG_DATA, layout.MSG_LIST | REPLY, layout.MSG_AUTH]
-    kind = draw(st.sampled_from([*session.BODIES, *WITH_TEXTS, *extra]))
-    if kind == layout.MSG_LIST | REPLY:
-        entries = draw(st.lists(_record(layout.LIST_ENTRY), max_size=4))
-        return kind, (draw(st.integers(0, 65535)), draw(st.integers(0, 65535)), *entries)
+    extra = [layout.MSG_ERROR, layout.MSG_PUT_END]
+    kind = draw(st.sampled_from([*session.BODIES, *WITH_TEXTS, *LISTS, *WITH_BYTES, *extra]))
+    if kind in LISTS:
+        most, record = LISTS[kind]
+        entries = draw(st.lists(_record(record), max_size=4))
+        return kind, (draw(st.integers(0, most)), draw(st.integers(0, most)), *entries)
+    if kind == layout.MSG_PUT_END:
+        texts = draw(st.tuples(st.text(max_size=14), st.text(max_size=14)))
+        total = draw(st.integers(0, 65535))
+        return kind, (total, *draw(_record(layout.EVENT_PROFILE)), *texts)
     if kind in WITH_TEXTS:
         texts = draw(st.tuples(*[st.text(max_size=14)] * len(TEXTS[kind])))
         return kind, (*draw(_record(WITH_TEXTS[kind])), *texts)
     if kind == layout.MSG_ERROR:
         return kind, (draw(st.integers(0, 255)), draw(st.text(max_size=40)))
-    if kind == layout.MSG_DATA:
-        return kind, (*draw(_record(layout.DATA_HEAD)), draw(st.binary(min_size=1, max_size=50)))
-    if kind == layout.MSG_AUTH:
-        return kind, (*draw(_record(layout.AUTH)), draw(st.binary(max_size=192)))
+    if kind in WITH_BYTES:
+        record, fewest = WITH_BYTES[kind]
+        return kind, (*draw(_record(record)), draw(st.binary(min_size=fewest, max_size=192)))
     return kind, draw(_record(session.BODIES[kind]))
 
 

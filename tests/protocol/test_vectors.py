@@ -105,6 +105,8 @@ def test_each_record_of_the_format_was_typed_by_hand_once() -> None:
     }
     specials = {layout.MSG_LIST | layout.REPLY, layout.MSG_DATA, layout.MSG_ERROR}
     specials |= {layout.MSG_MARK, layout.MSG_HANDOFF, layout.MSG_ACKNOWLEDGE, layout.MSG_AUTH}
+    specials |= {layout.MSG_PUT, layout.MSG_PUT_END, layout.MSG_GET | layout.REPLY}
+    specials.add(layout.MSG_SELFTEST | layout.REPLY)
 
     assert names >= {
         "block", "span", "column", "state_run", "raw_set", "identity", "text", "sampling",

@@ -18,6 +18,12 @@ TEXTS_OF = {
     layout.MSG_HANDOFF: layout.KIND_HANDOFF,
     layout.MSG_ACKNOWLEDGE: layout.KIND_ACKNOWLEDGE,
 }
+# Messages with bytes behind their record.
+WITH_BYTES = {
+    layout.MSG_DATA: layout.DATA_HEAD,
+    layout.MSG_PUT: layout.PUT,
+    layout.MSG_GET | layout.REPLY: layout.GET_REPLY,
+}
 
 
 # --- the file ---------------------------------------------------------------------------------
@@ -76,13 +82,15 @@ def message_line(kind: int, seq: int, values: "tuple[Any, ...]") -> str:
     """Write one line for one message, its kind in hex."""
     if kind in TEXTS_OF:
         names = event_names(TEXTS_OF[kind])
+    elif kind == layout.MSG_PUT_END:
+        names = ("total",) + event_names(layout.KIND_PROFILE)
     elif kind == layout.MSG_AUTH:
         names = names_of(layout.AUTH) + ("caveats",)
     elif kind == layout.MSG_ERROR:
         names = ("code", "text")
-    elif kind == layout.MSG_DATA:
-        names = names_of(layout.DATA_HEAD) + ("bytes",)
-    elif kind == layout.MSG_LIST | layout.REPLY:
+    elif kind in WITH_BYTES:
+        names = names_of(WITH_BYTES[kind]) + ("bytes",)
+    elif kind in (layout.MSG_LIST | layout.REPLY, layout.MSG_SELFTEST | layout.REPLY):
         entries = [
             " ".join([show(value) for value in entry]).replace(" ", "/") for entry in values[2:]
         ]

@@ -483,3 +483,38 @@ def test_a_quiet_month_costs_no_time(micropython: MicroPython) -> None:
     )
 
     assert shown == [510, True, 0]
+
+
+_PUSH: str = """
+    world()
+    write(0x3A, 0x22)
+    write(0x3F, {power})
+    clock.advance_to(500000)
+    before = entries()
+    write(0x40, 1)
+    clock.advance_to(799000)
+    during = read(0x40)[0]
+    clock.advance_to(801000)
+    show([during, read(0x40)[0]])
+    data = read(0x42, 2 * (entries() - 1))
+    z = [data[i] << 4 | data[i + 1] >> 4 for i in range(0, len(data), 2)]
+    show(sum(z[before:before + 20]) / 20)
+    show(sum(z[-24:-4]) / 20)
+    """
+
+
+def test_the_self_test_pushes_z_and_says_when_it_is_done(micropython: MicroPython) -> None:
+    """Section "Self Test": ST_DONE after 300 ms; the ends of the data differ by over 5 counts."""
+    shown = on_device(micropython, ACCELEROMETER, _PUSH.format(power="0x07"))
+
+    assert shown[0] == [0x01, 0x07]
+    assert shown[1] == pytest.approx(10, abs=1.5)  # 1 g
+    assert shown[2] - shown[1] > 5
+
+
+def test_without_its_filter_the_self_test_pushes_nothing(micropython: MicroPython) -> None:
+    """The low-pass activity filter has to be on."""
+    shown = on_device(micropython, ACCELEROMETER, _PUSH.format(power="0x0F"))
+
+    assert shown[0] == [0x01, 0x01]
+    assert shown[2] == pytest.approx(shown[1], abs=1.5)

@@ -374,3 +374,22 @@ def test_the_wrong_spi_mode_reads_nonsense(micropython: MicroPython) -> None:
     )
 
     assert shown == [False]
+
+
+def test_a_limit_below_the_cold_junction_raises_its_fault_alone(micropython: MicroPython) -> None:
+    """CJHF, p. 21: above it CJHIGH stands; comparator mode lets it fall once the limit is back."""
+    shown = on_device(
+        micropython,
+        CONVERTER,
+        """
+        for limit in (0x7F, 20, 0x7F):
+            write(3, limit)
+            write(1, 0x0C)
+            write(0, 0x51)
+            wait_ready()
+            read(0x0C, 3)
+            show(read(0x0F)[0] & 0xBF)
+        """,
+    )
+
+    assert shown == [0x00, 0x20, 0x00]

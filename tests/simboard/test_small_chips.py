@@ -216,3 +216,46 @@ def test_the_supply_is_read_through_its_divider(micropython: MicroPython) -> Non
     )
 
     assert shown == pytest.approx([4000, 2600, 3000], abs=12)
+
+
+@pytest.mark.parametrize(("stuck", "least", "most"), [(False, 17, 360), (True, 0, 3)])
+def test_the_self_test_moves_each_axis_by_what_table_4_says(
+    micropython: MicroPython, *, stuck: bool, least: int, most: int
+) -> None:
+    """ST = 01 at +-2 g in normal mode, in digits of ten bits; a stuck mass does not follow."""
+    shown = on_device(
+        micropython,
+        _TILT.replace("1), 3)", f"1), 3, stuck={stuck})"),
+        """
+        chip.write(bytes((0x20, 0x57)))
+        for ctrl4 in (0x80, 0x82):
+            chip.write(bytes((0x23, ctrl4)))
+            sums = [0, 0, 0]
+            for _ in range(5):
+                clock.advance_to(clock.now + 90000)
+                sums = [a + (b >> 6) for a, b in zip(sums, axes())]
+            show(sums)
+        """,
+    )
+    changes = [abs(after - before) / 5 for before, after in zip(*shown, strict=True)]
+
+    assert all(least <= change <= most for change in changes)
+
+
+def test_the_supply_falls_by_what_the_flash_draws(micropython: MicroPython) -> None:
+    """25 mA through 20 ohm, until a millisecond after the flash was at work."""
+    shown = on_device(
+        micropython,
+        """
+        from simboard.device.chips.supply import Supply
+        from simboard.device.clock import Clock
+        from simboard.device.noise import Noise
+        clock = Clock()
+        supply = Supply(clock, Noise(1), 4000, 4000, 1000000, [], 20, lambda: 500000)
+        for us in (500010, 502000):
+            clock.advance_to(us)
+            show(supply.read_u16() * 6600 / 65535)
+        """,
+    )
+
+    assert shown == pytest.approx([3500, 4000], abs=12)

@@ -101,6 +101,20 @@ class Table:
             raise self.fail(key, f"{value!r} is not a list of {length} numbers")
         return [Table({key: item}, self._where, None).number(key, low, high) for item in items]
 
+    def pairs(self, key: str, default: object = _REQUIRED) -> list[tuple[str, str]]:
+        """Return a list of pairs of texts: [["0 s", "ice"], ["10 min", "ln2"]]."""
+        value = self._take(key, default)
+        wanted = 'is not a list of pairs such as [["0 s", "ice"], ["10 min", "ln2"]]'
+        if not isinstance(value, list):
+            raise self.fail(key, f"{value!r} {wanted}")
+        found: list[tuple[str, str]] = []
+        for entry in cast("list[object]", value):
+            texts = cast("list[object]", entry) if isinstance(entry, list) else []
+            if len(texts) != 2 or not all(isinstance(text, str) for text in texts):
+                raise self.fail(key, f"{entry!r} {wanted}")
+            found.append((str(texts[0]), str(texts[1])))
+        return found
+
     def duration_us(self, key: str, default: object = _REQUIRED) -> int:
         """Return a duration such as "42 min"."""
         return self._duration(key, self.text(key, default))
@@ -113,7 +127,10 @@ class Table:
 
     def moment_us(self, key: str) -> int:
         """Return a moment of the trip as microseconds since it began."""
-        text = self.text(key)
+        return self.moment_of_us(key, self.text(key))
+
+    def moment_of_us(self, key: str, text: str) -> int:
+        """Return what a moment that stands in `key` is, in microseconds since the trip began."""
         found = _MOMENT.fullmatch(text)
         if found is None:
             if _DURATION.fullmatch(text) is None:

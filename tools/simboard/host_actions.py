@@ -45,6 +45,11 @@ def mark(at_us: int, unix_us: int, step: str, texts: tuple[str, str, str]) -> Re
     )
 
 
+def selftest(at_us: int) -> Request:
+    """Have the board test itself; the reply comes some seconds later."""
+    return Request(at_us, "self-test", layout.MSG_SELFTEST, struct.pack(layout.SELFTEST.format, 0))
+
+
 def stop(at_us: int) -> Request:
     """End the run."""
     return Request(at_us, "stop", layout.MSG_STOP, b"")

@@ -129,6 +129,14 @@ class SimBoard:
         """Take the supply away for a while; only where the board runs in real time."""
         self._order(f"cut {off_s}")
 
+    def set_speed(self, speed: float) -> None:
+        """Let so many seconds of the board pass in one of ours from now on, in real time."""
+        self._order(f"speed {speed}")
+
+    def bath(self, channel: int, name: str) -> None:
+        """Put a probe into one of scenario.BATHS; only where the board runs in real time."""
+        self._order(f"bath {channel} {name}")
+
     def save_image(self, timeout_s: float = 10.0) -> Path:
         """Have the flash image written out as it is now; return its file."""
         with self._changed:
@@ -204,6 +212,7 @@ def start(  # noqa: PLR0913 - one argument per option of the command
     profile: Path | None = None,
     recording: Path | None = None,
     main: str = "",
+    blank: bool = False,
     air: str | Path | None = None,
     tell: Callable[[str], None] | None = None,
 ) -> SimBoard:
@@ -220,6 +229,8 @@ def start(  # noqa: PLR0913 - one argument per option of the command
         profile: /profile.json of a new flash image, instead of the scenario's.
         recording: Replaces the file of every [[recording]].
         main: Source text to run instead of the firmware's main.py.
+        blank: A board with MicroPython and nothing else: no firmware but what is put on its
+            flash, and a new flash image holds at most `profile`.
         air: Socket of the virtual radio (air.start, or air/hub.py) that the board is on while it
             runs in real time; without one its radio reaches nobody.
         tell: Called with every line the board prints.
@@ -259,7 +270,7 @@ def start(  # noqa: PLR0913 - one argument per option of the command
         checked,
         Path(folder.name),
         inputs=[[at_us, list(data)] for at_us, data in inputs],
-        files={"profile.json": (profile or checked.profile).read_text()},
+        files=_first_files(profile if blank else profile or checked.profile),
         flash_image=str(image.resolve()),
         console_log=str(Path(folder.name) / "console.log"),
         real_time=real_time,
@@ -271,6 +282,7 @@ def start(  # noqa: PLR0913 - one argument per option of the command
         radio_address=secrets.token_hex(6),  # two boards on the air must differ in theirs
         repository=str(ROOT),
         main=main,
+        blank=blank,
     )
     file = Path(folder.name) / "scenario.json"
     file.write_text(text)
@@ -294,6 +306,11 @@ def start(  # noqa: PLR0913 - one argument per option of the command
     )
     board.listen(tell)
     return board
+
+
+def _first_files(profile: Path | None) -> dict[str, str]:
+    """Return what stands on a new flash image."""
+    return {} if profile is None else {"profile.json": profile.read_text()}
 
 
 def _attach(path: str | Path) -> socket.socket:
@@ -348,6 +365,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             profile=options.profile,
             recording=options.recording,
             main=options.main.read_text() if options.main else "",
+            blank=options.blank,
             air=options.air,
             tell=_say,
         )
@@ -420,6 +438,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--recording", type=Path, help="CSV to replay in the replay scenario")
     parser.add_argument(
         "--air", type=Path, metavar="PATH", help="be on the virtual radio at this socket"
+    )
+    parser.add_argument(
+        "--blank", action="store_true", help="no firmware, but what is put on its flash"
     )
     parser.add_argument("--main", type=Path, help="run this file instead of the firmware")
     return parser

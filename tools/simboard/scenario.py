@@ -7,9 +7,11 @@ out of range is refused by name.
 from __future__ import annotations
 
 import json
+import math
 import tomllib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 
 SCENARIOS: Final = Path(__file__).parent / "scenarios"
 PROFILES: Final = Path(__file__).parent / "profiles"
+# Where a probe may be: in one of two baths, in the air of the room, or back in its dewar.
+BATHS: Final = ("ice", "ln2", "air", "dewar")
 PLACEMENTS: Final = ("payload top", "payload bottom", "neck", "other")
 BOARDS: Final = ("RPI_PICO_W", "RPI_PICO2_W", "RPI_PICO")
 RADIOS: Final = ("btstack", "nimble", "none")
@@ -41,6 +45,9 @@ _CUSTODY_STEPS: Final = (
 )
 _REQUESTS_MAX: Final = 120  # each takes two of the 256 sequence numbers replies are told by
 _DAY_US: Final = 86_400_000_000
+# Saturation of nitrogen: K and hPa, from the tables of Span et al., J. Phys. Chem. Ref. Data 29
+# (2000) 1361. Between them ln(p) is taken as a line in 1/T: 0.008 K at 550 hPa, 0.001 K from 750.
+_SATURATION: Final = ((70.0, 385.45), (75.0, 760.43), (77.355, 1013.25), (80.0, 1368.7))
 _DRY_OUT_SLOWEST: Final = 0.2  # the warm-up takes no less of the stay above the limit than this
 
 
@@ -158,6 +165,7 @@ class _Reader:
             "ambient": self._ambient(),
             "dewar": self._dewar(),
             "probes": self._probes(),
+            "bath_micro_degc": {"ice": 0, "ln2": round(_boils_degc(self._pressure_hpa) * 1e6)},
             "probe_faults": self._probe_faults(),
             "brown_outs": self._brown_outs(),
             "lids": [list(span) for _, *span in self._spans("lid_open")],
@@ -257,12 +265,12 @@ class _Reader:
             "micropython": version,
             "unique_id": unique_id,
             "crystal_ppm": table.number("crystal_ppm", -1000, 1000, 0),
-            "clock_drift_ppm": table.number("clock_drift_ppm", -1000, 1000, 0),
+            "clock_drift_ppm": table.number("clock_drift_ppm", -50000, 50000, 0),
             "clock_set": table.flag("clock_set", default=True),
             "clock_fitted": table.flag("clock_fitted", default=True),
             "flash_kib": table.whole("flash_kib", 32, 16384, 848),
             "erase_ms": table.vector("erase_ms", 0, 3000, [45, 300], 2),
-            "idle_limit_ms": table.whole("idle_limit_ms", 1, 60000, 2500),
+            "idle_limit_ms": table.whole("idle_limit_ms", 1, 60000, 1),
         }
         table.finish()
         return board
@@ -272,6 +280,7 @@ class _Reader:
         supply: dict[str, object] = {
             "start_mv": table.number("start_mv", 0, 6500, 4150),
             "end_mv": table.number("end_mv", 0, 6500, 3800),
+            "source_ohm": table.number("source_ohm", 0, 1000, 0),
         }
         table.finish()
         supply["dips"] = [
@@ -282,6 +291,7 @@ class _Reader:
     def _ambient(self) -> dict[str, object]:
         table = self._one("ambient")
         begins = self._begins
+        self._pressure_hpa = table.number("pressure_hpa", 500, 1100, 1013.25)
         ambient: dict[str, object] = {
             "ambient_mean_degc": table.number("mean_degc", -40, 60, 21),
             "ambient_swing_k": table.number("swing_k", 0, 40, 4),
@@ -314,7 +324,14 @@ class _Reader:
                 "offset_uv": table.number("offset_uv", -1000, 1000, 0),
                 "cold_junction_error_k": table.number("cold_junction_error_k", -5, 5, 0),
                 "clock_ppm": table.number("converter_clock_ppm", -50000, 50000, 0),
+                "fitted": table.flag("converter_fitted", default=True),
+                "slope_percent": table.number("slope_percent", -20, 20, 0),
+                "baths": _baths(table),
+                "settle_us": table.duration_us("settle", "20 s"),
+                "stir_k": table.number("stir_k", 0, 5, 0.01),
             }
+            if not probe["settle_us"]:
+                raise table.fail("settle", "no probe is where its bath is at once")
             probes.append(probe)
         if not probes:
             raise ScenarioError(self._where("[[probe]]"), "there is no probe at all")
@@ -377,6 +394,8 @@ class _Reader:
             "shock_fitted": sensors.flag("shock_fitted", default=True),
             "tilt_offset_g": sensors.vector("tilt_offset_g", -1, 1, [0.01, -0.015, 0.02]),
             "tilt_fitted": sensors.flag("tilt_fitted", default=True),
+            "shock_stuck": sensors.flag("shock_stuck", default=False),
+            "tilt_stuck": sensors.flag("tilt_stuck", default=False),
         }
         sensors.finish()
         tilts: list[list[float]] = []
@@ -455,6 +474,10 @@ class _Reader:
                 raise table.fail("actor, place, note", "76 bytes of UTF-8 at most, each")
             self._note("mark", at_us, at_us, step=step)
             requests.append(host_actions.mark(at_us, begins_us + at_us, step, texts))
+        for table in self._many("selftest"):
+            at_us = table.moment_us("at")
+            self._note("selftest", at_us, at_us)
+            requests.append(host_actions.selftest(at_us))
         for table in self._many("stop"):
             at_us = table.moment_us("at")
             self._note("stop", at_us, at_us)
@@ -462,6 +485,27 @@ class _Reader:
         if len(requests) > _REQUESTS_MAX:
             raise ScenarioError(self._path.name, f"more than {_REQUESTS_MAX} host actions")
         yield from requests
+
+
+def _baths(table: Table) -> list[list[object]]:
+    """Return the key `bath`, a list of [moment, name], as [us, name] in order of time."""
+    entries = table.pairs("bath", [])
+    found: list[list[object]] = []
+    for at, name in entries:
+        if name not in BATHS:
+            raise table.fail("bath", f"{name!r} is none of {', '.join(BATHS)}")
+        found.append([table.moment_of_us("bath", at), name])
+    if found != sorted(found, key=lambda entry: cast("int", entry[0])):
+        raise table.fail("bath", "its moments are not in order")
+    return found
+
+
+def _boils_degc(pressure_hpa: float) -> float:
+    """Return at what temperature nitrogen boils under air of this pressure."""
+    spans = pairwise(_SATURATION)
+    (low_k, low), (high_k, high) = next(span for span in spans if pressure_hpa <= span[1][1])
+    part = math.log(pressure_hpa / low) / math.log(high / low)
+    return 1 / (1 / low_k + part * (1 / high_k - 1 / low_k)) - 273.15
 
 
 def _unit(table: Table) -> list[float]:

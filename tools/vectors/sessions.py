@@ -245,3 +245,41 @@ def session_mark_too_long() -> Vector:
     _, text = talk(*_HELLO)
     body = bytes((2,)) + bytes(4) + b"\x4d" + b"a" * 77 + b"\0\0"
     return {}, text + f"> {frame.encode_frame(layout.MSG_MARK, 2, body).hex()}\n"
+
+
+def _refused_message(kind: int, body: bytes) -> Vector:
+    _, text = talk(*_HELLO)
+    side = "<" if kind & _REPLY else ">"
+    return {}, text + f"{side} {frame.encode_frame(kind, 2, body).hex()}\n"
+
+
+@scenario
+def session_put_empty() -> Vector:
+    """A part of a profile with no byte behind its head."""
+    return _refused_message(layout.MSG_PUT, bytes(layout.PUT.size))
+
+
+@scenario
+def session_put_end_cut() -> Vector:
+    """The end of a profile without the event that tells of it."""
+    return _refused_message(layout.MSG_PUT_END, bytes(layout.PUT_END.size))
+
+
+@scenario
+def session_put_end_too_long() -> Vector:
+    """A note one byte over the limit."""
+    event = bytes(layout.PUT_END.size + layout.EVENT_PROFILE.size)
+    return _refused_message(layout.MSG_PUT_END, event + b"\x01a\x4d" + b"a" * 77)
+
+
+@scenario
+def session_selftest_count_differs() -> Vector:
+    """A page of test results that says two and holds one."""
+    page = bytes((2, 0, 2)) + bytes(layout.EVENT_SELFTEST.size)
+    return _refused_message(layout.MSG_SELFTEST | _REPLY, page)
+
+
+@scenario
+def session_live_too_short() -> Vector:
+    """Figures a byte short."""
+    return _refused_message(layout.MSG_LIVE | _REPLY, bytes(layout.LIVE_REPLY.size - 1))

@@ -1,7 +1,7 @@
 """The demo: one bad trip from the probe's wire to the verdict, with the commands a person uses.
 
 Started by tools/demo. Everything it makes lies in `demo/` of the clone; nothing else is touched.
-demo_ble.py is the other one, at the door.
+demo_ble.py is another one, at the door, and demo_bench.py, on the bench.
 """
 
 from __future__ import annotations
@@ -12,11 +12,14 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from simboard import launch
 from simboard.errors import SimboardError
 from workshop.places import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 FOLDER: Final = ROOT / "demo"
 DEWARLOG: Final = Path(sys.executable).with_name("dewarlog")
@@ -57,13 +60,14 @@ The log:      {ROOT / log}
 
 Try next:
     tools/demo --ble                                       the same trip, handed over by radio
+    tools/demo --bench                                     a new board: flash to arm
     .venv/bin/dewarlog sim --scenario calm --real-time     a board to play with
     .venv/bin/dewarlog check {log} --json
     tools/simboard/scenarios/bad.toml                      change the trip and run this again""")
     return 0
 
 
-# --- what both demos need ------------------------------------------------------------------------
+# --- what all demos need -------------------------------------------------------------------------
 def begin() -> None:
     """Work in the clone's root, with an empty folder for all that is made."""
     os.chdir(ROOT)
@@ -87,9 +91,31 @@ def show_progress(line: str) -> None:
         print(f"      {line}", flush=True)
 
 
+def shown(arguments: Sequence[str]) -> None:
+    """Show a command as a person types it."""
+    print(f"$ {shlex.join(('dewarlog', *arguments))}", flush=True)
+
+
+class StepFailed(Exception):
+    """A command ended otherwise than the demo shows."""
+
+
+def run(*arguments: str, codes: tuple[int, ...] = (0,)) -> int:
+    """Show a command and run it; what ends with another code ends the demo."""
+    code = dewarlog(*arguments)
+    if code not in codes:
+        raise StepFailed(f"`dewarlog {arguments[0]}` ended with exit code {code}")
+    return code
+
+
+def place(*names: str) -> str:
+    """Name a place below the demo's folder as it is typed: from the clone's root."""
+    return str(FOLDER.joinpath(*names).relative_to(ROOT))
+
+
 def dewarlog(*arguments: str) -> int:
     """Show a command as a person types it, and run it; return its exit code."""
-    print(f"$ {shlex.join(('dewarlog', *arguments))}", flush=True)
+    shown(arguments)
     return subprocess.run([DEWARLOG, *arguments], check=False).returncode
 
 

@@ -19,7 +19,18 @@ from typing import TYPE_CHECKING, Final, cast
 from simboard import air, launch
 from simboard.errors import SimboardError
 from simboard.scenario import find
-from workshop.demo import FOLDER, JUDGED, SCENARIO, begin, dewarlog, only_log, show_progress, step
+from workshop.demo import (
+    FOLDER,
+    JUDGED,
+    SCENARIO,
+    StepFailed,
+    begin,
+    only_log,
+    place,
+    run,
+    show_progress,
+    step,
+)
 from workshop.places import ROOT
 
 if TYPE_CHECKING:
@@ -47,10 +58,6 @@ SECOND: Final = ("J. Bakker", "A. Costa", "Depot 7, gate")
 DEVICE: Final = 5
 
 
-class StepFailed(Exception):
-    """A command ended otherwise than this demo shows."""
-
-
 def main() -> int:
     """Run the demo; return 0 when the trip was handed over twice and judged."""
     begin()
@@ -61,7 +68,7 @@ def main() -> int:
     except (SimboardError, StepFailed) as error:
         print(f"tools/demo: {error}", file=sys.stderr)
         return 1
-    site = ROOT / _place("receiver")
+    site = ROOT / place("receiver")
     log = only_log(site / "archive")
     receipts = "\n".join(f"              {path}" for path in _receipts(site))
     print(f"""
@@ -94,16 +101,16 @@ def _at_the_door(socket: str) -> list[float]:
             2, STEPS, "on the bench, by cable: the owner claims the logger, locks it, lends it out"
         )
         port, dewar = f"usb:{sick.pty}", _name(sick)
-        _run("claim", port, "--certificate", CERTIFICATE, "--keys", OWNERS_KEYS)
-        _run("lock", port, "--keys", OWNERS_KEYS)
+        run("claim", port, "--certificate", CERTIFICATE, "--keys", OWNERS_KEYS)
+        run("lock", port, "--keys", OWNERS_KEYS)
         for computer, holder in (("courier-1", FIRST[1]), ("courier-2", SECOND[1])):
             _lend(computer, holder, _id(sick))
         step(3, STEPS, "at the door, by radio from here on: who is here?")
         os.environ["DEWARLOG_AIR"] = socket
         print(f"$ export DEWARLOG_AIR={socket}", flush=True)
-        _run("scan", "--no-usb", "--seconds", str(SCAN_S))
+        run("scan", "--no-usb", "--seconds", str(SCAN_S))
         step(4, STEPS, "a stranger in reach tries to read it, and gets nothing")
-        _run("pull", dewar, *_own("stranger"), codes=(DEVICE,))
+        run("pull", dewar, *_own("stranger"), codes=(DEVICE,))
         step(5, STEPS, "courier 1 takes the dewar over, by the token he was lent")
         first_s = _hand_over("courier-1", dewar, *FIRST)
         step(6, STEPS, "courier 2 takes it over: another computer, another token")
@@ -122,26 +129,26 @@ def _name(board: SimBoard) -> str:
 
 def _lend(computer: str, holder: str, device_id: str) -> None:
     """Make a token for a courier, who puts it away on his computer."""
-    token = _place(f"{computer}.token.json")
+    token = place(f"{computer}.token.json")
     lent = ("--device", device_id, "--days", "2", "--holder", holder, "--output", token)
-    _run("token", "make", *lent, "--keys", OWNERS_KEYS)
-    _run("token", "add", token, "--keys", _place(computer, "keys"))
+    run("token", "make", *lent, "--keys", OWNERS_KEYS)
+    run("token", "add", token, "--keys", place(computer, "keys"))
 
 
-def _hand_over(computer: str, dewar: str, giver: str, receiver: str, place: str) -> float:
-    names = ("--giver", giver, "--receiver", receiver, "--role", "courier", "--place", place)
+def _hand_over(computer: str, dewar: str, giver: str, receiver: str, where: str) -> float:
+    names = ("--giver", giver, "--receiver", receiver, "--role", "courier", "--place", where)
     began_s = time.monotonic()
-    _run("handoff", dewar, *names, *_own(computer), codes=JUDGED)
+    run("handoff", dewar, *names, *_own(computer), codes=JUDGED)
     return time.monotonic() - began_s
 
 
 # --- at the receiving site -----------------------------------------------------------------------
 def _at_the_receiving_site() -> int:
     """Join what both couriers hold, and say what it proves; return the check's exit code."""
-    folder = _place("receiver", "archive")
+    folder = place("receiver", "archive")
     step(7, STEPS, "the receiving site joins both couriers' archives: one log, two receipts")
     for courier in ("courier-1", "courier-2"):
-        _run("archive", "--archive", folder, "--merge", _place(courier, "archive"))
+        run("archive", "--archive", folder, "--merge", place(courier, "archive"))
     log = str(only_log(ROOT / folder))
     step(
         8,
@@ -150,40 +157,27 @@ def _at_the_receiving_site() -> int:
     )
     for receipt in _receipts(ROOT / folder):
         shown = (str(receipt.relative_to(ROOT)), "--log", log, "--certificate", CERTIFICATE)
-        _run("receipt", *shown, "--keys", _place("receiver", "keys"))
+        run("receipt", *shown, "--keys", place("receiver", "keys"))
     held = ("--archive", folder)
-    _run("verify", log, "--certificate", CERTIFICATE, "--keys", _place("receiver", "keys"), *held)
-    _run("verify", log, "--keys", OWNERS_KEYS, *held)
+    run("verify", log, "--certificate", CERTIFICATE, "--keys", place("receiver", "keys"), *held)
+    run("verify", log, "--keys", OWNERS_KEYS, *held)
     step(9, STEPS, "check every byte and every claim, and write the page for the file")
-    judged = _run("check", log, codes=JUDGED)
-    _run("report", log, "--output", _place("receiver", "report.html"), codes=JUDGED)
+    judged = run("check", log, codes=JUDGED)
+    run("report", log, "--output", place("receiver", "report.html"), codes=JUDGED)
     return judged
 
 
 # --- helpers -------------------------------------------------------------------------------------
-def _place(*names: str) -> str:
-    """Name a place below the demo's folder as it is typed: from the clone's root."""
-    return str(FOLDER.joinpath(*names).relative_to(ROOT))
-
-
-CERTIFICATE: Final = _place("owner", "certificate.json")
-OWNERS_KEYS: Final = _place("owner", "keys")
+CERTIFICATE: Final = place("owner", "certificate.json")
+OWNERS_KEYS: Final = place("owner", "keys")
 
 
 def _own(computer: str) -> tuple[str, ...]:
-    return ("--archive", _place(computer, "archive"), "--keys", _place(computer, "keys"))
+    return ("--archive", place(computer, "archive"), "--keys", place(computer, "keys"))
 
 
 def _receipts(folder: Path) -> list[Path]:
     return sorted(folder.rglob("*.handoff-*.json"), key=lambda path: path.stat().st_mtime)
-
-
-def _run(*arguments: str, codes: tuple[int, ...] = (0,)) -> int:
-    """Show a command and run it; what ends with another code ends the demo."""
-    code = dewarlog(*arguments)
-    if code not in codes:
-        raise StepFailed(f"`dewarlog {arguments[0]}` ended with exit code {code}")
-    return code
 
 
 if __name__ == "__main__":

@@ -46,6 +46,7 @@ _INT1_MAP = const(0x3B)
 _TIMING = const(0x3D)
 _MEASURE = const(0x3E)
 _POWER_CTL = const(0x3F)
+_SELF_TEST = const(0x40)  # Table 68: ST bit 0, ST_DONE bit 1
 _RESET = const(0x41)
 _RESET_CODE = const(0x52)  # Table 69
 _FIFO_DATA = const(0x42)  # Table 70
@@ -93,6 +94,17 @@ _LINKED = const(0x10)
 # 10 Hz activity detect filter would hide a knock from the trigger. Then 16 ms of settling do.
 _FILTERS_OFF = const(0x1C)
 _INSTANT_ON_HIGH = const(0x20)  # 30 g +-10 g instead of 10 g +-5 g
+# Section "Self Test": the low-pass activity filter must be on; the high-pass is off. z is averaged
+# over the first 50 ms after ST and over the last before ST_DONE; the two must differ by more than
+# 5 counts. At the rate of 400 Hz that the registers have after a reset, 50 ms are 20 samples. The
+# flag USER_ST says the same and was found to err, which is why the averages are to be taken.
+_HIGH_PASS_OFF = const(0x04)
+_ST = const(0x01)
+_ST_DONE = const(0x02)
+_FIFO_STREAM_Z = const(0x22)  # FIFO_CTL: format 100 = z alone, so that 512 samples fit, 1.28 s
+_ST_WINDOW = const(20)
+SELF_TEST_SETTLE_MS = const(400)  # 370 with FILTER_SETTLE 0, Table 67; and a slow clock
+SELF_TEST_LEAST = const(6)
 MODE_STANDBY = const(0)
 MODE_WAKE_UP = const(1)
 MODE_INSTANT_ON = const(2)
@@ -155,9 +167,7 @@ class ADXL372:
             raise ValueError("trigger or bandwidth out of range")
         if not self.burst_sets < watermark_sets < FIFO_SETS:
             raise ValueError("watermark out of range")
-        self._write(_POWER_CTL, MODE_STANDBY)
-        self._write(_RESET, _RESET_CODE)
-        self._sleep_ms(_STANDBY_MS)
+        self.reset()
         settings = self._settings
         for at in range(len(settings)):
             settings[at] = 0
@@ -190,6 +200,50 @@ class ADXL372:
         found = bytearray(self._read(_FIRST_SETTING, len(self._settings)))
         found[_INT1_MAP - _FIRST_SETTING] = _INT_ACTIVITY
         return found == self._settings
+
+    # --- self-test: main loop only, with the shock sampler stopped -----------------------------
+
+    def begin_self_test(self) -> None:
+        """Reset, and measure as the self-test asks for; `push` is next, SELF_TEST_SETTLE_MS later.
+
+        `configure` ends it, whatever came of it.
+        """
+        self.reset()
+        self._write(_FIFO_CTL, _FIFO_STREAM_Z)
+        self._write(_POWER_CTL, _HIGH_PASS_OFF | MODE_MEASURE)
+
+    def reset(self) -> None:
+        """Bring every register to its power-on value: the chip is in standby."""
+        self._write(_POWER_CTL, MODE_STANDBY)
+        self._write(_RESET, _RESET_CODE)
+        self._sleep_ms(_STANDBY_MS)
+
+    def push(self) -> int:
+        """Begin the push on the proof mass; return how many samples of z came before it."""
+        before = self._words()
+        self._write(_SELF_TEST, _ST)
+        return before
+
+    def pushed(self) -> int:
+        """Return how many samples of z there are; minus that many once the push is over."""
+        is_over = self._read(_SELF_TEST, 1)[0] & _ST_DONE
+        words = self._words()
+        return -words if is_over else words
+
+    def self_test_change(self, before: int, after: int) -> int:
+        """Return by how many counts z changed from sample `before` on to before sample `after`.
+
+        Takes 20 samples at either end; 0 when there are fewer.
+        """
+        if after - before < 2 * _ST_WINDOW:
+            return 0
+        # One sample stays behind, as with `read_fifo`.
+        data = self._read(_FIFO_DATA, 2 * after)
+        return (_mean_of(data, after - _ST_WINDOW) - _mean_of(data, before) + 1) >> 1
+
+    def _words(self) -> int:
+        status = self._read(_STATUS, 4)
+        return status[2] << 8 | status[3]
 
     def set_mode(self, mode: int, instant_on_high: bool = False) -> None:
         """Go to standby, wake-up, instant-on or full measurement (MODE_*). Main loop only.
@@ -278,6 +332,15 @@ class ADXL372:
         self._spi.write_readinto(outgoing, incoming)
         self._cs(1)
         return bytes(incoming[1:])
+
+
+def _mean_of(data: bytes, first: int) -> int:
+    """Return the mean of _ST_WINDOW words from `first` on, in half counts."""
+    total = 0
+    for at in range(2 * first, 2 * (first + _ST_WINDOW), 2):
+        value = data[at] << 4 | data[at + 1] >> 4
+        total += value - 0x1000 if value & 0x800 else value
+    return 2 * total // _ST_WINDOW
 
 
 class FifoDecoder:

@@ -80,6 +80,18 @@ class DS3231:
         found, _ = self.read()
         return found in (utc_s, utc_s + 1)
 
+    def has_stopped(self) -> bool:
+        """Say whether the oscillator stopped since the clock was set. OSError: no answer."""
+        status = bytearray(1)
+        self._i2c.readfrom_mem_into(self._address, _STATUS, status)
+        return status[0] & _OSF != 0
+
+    def second(self) -> int:
+        """Return the second of the minute, 0 to 59, or -1 for none. OSError: no answer."""
+        second = bytearray(1)
+        self._i2c.readfrom_mem_into(self._address, _SECONDS, second)
+        return _from_bcd(second[0], 59)
+
     def _read_steady(self) -> None:
         """Read until seconds, minutes and hours did not change behind the reading.
 

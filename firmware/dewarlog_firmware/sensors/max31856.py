@@ -82,6 +82,8 @@ FAULT_TC_LOW = const(0x04)
 FAULT_OVUV = const(0x02)  # an input above the supply or below ground; suspends conversions
 FAULT_OPEN = const(0x01)
 
+_NO_LIMIT = const(-1)  # no register reads so
+
 # What one read leaves behind: the byte that came while the address went out, then register n at
 # index n + 1.
 IMAGE_BYTES = const(17)
@@ -111,7 +113,8 @@ class MAX31856:
         cr0 = idle | _CR0_OPEN_TEST
         cr1 = _CR1_AVERAGING[averaging] | _CR1_GAIN[gain]
         self._settings = bytes((cr0, cr1, _MASK_VALUE)) + _THRESHOLDS + b"\x00"
-        self._write_settings = bytes((_CR0 | _WRITE,)) + self._settings
+        self._normal = self._write_settings = bytes((_CR0 | _WRITE,)) + self._settings
+        self._low_limit = _NO_LIMIT  # CJHF while its fault is provoked
         self._write_idle = bytes((_CR0 | _WRITE, idle))
         self._write_start = bytes((_CR0 | _WRITE, cr0 | _CR0_ONE_SHOT))
         self._read_all = bytes(IMAGE_BYTES)  # address 0x00, then zeros to clock the answer out
@@ -161,17 +164,49 @@ class MAX31856:
 
         1SHOT reads 1 while a conversion runs, which is no loss of settings.
         """
+        return self.registers_lost(image) == 0
+
+    def registers_lost(self, image: "ReadOnlyBytes") -> int:
+        """Return how many settings registers of an image are not as written. Allocates nothing."""
         settings = self._settings
+        lost = 0
         if image[1 + _CR0] & _CR0_SETTINGS != settings[_CR0]:
-            return False
+            lost += 1
         if image[1 + _CR1] != settings[_CR1]:
-            return False
+            lost += 1
         if image[1 + _MASK] & _MASK_USED != _MASK_VALUE & _MASK_USED:
-            return False
+            lost += 1
         for register in range(_CJHF, _CJTO + 1):
-            if image[1 + register] != settings[register]:
-                return False
-        return True
+            value = image[1 + register]
+            if value != settings[register] and (register != _CJHF or value != self._low_limit):
+                lost += 1
+        return lost
+
+    def provoke(self, limit_degc: int) -> None:
+        """Let the next `restore` set the cold-junction high limit (CJHF, p. 21) to this.
+
+        Images made before and after both count as kept, and the fault it raises is no state of
+        the probe: samples go on while the fault logic is tested. -128 to 127.
+        """
+        low = bytearray(self._normal)
+        low[1 + _CJHF] = limit_degc & 0xFF
+        self._low_limit = limit_degc & 0xFF
+        self._write_settings = bytes(low)
+
+    def calm(self) -> None:
+        """Let the next `restore` set the limit back; call `calmed` once that was seen."""
+        self._write_settings = self._normal
+
+    def calmed(self) -> None:
+        """Take the low limit for lost settings again."""
+        self._write_settings = self._normal
+        self._low_limit = _NO_LIMIT
+
+    def provoked(self, image: "ReadOnlyBytes") -> int:
+        """Return FAULT_CJ_HIGH if the image shows the low limit and its fault, else 0."""
+        if image[1 + _CJHF] != self._low_limit:
+            return 0
+        return image[1 + _SR] & FAULT_CJ_HIGH
 
     def state(self, image: "ReadOnlyBytes", fresh: bool) -> int:
         """Return the probe state (layout.STATE_*) an image stands for. Allocates nothing.
@@ -192,7 +227,7 @@ class MAX31856:
             return STATE_SILENT
         if not self.settings_kept(image):
             return STATE_BROWN_OUT
-        faults = image[1 + _SR]
+        faults = image[1 + _SR] & ~self.provoked(image)
         if faults & FAULT_OVUV:
             return STATE_SHORT
         if faults & FAULT_OPEN:

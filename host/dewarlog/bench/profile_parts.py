@@ -135,7 +135,7 @@ class CalibrationPoint(Section):
     """What the probe read, without any offset."""
     u_degc: Annotated[float, Number(0, 10), _PLAIN]
     """Standard uncertainty of the comparison."""
-    pressure_hpa: Annotated[float | None, OrNull(Number(300, 1200)), _PLAIN] = None
+    pressure_hpa: Annotated[float | None, OrNull(Number(300, 1100)), _PLAIN] = None
     """Of the air over liquid nitrogen; None where it does not matter."""
     at: UtcMoment
     serial: Annotated[str, Serial()] = ""
@@ -158,11 +158,19 @@ class Channel(Section):
     calibration: Annotated[tuple[CalibrationPoint, ...], Items(0, CALIBRATIONS_MAX)] = ()
 
     def differing(self) -> list[tuple[str, str]]:
-        """A calibration is due after it was made."""
+        """A calibration is due after it was made; a fixed point stands once."""
+        mistakes: list[tuple[str, str]] = []
         due = self.calibration_due
         if due is not None and (self.calibrated is None or due <= self.calibrated):
-            return [("calibration_due", "a day after `calibrated`, which must be given")]
-        return []
+            allowed = "a day after `calibrated`, which must be given"
+            mistakes.append(("calibration_due", allowed))
+        fixed: set[str] = set()
+        for index, one in enumerate(self.calibration):
+            if one.point in fixed:
+                mistakes.append((f"calibration[{index}].point", "each fixed point once"))
+            if one.point != layout.CALIBRATION_POINT_NAMES[-1]:
+                fixed.add(one.point)
+        return mistakes
 
 
 class _Rule(Section):
@@ -269,10 +277,17 @@ class Access(Section):
     lock: Annotated[bool, Flag()] = False
 
 
+class Power(Section):
+    """How deep the board sleeps between samples."""
+
+    sleep: Annotated[Literal["idle", "light"], OneOf(("idle", "light"))] = "idle"
+    """`light`: its clocks stop while radio and USB are off."""
+
+
 class Handling(Section):
     """What is asked of those who handle the product, and of those who begin a run."""
 
-    thaw_to_infusion_min: Annotated[int, Whole(0, 65535)] = 0
+    thaw_to_infusion_min: Annotated[int, Whole(0, 10080)] = 0
     """From thaw start to infuse at most; 0: not told."""
     calibration_policy: Annotated[
         Literal["warn", "refuse"], OneOf(layout.CALIBRATION_POLICY_NAMES)
@@ -284,12 +299,23 @@ class Arming(Section):
     """Who began the run of this profile, for what plan, and against what."""
 
     at: UtcMoment
-    planned_h: Annotated[float, Number(0, 8760), _PLAIN]
-    static_hold_h: Annotated[float | None, OrNull(Number(0, 8760)), _PLAIN] = None
-    charge_g: Annotated[int | None, OrNull(Whole(0, 1000000))] = None
+    planned_h: Annotated[float, Number(0.1, 2160), _PLAIN]
+    static_hold_h: Annotated[float | None, OrNull(Number(0.1, 8760)), _PLAIN] = None
+    """What the charge gives at rest; None: not known."""
+    charge_g: Annotated[int | None, OrNull(Whole(1, 100000))] = None
+    """Liquid nitrogen by weight; None: not weighed."""
     overridden: Annotated[
         tuple[Annotated[str, OneOf(layout.ARM_REFUSAL_NAMES)], ...],
         Items(0, len(layout.ARM_REFUSAL_NAMES)),
     ] = ()
-    actor: Annotated[str, Text(layout.SECTION_TEXT_MAX_BYTES)] = ""
+    actor: Annotated[str, Text(layout.SECTION_TEXT_MAX_BYTES)]
     reason: Annotated[str, Text(layout.SECTION_TEXT_MAX_BYTES)] = ""
+
+    def differing(self) -> list[tuple[str, str]]:
+        """Somebody arms, and says why where anything is overridden."""
+        mistakes: list[tuple[str, str]] = []
+        if not self.actor.strip():
+            mistakes.append(("actor", "who armed the board"))
+        if self.overridden and not self.reason.strip():
+            mistakes.append(("reason", "a reason, because something is overridden"))
+        return mistakes

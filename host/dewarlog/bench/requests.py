@@ -26,6 +26,8 @@ from dewarlog.session import read_record
 from dewarlog_wire import events, layout
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from dewarlog.session import Board, Session, Status
 
 # A self-test is over within 30 s (7.11.4); erasing takes the flash about as long.
@@ -316,6 +318,20 @@ def await_restart(
         NotRestarted: it did not within `timeout_s`.
         Impostor, KeyRefused, PeerViolation and the like: what answers is not the board as it was.
     """
+    return _await(session, lambda status: status.run != run_before, timeout_s)
+
+
+def await_boot(
+    session: Session, before: tuple[int, int], timeout_s: float = RESTART_GIVE_UP_S
+) -> Status:
+    """Open the link anew until the board has started again and records, in whatever run.
+
+    `before` is the run and the boot it had (Status.run, Status.boot). Raises as `await_restart`.
+    """
+    return _await(session, lambda status: (status.run, status.boot) != before, timeout_s)
+
+
+def _await(session: Session, is_new: Callable[[Status], bool], timeout_s: float) -> Status:
     name = "?" if session.board is None else session.board.name
     began_s = session.clock()
     last = "it does not answer"
@@ -327,7 +343,7 @@ def await_restart(
         except LinkError as error:  # the port is away, or not there yet, or nobody listens yet
             last = str(error)
             continue
-        if status.run != run_before and status.recording:
+        if is_new(status) and status.recording:
             return status
         last = f"it is in run {status.run}" + ("" if status.recording else ", not recording")
     raise NotRestarted(name, timeout_s, last)

@@ -8,11 +8,12 @@ What is found here is looked at and never decides: an acknowledged alarm stays w
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from dewarlog import words
 from dewarlog.checks.finding import Finding, Moment, Severity
+from dewarlog.checks.selftest import SelfTestRows
 from dewarlog.records import (
     AccessEvent,
     AcknowledgeEvent,
@@ -22,9 +23,12 @@ from dewarlog.records import (
     FirmwareEvent,
     HandoffEvent,
     LockEvent,
+    ProfileWritten,
     PullEvent,
     RadioEvent,
+    RunErased,
     SealKeyEvent,
+    SelfTestResult,
     SensorEvent,
     SettingEvent,
     SignatureEvent,
@@ -41,6 +45,7 @@ if TYPE_CHECKING:
 MANY_FAILURES: Final = 3
 _CAUSE_HOST: Final = 1
 _OPEN: Final = 0
+_NEW_KEYS: Final = 2
 _LOST_KEY: Final = 2
 _STOP_COMMAND: Final = 0
 _WRONG_IDENTITY: Final = 2
@@ -52,6 +57,9 @@ _BY_HOST: Final = (
     HandoffEvent,
     AcknowledgeEvent,
     SignatureEvent,
+    ProfileWritten,
+    SelfTestResult,
+    RunErased,
 )
 _BY_BOARD: Final = (BootEvent, FirmwareEvent, SettingEvent, AccessEvent)
 
@@ -87,6 +95,8 @@ class AuditEntry:
     by_host: bool
     actor: Actor | None
     """None: the board itself; of what a host did: nobody told."""
+    results: tuple[SelfTestResult, ...] = ()
+    """Of a self-test all its results, the event's own first."""
 
     @property
     def at(self) -> Moment:
@@ -111,7 +121,12 @@ class Audit:
 
     def actors(self) -> dict[int, Actor]:
         """Give who did what, by the number of the event."""
-        return {item.event.number: item.actor for item in self.entries if item.actor is not None}
+        return {
+            event.number: item.actor
+            for item in self.entries
+            for event in (item.results or (item.event,))
+            if item.actor is not None
+        }
 
     def counts(self) -> dict[str, int]:
         """Count the entries of each kind, in the order of their first."""
@@ -137,6 +152,11 @@ class AuditCheck:
     _worst: AuditEntry | None = None
     _worst_row: int = 0
     _low: bool = False
+    _tests: SelfTestRows = field(default_factory=SelfTestRows)
+    _tested: list[tuple[int, list[SelfTestResult]]] = field(
+        default_factory=list[tuple[int, list[SelfTestResult]]]
+    )
+    """Where among the entries each self-test stands, and its results as they come."""
     _findings: list[Finding] = field(default_factory=list[Finding])
 
     def damaged(self) -> None:
@@ -151,10 +171,14 @@ class AuditCheck:
         if isinstance(event, AccessEvent):
             self._access(event)
             return
+        if isinstance(event, SelfTestResult) and not self._tests.feed(event):
+            return
         by_host = _is_by_host(event)
         if not by_host and not self._is_noted(event):
             return
         entry = AuditEntry(event, by_host, self._actor if by_host else None)
+        if isinstance(event, SelfTestResult):
+            self._tested.append((len(self._entries), self._tests.found[-1]))
         self._entries.append(entry)
         if by_host and entry.actor is None and not self._torn:
             self._untold.append(entry)
@@ -162,6 +186,8 @@ class AuditCheck:
             self._lock(event, entry)
         elif isinstance(event, FirmwareEvent):
             self._firmware(event)
+        elif isinstance(event, RunErased):
+            self._erased(event, entry)
         elif isinstance(event, SealKeyEvent):
             self._seal_key(event)
 
@@ -197,6 +223,12 @@ class AuditCheck:
     def _lock(self, event: LockEvent, entry: AuditEntry) -> None:
         if event.state == _OPEN and event.cause == _CAUSE_HOST:
             self._opened.append(entry)
+        if event.state == _NEW_KEYS:
+            text = (
+                f"The logger was given new keys by {entry.who}: its tokens and its certificate "
+                "from before are void."
+            )
+            self._note("keys-replaced", text, event)
 
     def _firmware(self, event: FirmwareEvent) -> None:
         self._note(
@@ -205,6 +237,17 @@ class AuditCheck:
             f"{event.micropython_before} before, {event.after} on {event.micropython_after} now.",
             event,
         )
+
+    def _erased(self, event: RunErased, entry: AuditEntry) -> None:
+        if not event.was_held:
+            self._note(
+                "erased-unpulled",
+                f"Run {event.run:,} ({words.plural(event.blocks, 'block')}) was erased from the "
+                f"logger, and no computer had confirmed that it holds it: by {entry.who}.",
+                event,
+                run=event.run,
+                log_id=event.log_id.hex(),
+            )
 
     def _seal_key(self, event: SealKeyEvent) -> None:
         if event.state == _LOST_KEY:
@@ -232,6 +275,8 @@ class AuditCheck:
                 event,
                 failures=self._failures,
             )
+        for place, results in self._tested:
+            self._entries[place] = replace(self._entries[place], results=tuple(results))
         return Audit(tuple(self._entries), self._failures), tuple(self._findings)
 
     def _untold_findings(self, untold: Sequence[AuditEntry]) -> None:

@@ -9,12 +9,13 @@ rule does not is reported as near the limit, and means HOLD.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from dewarlog import its90, words
+from dewarlog.checks.calibration import is_void
 from dewarlog.checks.finding import Finding, Severity
 from dewarlog.uncertainty import Budget, budget
 from dewarlog_wire import layout
@@ -36,7 +37,8 @@ _DEFAULT_GAIN: Final = 32
 class UncertaintyGuard:
     """How far the uncertainty of the readings draws each threshold in.
 
-    `distrusted`: channels whose calibration does not count (see calibration.py).
+    `distrusted`: channels whose calibration does not count (see calibration.py); those
+    with another probe's calibration are known from the run itself.
     """
 
     run: Run
@@ -77,21 +79,29 @@ class UncertaintyGuard:
         if probe_type not in its90.PROBE_TYPES:
             probe_type = "T"
         gain = _DEFAULT_GAIN if self.run.sampling is None else self.run.sampling.gain
-        return budget(
+        drawn_up = budget(
             probe_type,
             max(temperature_degc, its90.LOWEST_DEGC + 10.0),
             cold_junction_degc,
             gain,
             self.calibration_u_k(settings),
         )
+        offset_k = self.wrong_offset_k(settings)
+        return replace(drawn_up, offset_k=offset_k) if offset_k else drawn_up
 
     def calibration_u_k(self, settings: Channel | None) -> float | None:
         """Give the standard uncertainty of a calibration that counts, or None."""
         if settings is None or settings.calibrated_unix_s is None:
             return None
-        if settings.channel in self.distrusted:
+        if settings.channel in self.distrusted or is_void(self.run, settings):
             return None
         return settings.calibration_u_count / layout.TEMPERATURE_PER_DEGC
+
+    def wrong_offset_k(self, settings: Channel | None) -> float:
+        """Give the size of an offset that another probe's calibration had the board add."""
+        if settings is None or not is_void(self.run, settings):
+            return 0.0
+        return abs(settings.offset_count) / layout.TEMPERATURE_PER_DEGC
 
 
 def _ceil_counts(kelvin: float) -> int:

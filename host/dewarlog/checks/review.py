@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from dewarlog.checks.agreement import Agreement, AgreementCheck
+from dewarlog.checks.arming import check_arming
 from dewarlog.checks.audit import Audit, AuditCheck
 from dewarlog.checks.calibration import check_calibration, counts_until
 from dewarlog.checks.clock import ClockCheck
@@ -28,14 +29,16 @@ from dewarlog.checks.limits import (
 )
 from dewarlog.checks.linearisation import Linearisation, LinearisationCheck
 from dewarlog.checks.probes import ChannelSummary, Outage, ProbeCheck, blind_limit_s
+from dewarlog.checks.selftest import SelfTest, SelfTestCheck
 from dewarlog.checks.shock import Shock, ShockCheck
 from dewarlog.checks.supply import Supply, SupplyCheck
+from dewarlog.checks.thaw import check_thaw
 from dewarlog.checks.tilt import Tilt, TiltCheck
 from dewarlog.readings import LogReader
 from dewarlog.records import Block, CustodyRecord, JournalTail, Lost, Run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from dewarlog.checks.excursion_machine import Excursion
@@ -72,6 +75,7 @@ class Review:
     shocks: tuple[Shock, ...]
     tilt: Tilt | None
     supply: Supply
+    self_tests: tuple[SelfTest, ...]
     audit: Audit
     custody: tuple[CustodyRecord, ...]
     handoff_heads: Mapping[int, bool | None]
@@ -84,17 +88,25 @@ class Review:
     @property
     def first(self) -> Moment | None:
         """Give the earliest moment the log tells of."""
-        return Moment(self.boots[0].boot, self.boots[0].first_ms) if self.boots else None
+        return _first(self.boots)
 
     @property
     def last(self) -> Moment | None:
         """Give the latest moment the log tells of."""
-        return Moment(self.boots[-1].boot, self.boots[-1].last_ms) if self.boots else None
+        return _last(self.boots)
 
     @property
     def has_readings(self) -> bool:
         """True where at least one probe gave at least one temperature."""
         return bool(self.channels)
+
+
+def _first(boots: Sequence[BootSpan]) -> Moment | None:
+    return Moment(boots[0].boot, boots[0].first_ms) if boots else None
+
+
+def _last(boots: Sequence[BootSpan]) -> Moment | None:
+    return Moment(boots[-1].boot, boots[-1].last_ms) if boots else None
 
 
 def review_log(path: Path) -> Review:
@@ -142,6 +154,7 @@ class _Pass:
     shock: ShockCheck = field(default_factory=ShockCheck)
     tilt: TiltCheck = field(default_factory=TiltCheck)
     supply: SupplyCheck = field(default_factory=SupplyCheck)
+    selftest: SelfTestCheck = field(default_factory=SelfTestCheck)
     audit: AuditCheck = field(default_factory=AuditCheck)
     excursion: ExcursionCheck = field(default_factory=lambda: ExcursionCheck(()))
     near: ExcursionCheck = field(default_factory=lambda: ExcursionCheck(()))
@@ -213,6 +226,7 @@ class _Pass:
         self.shock.feed_event(event)
         self.tilt.feed(event)
         self.supply.feed(event)
+        self.selftest.feed(event)
         self.audit.feed(event)
         if isinstance(event, CustodyRecord):
             self.custody.append(event)
@@ -245,7 +259,7 @@ class _Pass:
     def _finish(self, path: Path, size_bytes: int, sha256: str) -> Review:
         run = self.run
         boots = tuple(span for _, span in sorted(self.boots.items()))
-        last = Moment(boots[-1].boot, boots[-1].last_ms) if boots else None
+        last = _last(boots)
         for finding in check_filing(path, size_bytes, sha256):
             self.integrity.add(finding)
         integrity, findings = self.integrity.finish()
@@ -267,6 +281,8 @@ class _Pass:
         findings += more
         supply, more = self.supply.finish()
         findings += more
+        self_tests, more = self.selftest.finish()
+        findings += more
         audit, more = self.audit.finish()
         findings += more
         if run is not None and self.guard is not None:
@@ -274,6 +290,8 @@ class _Pass:
             findings += near_limit_findings(run, self.guard, self.near.all_found(), excursions)
             findings += limit_notes(run, (summary.channel for summary in channels))
             findings += check_calibration(run, _wall_s(clock, last))
+            findings += check_arming(run, clock, _first(boots), last, self.custody)
+            findings += check_thaw(run, clock, last, self.custody)
         return Review(
             path=path,
             size_bytes=size_bytes,
@@ -290,6 +308,7 @@ class _Pass:
             shocks=shocks,
             tilt=tilt,
             supply=supply,
+            self_tests=self_tests,
             audit=audit,
             custody=tuple(self.custody),
             handoff_heads=self.integrity.handoff_heads,

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dewarlog.records import HandoffEvent, unix_s_of
-from dewarlog.report.event_words import describe
+from dewarlog.checks.selftest_words import limit_words, name_of, unit_of, value_words
+from dewarlog.records import HandoffEvent, named, unix_s_of
+from dewarlog.report.event_words import describe_entry
 from dewarlog_wire import layout
 
 if TYPE_CHECKING:
     from dewarlog.checks.audit import AuditEntry
     from dewarlog.checks.finding import Moment
     from dewarlog.checks.review import Review
-    from dewarlog.records import CustodyRecord
+    from dewarlog.checks.selftest import SelfTest
+    from dewarlog.records import Calibration, CustodyRecord, Run
     from dewarlog.verdict import Reason, Verdict
 
 
@@ -51,6 +53,9 @@ def as_json(review: Review, verdict: Verdict) -> dict[str, Any]:
             "firmware": run.firmware,
             "micropython": run.micropython,
             "texts": [{"name": name, "text": text} for name, text in run.texts],
+            "handling": _handling(run),
+            "arming": _arming(run),
+            "calibrations": [_calibration(run, item) for item in run.calibrations],
         },
         "findings": [_finding(reason) for reason in (*verdict.reasons, *verdict.notes)],
         "coverage": {
@@ -149,6 +154,7 @@ def as_json(review: Review, verdict: Verdict) -> dict[str, Any]:
             ],
         },
         "supply": {"lowest_mv": review.supply.lowest_mv, "last_mv": review.supply.last_mv},
+        "self_tests": [_self_test(review, item) for item in review.self_tests],
         "custody": [_custody(review, item) for item in review.custody],
         "audit": {
             "proofs_refused": review.audit.failures,
@@ -167,6 +173,74 @@ def as_json(review: Review, verdict: Verdict) -> dict[str, Any]:
                 for fit in review.clock.fits
             ],
         },
+    }
+
+
+def _handling(run: Run) -> dict[str, Any] | None:
+    if run.handling is None:
+        return None
+    return {
+        "thaw_to_infusion_min": run.handling.thaw_to_infusion_min or None,
+        "calibration_policy": named(
+            layout.CALIBRATION_POLICY_NAMES, run.handling.calibration_policy
+        ),
+    }
+
+
+def _arming(run: Run) -> dict[str, Any] | None:
+    arming = run.arming
+    if arming is None:
+        return None
+    return {
+        "told_unix_s": arming.unix_s,
+        "planned_s": arming.planned_s or None,
+        "static_hold_s": arming.static_hold_s or None,
+        "charge_g": arming.charge_g or None,
+        "overridden": list(arming.overridden_names),
+        "actor": arming.actor,
+        "reason": arming.reason,
+    }
+
+
+def _calibration(run: Run, item: Calibration) -> dict[str, Any]:
+    channel = run.channel(item.channel)
+    return {
+        "channel": item.channel,
+        "point": item.point_name,
+        "reference_degc": item.reference_count / layout.TEMPERATURE_PER_DEGC,
+        "indicated_degc": item.indicated_count / layout.TEMPERATURE_PER_DEGC,
+        "standard_u_k": item.u_count / layout.TEMPERATURE_PER_DEGC,
+        "pressure_pa": item.pressure_pa or None,
+        "unix_s": item.unix_s,
+        "due_unix_s": None if channel is None else channel.calibration_due_unix_s,
+        "serial": item.serial,
+        "reference": item.reference,
+        "of_this_probe": channel is not None and channel.serial == item.serial,
+    }
+
+
+def _self_test(review: Review, item: SelfTest) -> dict[str, Any]:
+    return {
+        "at": _moment(review, item.at),
+        "done": item.done,
+        "passed": item.passed,
+        "summary": item.words,
+        "results": [
+            {
+                "event": result.number,
+                "test": result.test,
+                "name": name_of(result),
+                "index": result.index,
+                "verdict": result.verdict_name,
+                "value": result.value,
+                "least": result.least,
+                "most": result.most,
+                "unit": unit_of(result) or None,
+                "value_words": value_words(result, result.value),
+                "limit_words": limit_words(result) or None,
+            }
+            for result in item.results
+        ],
     }
 
 
@@ -200,7 +274,7 @@ def _audit(review: Review, item: AuditEntry) -> dict[str, Any]:
         "event": item.event.number,
         "at": _moment(review, item.at),
         "what": item.event.NAME,
-        "details": describe(item.event),
+        "details": describe_entry(item),
         "by_host": item.by_host,
         "who": item.who,
         "actor": None

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from dewarlog import words
 from dewarlog.checks.probes import state_name
+from dewarlog.checks.selftest import SelfTest, result_words
 from dewarlog.records import (
     AccessEvent,
     AcknowledgeEvent,
@@ -21,9 +24,12 @@ from dewarlog.records import (
     LockEvent,
     PinEvent,
     ProbeStateEvent,
+    ProfileWritten,
     PullEvent,
     RadioEvent,
+    RunErased,
     SealKeyEvent,
+    SelfTestResult,
     SensorEvent,
     SettingEvent,
     ShockEvent,
@@ -37,6 +43,9 @@ from dewarlog.records import (
 )
 from dewarlog.report.setting_words import describe_setting
 from dewarlog_wire import layout
+
+if TYPE_CHECKING:
+    from dewarlog.checks.audit import AuditEntry
 
 _FAILURES_MOST = 65535
 _STATUS_WORDS = {
@@ -150,9 +159,36 @@ def _describe_audit(event: Event) -> str:  # noqa: PLR0911 - one line for each k
         following = f"the next seal is number {event.key_index}"
         state = named(layout.SEAL_KEY_STATE_NAMES, event.state)
         return f"{state}; {following if event.key_index else 'blocks are not sealed'}"
+    return _describe_bench(event)
+
+
+def _describe_bench(event: Event) -> str:
+    """Say the figures of the events by which a board is prepared."""
+    if isinstance(event, ProfileWritten):
+        before = f"{event.before_crc32:08x}" if event.before_crc32 else "none"
+        parts = [
+            f"{event.purpose_name}, profile {before} \u2192 {event.crc32:08x}",
+            event.actor,
+            event.note,
+            _utc(event.utc_s),
+        ]
+        return "; ".join(part for part in parts if part)
+    if isinstance(event, SelfTestResult):
+        return f"{event.verdict_name}: {result_words(event)}"
+    if isinstance(event, RunErased):
+        held = "held by a host" if event.was_held else "no host had confirmed to hold it"
+        return (
+            f"run {event.run}, log {event.log_id.hex()}, "
+            f"{words.plural(event.blocks, 'block')}; {held}"
+        )
     if isinstance(event, UnknownEvent):
         return f"kind {event.kind}, {len(event.body)} bytes, not read"
     return ""
+
+
+def describe_entry(entry: AuditEntry) -> str:
+    """Say one entry of the audit trail; a self-test whole, in one line."""
+    return SelfTest(entry.results).words if entry.results else describe(entry.event)
 
 
 def access_words(event: AccessEvent) -> str:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from dewarlog.checks.review import Review
+    from dewarlog.records import Run
 
 _DRIFT_LEAST_MS: Final = 3_600_000  # a shorter stretch tells nothing of a drift
 
@@ -28,6 +29,11 @@ def shipment(review: Review) -> tuple[Fact, ...]:
             "dewar": "Dewar",
             "profile": "Profile",
             "board": "Board",
+            "hardware": "Hardware revision",
+            "account": "Account",
+            "purchase_order": "Purchase order",
+            "cost_centre": "Cost centre",
+            "consignee": "Consignee",
         }
         facts += [
             Fact(label, text)
@@ -37,9 +43,32 @@ def shipment(review: Review) -> tuple[Fact, ...]:
         facts.append(Fact("Logger", run.device_id.hex(), mono=True))
         facts.append(Fact("Run", f"{run.run}, log {run.log_id.hex()}", mono=True))
         facts.append(Fact("Firmware", f"{run.firmware} on MicroPython {run.micropython}"))
+        facts += _preparation(run)
     facts.append(Fact("Recorded from", when(review, review.first)))
     facts.append(Fact("to", when(review, review.last)))
     return tuple(facts)
+
+
+def _preparation(run: Run) -> list[Fact]:
+    """Say who began the run, for what plan, and what the profile allows after thaw."""
+    facts: list[Fact] = []
+    arming = run.arming
+    if arming is not None:
+        told = "" if arming.unix_s is None else f", {words.utc(arming.unix_s)} by that computer"
+        facts.append(Fact("Begun by", f"{arming.actor or 'nobody named'}{told}"))
+        plan = words.duration(arming.planned_s) if arming.planned_s else "no length told"
+        if arming.charge_g:
+            plan += f"; charge {arming.charge_g / 1000:.2f} kg of nitrogen"
+        if arming.static_hold_s:
+            plan += f", holds {words.duration(arming.static_hold_s)} at rest"
+        facts.append(Fact("Planned for", plan))
+        if arming.overridden:
+            facts.append(Fact("Begun over", ", ".join(arming.overridden_names)))
+            facts.append(Fact("Reason given", arming.reason or "none"))
+    if run.handling is not None and run.handling.thaw_to_infusion_min:
+        minutes = run.handling.thaw_to_infusion_min
+        facts.append(Fact("Thaw start to infusion", f"{words.duration(60 * minutes)} at most"))
+    return facts
 
 
 def coverage(review: Review) -> str:

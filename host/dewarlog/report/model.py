@@ -131,6 +131,7 @@ class Report:
     gaps: Table
     coverage: str
     probes: Table
+    calibration: Table
     uncertainty: Table
     clock: tuple[Fact, ...]
     integrity: tuple[Fact, ...]

@@ -115,25 +115,30 @@ class Journey:
     summary: str  # for those who cannot see it
 
 
-class _Canvas:
+class Canvas:
     """Collects SVG elements."""
 
     def __init__(self) -> None:
+        """Begin with none."""
         self.parts: list[str] = []
 
     def add(self, element: str) -> None:
+        """Add one that is written out."""
         self.parts.append(element)
 
     def text(self, x: float, y: float, label: str, kind: str = "", anchor: str = "start") -> None:
+        """Add text; `anchor` says which end of it stands at x."""
         self.add(
             f'<text x="{x:.1f}" y="{y:.1f}" class="{kind}" text-anchor="{anchor}">'
             f"{escape(label)}</text>"
         )
 
     def line(self, x1: float, y1: float, x2: float, y2: float, kind: str) -> None:
+        """Add a line."""
         self.add(f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" class="{kind}"/>')
 
     def box(self, x: float, y: float, width: float, height: float, kind: str, tip: str) -> None:
+        """Add a rectangle that says `tip` where a pointer rests on it."""
         self.add(
             f'<rect x="{x:.1f}" y="{y:.1f}" width="{max(width, 0.0):.1f}" height="{height:.1f}" '
             f'class="{kind}"><title>{escape(tip)}</title></rect>'
@@ -142,7 +147,7 @@ class _Canvas:
 
 def journey_svg(journey: Journey, size: Size) -> str:
     """Draw temperatures with limits and excursions, then shocks and tilt on the same axis."""
-    canvas = _Canvas()
+    canvas = Canvas()
     top = 30 if journey.marks else 12  # flags of custody steps stand above the plot
     bottom = top + size.temperature_height
     strip = bottom + 12
@@ -223,17 +228,17 @@ def _range(journey: Journey) -> tuple[float, float]:
     return low - air, high + air
 
 
-def _step(span: float, most: int) -> float:
+def round_step(span: float, most: int) -> float:
     """Give a round step that divides a span into at most so many parts."""
     size = 10.0 ** math.floor(math.log10(max(span / most, 1e-9)))
     return next(nice * size for nice in _NICE if span / (nice * size) <= most)
 
 
-def _grid(canvas: _Canvas, place: _Place, ticks: Sequence[Tick]) -> None:
+def _grid(canvas: Canvas, place: _Place, ticks: Sequence[Tick]) -> None:
     for tick in ticks:
         x = place.x(tick.at_s)
         canvas.line(x, place.top, x, place.bottom, "grid")
-    step = _step(place.high - place.low, 6)
+    step = round_step(place.high - place.low, 6)
     value = math.ceil(place.low / step) * step
     while value <= place.high:
         y = place.y(value)
@@ -242,7 +247,7 @@ def _grid(canvas: _Canvas, place: _Place, ticks: Sequence[Tick]) -> None:
         value += step
 
 
-def _limits(canvas: _Canvas, place: _Place, limits: Sequence[Limit]) -> None:
+def _limits(canvas: Canvas, place: _Place, limits: Sequence[Limit]) -> None:
     for limit in limits:
         y = place.y(limit.degc)
         kind = "hold" if limit.holds else "warn"
@@ -260,7 +265,7 @@ def _limits(canvas: _Canvas, place: _Place, limits: Sequence[Limit]) -> None:
 
 
 def _limit_labels(
-    canvas: _Canvas, place: _Place, limits: Sequence[Limit], curves: Sequence[Trace]
+    canvas: Canvas, place: _Place, limits: Sequence[Limit], curves: Sequence[Trace]
 ) -> None:
     """Write on each limit what it means, on top of all else and where the fewest curves pass."""
     font = place.size.font
@@ -292,7 +297,7 @@ def _crossed(
     return count
 
 
-def _bands(canvas: _Canvas, place: _Place, bands: Sequence[Band]) -> None:
+def _bands(canvas: Canvas, place: _Place, bands: Sequence[Band]) -> None:
     """Shade stretches of time; overlapping ones of one kind are joined, the gravest lie on top."""
     kinds = ("warning", "excursion", "gap", "outage")
     joined = [band for kind in kinds for band in _joined(b for b in bands if b.kind == kind)]
@@ -333,7 +338,7 @@ def _reduced(journey: Journey, size: Size) -> tuple[Trace, ...]:
     return tuple(trace.joined(len(trace.low_degc) // size.inner) for trace in journey.traces)
 
 
-def _curves(canvas: _Canvas, place: _Place, journey: Journey, curves: Sequence[Trace]) -> None:
+def _curves(canvas: Canvas, place: _Place, journey: Journey, curves: Sequence[Trace]) -> None:
     ends: list[tuple[float, int]] = []
     for index, (reduced, name) in enumerate(zip(curves, journey.names, strict=True)):
         columns = len(reduced.low_degc)
@@ -403,7 +408,7 @@ def _spread(ends: list[tuple[float, int]], apart: float) -> list[tuple[float, in
     return placed
 
 
-def _marks(canvas: _Canvas, place: _Place, marks: Sequence[Mark]) -> None:
+def _marks(canvas: Canvas, place: _Place, marks: Sequence[Mark]) -> None:
     """Flag custody steps; flags of steps close together stand side by side."""
     places = [place.x(mark.at_s) for mark in marks]
     for x in places:
@@ -430,7 +435,7 @@ def _side_by_side(places: Sequence[float], right: float) -> list[float]:
 
 
 def _shock_strip(
-    canvas: _Canvas, place: _Place, journey: Journey, top: float, height: float
+    canvas: Canvas, place: _Place, journey: Journey, top: float, height: float
 ) -> None:
     tallest = max(*(spike.peak_g for spike in journey.spikes), 1.0)
     edges = [edge for edge in journey.shock_edges_g if edge > 0]
@@ -452,7 +457,7 @@ def _shock_strip(
 
 
 def _tilt_strip(
-    canvas: _Canvas, place: _Place, journey: Journey, top: float, height: float
+    canvas: Canvas, place: _Place, journey: Journey, top: float, height: float
 ) -> None:
     canvas.box(place.size.left, top, place.size.inner, height, "tilt band0", "upright")
     for start_s, end_s, band in journey.tilt:
@@ -464,7 +469,7 @@ def _tilt_strip(
 
 
 def _time_axis(
-    canvas: _Canvas, place: _Place, ticks: Sequence[Tick], top: float, label: str
+    canvas: Canvas, place: _Place, ticks: Sequence[Tick], top: float, label: str
 ) -> None:
     canvas.line(place.size.left, top, place.right, top, "axis")
     for tick in ticks:
@@ -501,8 +506,8 @@ def shock_svg(window: ShockWindow, summary: str) -> str:
     count = axes.shape[1]
     step_ms = 1000.0 / window.rate_hz if window.rate_hz else 1.0
     most = max(float(np.abs(axes).max()), 1.0)
-    limit = _step(most, 2) * math.ceil(most / _step(most, 2))
-    canvas = _Canvas()
+    limit = round_step(most, 2) * math.ceil(most / round_step(most, 2))
+    canvas = Canvas()
 
     def x_of(index: float) -> float:
         return left + index / max(1, count - 1) * (width - left - right)
@@ -525,7 +530,7 @@ def shock_svg(window: ShockWindow, summary: str) -> str:
             f"<title>{_AXIS_NAMES[axis]}</title></polyline>"
         )
     total_ms = (count - 1) * step_ms
-    step = _step(total_ms, 4)
+    step = round_step(total_ms, 4)
     first = -window.trigger * step_ms
     at = math.ceil(first / step) * step
     while at <= first + total_ms:

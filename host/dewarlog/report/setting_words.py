@@ -10,8 +10,10 @@ import struct
 from typing import TYPE_CHECKING, Any, Final
 
 from dewarlog import words
-from dewarlog.records import unix_s_of
+from dewarlog.records import refusal_names, unix_s_of
 from dewarlog_wire import layout
+from dewarlog_wire.errors import BlockError
+from dewarlog_wire.texts import read_section_texts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -26,6 +28,9 @@ _RECORDS: Final[Mapping[int, layout.Record]] = {
     layout.SECTION_RULE: layout.RULE,
     layout.SECTION_SHOCK_SETTINGS: layout.SHOCK_SETTINGS,
     layout.SECTION_TILT_SETTINGS: layout.TILT_SETTINGS,
+    layout.SECTION_CALIBRATION: layout.CALIBRATION,
+    layout.SECTION_ARMING: layout.ARMING,
+    layout.SECTION_HANDLING: layout.HANDLING,
 }
 _SECTION_WORDS: Final[Mapping[int, str]] = {
     layout.SECTION_SAMPLING: "sampling",
@@ -33,11 +38,15 @@ _SECTION_WORDS: Final[Mapping[int, str]] = {
     layout.SECTION_RULE: "rule",
     layout.SECTION_SHOCK_SETTINGS: "shock settings",
     layout.SECTION_TILT_SETTINGS: "tilt settings",
+    layout.SECTION_CALIBRATION: "calibration of probe",
+    layout.SECTION_ARMING: "arming",
+    layout.SECTION_HANDLING: "handling",
 }
 # The field that numbers a section, from 0; a person counts from 1.
 _NUMBERED_BY: Final[Mapping[int, str]] = {
     layout.SECTION_CHANNEL: "channel",
     layout.SECTION_RULE: "rule",
+    layout.SECTION_CALIBRATION: "channel",
 }
 _LEVELS: Final = (layout.RULE_ABOVE, layout.RULE_BELOW)
 
@@ -52,11 +61,11 @@ def describe_setting(event: SettingEvent) -> str:
 
 
 def _record_change(event: SettingEvent) -> tuple[str, str]:
-    record = _RECORDS.get(event.section)
-    sides = (event.before, event.after)
-    if record is None or any(len(side) not in (0, record.size) for side in sides):
+    try:
+        before = _fields(event.section, event.before, is_cut=event.before_is_cut)
+        after = _fields(event.section, event.after, is_cut=event.after_is_cut)
+    except BlockError:
         return f"section {event.section}, number {event.index + 1}", _bytes_change(event)
-    before, after = (_fields(record, side) for side in sides)
     what = _SECTION_WORDS[event.section]
     number_field = _NUMBERED_BY.get(event.section)
     if number_field is not None:
@@ -80,11 +89,23 @@ def _record_change(event: SettingEvent) -> tuple[str, str]:
     return what, f"new, {shown}" if after else f"taken away, {shown}"
 
 
-def _fields(record: layout.Record, payload: bytes) -> Fields:
-    """Read one payload; nothing where there is none."""
+def _fields(section: int, payload: bytes, *, is_cut: bool) -> Fields:
+    """Read one payload; nothing where there is none. BlockError: it is not that section's."""
+    record = _RECORDS.get(section)
+    if record is None:
+        raise BlockError("section", f"no record is known of section {section}")
     if not payload:
         return {}
     names = [name for name, *_ in record.fields]
+    if section in layout.SECTION_TEXTS:
+        names += layout.SECTION_TEXTS[section]
+        if is_cut and len(payload) >= record.size:
+            values = struct.unpack_from(record.format, payload)
+            told = _cut_texts(payload[record.size :], len(layout.SECTION_TEXTS[section]))
+            return dict(zip(names, (*values, *told), strict=True))
+        return dict(zip(names, read_section_texts(section, payload), strict=True))
+    if len(payload) != record.size:
+        raise BlockError("section", f"{record.name} of {len(payload)} bytes")
     return dict(zip(names, struct.unpack(record.format, payload), strict=True))
 
 
@@ -93,6 +114,18 @@ def _fields(record: layout.Record, payload: bytes) -> Fields:
 
 def _temperature(count: int) -> str:
     return f"{count / layout.TEMPERATURE_PER_DEGC:.2f} \u00b0C"
+
+
+def _fine_temperature(count: int) -> str:
+    return f"{count / layout.TEMPERATURE_PER_DEGC:.3f} \u00b0C"
+
+
+def _quoted(text: str) -> str:
+    return f'"{text}"'
+
+
+def _refusals(bits: int) -> str:
+    return "+".join(refusal_names(bits)) or "none"
 
 
 def _utc_or_never(utc_s: int) -> str:
@@ -113,6 +146,16 @@ _VALUES: Final[Mapping[str, Callable[[Any], str]]] = {
     "calibration_due_utc_s": _utc_or_never,
     "serial": lambda serial: f'"{serial.rstrip(bytes(1)).decode("ascii", "replace")}"',
     "mode": _name_in({layout.MODE_SINGLE: "single", layout.MODE_CUMULATIVE: "cumulative"}),
+    "point": _name_in(dict(enumerate(layout.CALIBRATION_POINT_NAMES))),
+    "reference_count": _fine_temperature,
+    "indicated_count": _fine_temperature,
+    "u_count": lambda count: f"{count / layout.TEMPERATURE_PER_DEGC:.3f} K",
+    "utc_s": _utc_or_never,
+    "calibration_policy": _name_in(dict(enumerate(layout.CALIBRATION_POLICY_NAMES))),
+    "overridden": _refusals,
+    "reference": _quoted,
+    "actor": _quoted,
+    "reason": _quoted,
     "severity": _name_in({layout.SEVERITY_WARN: "warn", layout.SEVERITY_HOLD: "hold"}),
     "full_policy": _name_in({layout.FULL_STOP: "stop", layout.FULL_OVERWRITE: "overwrite"}),
     "channel_mask": lambda mask: (
@@ -156,6 +199,20 @@ def _text(payload: bytes, *, is_cut: bool) -> str | None:
     # Where it is cut the last character may be half: it is dropped, and an ellipsis stands for it.
     text = payload[1:].decode("utf-8", "ignore" if is_cut else "replace")
     return f'"{text}{chr(0x2026) if is_cut else ""}"'
+
+
+def _cut_texts(payload: bytes, count: int) -> list[str]:
+    """Read the texts behind a record whose payload was cut: from there on an ellipsis."""
+    told: list[str] = []
+    for _ in range(count):
+        length = payload[0] if payload else -1
+        text, payload = payload[1 : 1 + length], payload[1 + length :] if payload else b""
+        if len(text) == length:
+            told.append(text.decode("utf-8", "replace"))
+        else:
+            told.append(text.decode("utf-8", "ignore") + chr(0x2026))
+            payload = b""
+    return told
 
 
 def _bytes_change(event: SettingEvent) -> str:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from dewarlog import its90, words
-from dewarlog.checks.calibration import counts_until
+from dewarlog.checks.calibration import counts_until, is_void
 from dewarlog.checks.finding import Moment
 from dewarlog.checks.limits import probe_name, rule_words, value_words
-from dewarlog.report.event_words import describe
+from dewarlog.checks.selftest import self_tests
+from dewarlog.records import SelfTestResult
+from dewarlog.report.event_words import describe, describe_entry
 from dewarlog.report.model import ShockCard, Table, TiltShare
 from dewarlog.report.moments import when
 from dewarlog.report.plot import shock_svg
@@ -174,6 +176,8 @@ def probes(review: Review) -> Table:
                 if due is not None:
                     counts = counts_until(settings, None if last is None else last.unix_s)
                     calibration += f", due {words.utc(due)[:10]}{'' if counts else ' (expired)'}"
+                if run is not None and is_void(run, settings):
+                    calibration += " (another probe\u2019s)"
                 offset = settings.offset_count / per_degc
                 calibration += f", offset {offset:+.2f} K".replace("-", "\u2212")
         rows.append(
@@ -201,6 +205,45 @@ def probes(review: Review) -> Table:
     return Table(heads, tuple(rows))
 
 
+def calibration(review: Review) -> Table:
+    """List each point at which a probe was compared, with what, and until when it counts."""
+    run = review.run
+    rows: list[tuple[str, ...]] = []
+    for item in () if run is None else run.calibrations:
+        channel = None if run is None else run.channel(item.channel)
+        due = None if channel is None else channel.calibration_due_unix_s
+        pressure = f" at {item.pressure_pa / 100:.1f} hPa" if item.pressure_pa else ""
+        deviation = f"{item.deviation_count / layout.TEMPERATURE_PER_DEGC:+.3f} K"
+        serial = item.serial or "no serial"
+        if channel is None or channel.serial != item.serial:
+            serial += " (another probe)"
+        rows.append(
+            (
+                probe_name(run, item.channel),
+                serial,
+                f"{item.point_name}{pressure}",
+                words.degc(item.reference_count / layout.TEMPERATURE_PER_DEGC, 2),
+                deviation.replace("-", "\u2212"),
+                f"{item.u_count / layout.TEMPERATURE_PER_DEGC:.3f} K",
+                item.reference or "not told",
+                "unknown" if item.unix_s is None else words.utc(item.unix_s)[:10],
+                "not told" if due is None else words.utc(due)[:10],
+            )
+        )
+    heads = (
+        "Probe",
+        "Serial",
+        "Point",
+        "Reference",
+        "Read",
+        "Standard uncertainty",
+        "Compared with",
+        "On",
+        "Due",
+    )
+    return Table(heads, tuple(rows))
+
+
 def uncertainty(review: Review) -> Table:
     """Give the uncertainty budget of each probe at each limit."""
     run, guard = review.run, review.guard
@@ -217,7 +260,8 @@ def uncertainty(review: Review) -> Table:
                         probe_name(run, channel.channel),
                         words.degc(at_degc),
                         f"\u00b1{budget.expanded_k:.1f} K",
-                        f"{budget.wire_k:.2f} K {'calibration' if budget.calibrated else 'wire'}",
+                        f"{budget.wire_k:.2f} K {'calibration' if budget.calibrated else 'wire'}"
+                        + (f", {budget.offset_k:.2f} K wrong offset" if budget.offset_k else ""),
                         f"{budget.cold_junction_k:.2f} K",
                         f"{budget.converter_k:.2f} K",
                     )
@@ -230,7 +274,7 @@ def audit(review: Review, most: int = AUDIT_MAX) -> Table:
     """List who did what, in order, with the bound of each time; at most `most` entries."""
     entries = review.audit.entries
     rows = tuple(
-        (when(review, item.at, bound=True), item.event.NAME, describe(item.event), item.who)
+        (when(review, item.at, bound=True), item.event.NAME, describe_entry(item), item.who)
         for item in entries[:most]
     )
     if len(entries) > most:
@@ -239,14 +283,17 @@ def audit(review: Review, most: int = AUDIT_MAX) -> Table:
 
 
 def events(review: Review, traces: Traces) -> Table:
-    """List every event, in order."""
-    rows = tuple(
-        (
-            f"{event.number:,}",
-            when(review, Moment(event.boot, event.uptime_ms)),
-            event.NAME,
-            describe(event),
-        )
-        for event in traces.events
-    )
-    return Table(("No.", "When", "Event", "Details"), rows)
+    """List every event, in order; a self-test whole, in one line."""
+    tests = {test.results[0].number: test for test in self_tests(traces.events)}
+    rows: list[tuple[str, ...]] = []
+    for event in traces.events:
+        number, said = f"{event.number:,}", describe(event)
+        if isinstance(event, SelfTestResult):
+            test = tests.get(event.number)
+            if test is None:
+                continue
+            said = test.words
+            if len(test.results) > 1:
+                number += f"\u2013{test.results[-1].number:,}"
+        rows.append((number, when(review, Moment(event.boot, event.uptime_ms)), event.NAME, said))
+    return Table(("No.", "When", "Event", "Details"), tuple(rows))

@@ -1,12 +1,14 @@
 """One thermocouple with its wiring: what stands between the dewar and the converter's input."""
 
 from simboard.device import its90
+from simboard.device.bath import DEWAR
 from simboard.device.clock import NEVER
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from simboard.device.bath import Baths
     from simboard.device.dewar import Dewar
 
 CONNECTED = 0
@@ -19,8 +21,9 @@ class Probe:
     """The probe of one channel.
 
     `faults` is a list of (start_us, end_us, OPEN or SHORTED). `offset_nv` is the error of the wire
-    at cryogenic temperature, `cold_junction_error_k` how far the converter's own sensor is off the
-    terminals.
+    at cryogenic temperature, `slope_ppm` how much too large its own voltage is,
+    `cold_junction_error_k` how far the converter's own sensor is off the terminals. `baths` says
+    where the probe is when it is not in the dewar, None for one that never leaves it.
     """
 
     def __init__(
@@ -31,12 +34,16 @@ class Probe:
         faults: "list[Any]",
         offset_nv: float,
         cold_junction_error_k: float,
+        slope_ppm: float = 0,
+        baths: "Baths | None" = None,
     ) -> None:
         self._dewar = dewar
         self._table = its90.Table(probe_type)
         self._placement = placement
         self._faults = faults
         self._offset_nv = int(offset_nv)
+        self._slope_ppm = int(slope_ppm)
+        self.baths = baths
         self._cold_junction_error = int(cold_junction_error_k * 1000000)
 
     def state(self, now_us: int) -> int:
@@ -59,8 +66,19 @@ class Probe:
         if at_us - dewar.at_us > _STILL_US:
             dewar.advance(at_us)
         table = self._table
-        hot = table.voltage_nv(dewar.micro_degc[self._placement])
-        return hot - table.voltage_nv(dewar.board_micro_degc) + self._offset_nv
+        baths = self.baths
+        if baths is None or not baths.used:
+            tip = dewar.micro_degc[self._placement]
+        else:
+            tip = baths.micro_degc(at_us)
+        wire = table.voltage_nv(tip) - table.voltage_nv(dewar.board_micro_degc)
+        return wire + wire * self._slope_ppm // 1000000 + self._offset_nv
+
+    def place_micro_degc(self, name: str) -> int:
+        """Return the temperature of a place that is no bath: the dewar, or the air of the room."""
+        if name == DEWAR:
+            return self._dewar.micro_degc[self._placement]
+        return int(self._dewar.ambient_degc(self._dewar.at_us) * 1000000)
 
     def cold_junction_micro_degc(self, at_us: int) -> int:
         """Return what the converter's own temperature sensor sees."""

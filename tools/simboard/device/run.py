@@ -1,7 +1,8 @@
 """Runs the firmware on the simulated board: `micropython run.py scenario.json`.
 
 The scenario is the launcher's JSON (tools/simboard/scenario.py writes it). Boots as a board does:
-/boot.py and /main.py from flash, or the firmware folder's in their place; then the prompt. Power
+/boot.py and /main.py from flash, or the firmware folder's in their place; then the prompt. A blank
+board has MicroPython and no firmware but what is put on its flash. Power
 cuts and resets start over in the same process, with the flash image as it was.
 """
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 _DAY_US = 86400 * 1000000
 _PROGRAM_BYTES = 256  # what rp2's _boot.py gives littlefs
+_CABLE_US = 8000000  # a host's cable is in before its bytes, and after
 _OUTAGE_US = 1000000  # how long power stays off when nothing else is said
 _GARBAGE_BYTES = 2000000
 _say = print  # the launcher's; print() is the board's while the firmware runs
@@ -53,6 +55,7 @@ class Run:
         self.boots = 0
         self.wall_start_ms = time.ticks_ms()
         self._outage_us = _OUTAGE_US
+        self._off_us = 0
         self._inputs = [(at_us, bytes(data)) for at_us, data in scenario["inputs"]]
         self._next_input = Event(self._on_input)
         self._port = None
@@ -123,9 +126,12 @@ class Run:
         path = list(sys.path)
         try:
             vfs.mount(vfs.VfsLfs2(device, progsize=_PROGRAM_BYTES), "/")
-            vfs.mount(vfs.VfsPosix(self.scenario["repository"]), "/rom", readonly=True)
+            if self.scenario["blank"]:  # only what was put on its flash
+                sys.path[:] = ["", "/lib"]
+            else:
+                vfs.mount(vfs.VfsPosix(self.scenario["repository"]), "/rom", readonly=True)
+                sys.path[:] = ["", "/lib", "/rom/firmware", "/rom/protocol"]
             os.chdir("/")
-            sys.path[:] = ["", "/lib", "/rom/firmware", "/rom/protocol"]
             overlay.install(device)
             if soft:
                 console.send(b"MPY: soft reboot\r\n")
@@ -137,7 +143,8 @@ class Run:
                 if main:
                     self._execute(main, "main.py", names)
                 else:
-                    self._run_file("/main.py", "/rom/firmware/main.py", _MAIN, names)
+                    otherwise = "" if self.scenario["blank"] else _MAIN
+                    self._run_file("/main.py", "/rom/firmware/main.py", otherwise, names)
             try:
                 repl.run()
             finally:
@@ -255,6 +262,9 @@ class Run:
             flash = self.board.flash
             flash.cut_operation, flash.cut_fraction, self._outage_us = cuts[0]
         self._inputs.sort()
+        self.board.console.cables = [
+            (at_us - _CABLE_US, at_us + _CABLE_US) for at_us, _ in self._inputs
+        ]
         if self._inputs:
             self.clock.at(self._next_input, self._inputs[0][0])
         days = (scenario["length_us"] + _DAY_US - 1) // _DAY_US
@@ -307,6 +317,7 @@ class Run:
         board.power_off()
         self.clock.forget_firmware()
         self.clock.irq_on = False
+        off_from_us = self.clock.now
         board.flash.cut_operation = -1
         until_us = self.clock.now + self._outage_us
         self._outage_us = _OUTAGE_US
@@ -315,6 +326,7 @@ class Run:
                 self.clock.pace.wait_until(until_us)
                 self._port.read(64)  # the host's bytes reach nobody
         self.clock.advance_to(until_us)
+        self._off_us += self.clock.now - off_from_us
         self.clock.irq_on = True
 
     # --- real time ----------------------------------------------------------------------------
@@ -325,11 +337,15 @@ class Run:
         if self._port is None:
             raise ValueError("real time needs a pty")
         board.console.port = self._port
-        self.clock.pace = Pace(self.clock.now, self._port.wait, self.scenario["speed"])
-        self.clock.pace.on_look = self._look
+        self._keep_pace(self.scenario["speed"])
         if board.radio is not None and self.scenario["air_fd"] >= 0:
             board.radio.go_live(self.scenario["air_fd"])
             self._port.attach_radio(board.radio)
+
+    def _keep_pace(self, speed: float) -> None:
+        """Let so many seconds of the board pass in one of the wall from now on."""
+        self.clock.pace = Pace(self.clock.now, self._port.wait, speed)
+        self.clock.pace.on_look = self._look
 
     def _look(self) -> None:
         """See to input and the launcher's orders; called every few milliseconds of wall time."""
@@ -343,6 +359,11 @@ class Run:
             if words[0] == "save":
                 self.save()
                 _say("saved")
+            elif words[0] == "speed":
+                self._keep_pace(float(words[1]))
+            elif words[0] == "bath":
+                baths = self.board.probes[int(words[1])].baths
+                baths.put(words[2], self.clock.now)
             elif words[0] == "cut":
                 self._outage_us = int(float(words[1]) * 1000000) if len(words) > 1 else _OUTAGE_US
                 raise PowerCut
@@ -359,6 +380,10 @@ class Run:
                     "wall_s": time.ticks_diff(time.ticks_ms(), self.wall_start_ms) / 1000,
                     "boots": self.boots,
                     "interrupts": self.clock.served,
+                    "energy": self.clock.energy.report(
+                        self.clock.now - self._off_us, flash.busy_us, self.board.bus_us()
+                    ),
+                    "chip_settings": self.board.chip_settings(),
                     "flash_erases": flash.erases,
                     "flash_pages": flash.programmed_pages,
                     "flash_wear_max": max(flash.wear),

@@ -9,6 +9,7 @@ import io
 import sys
 from collections import namedtuple
 
+from simboard.device.bath import Baths
 from simboard.device.bus import I2cBus, SpiBus
 from simboard.device.chips.adxl372 import ADXL372
 from simboard.device.chips.ds3231 import DS3231
@@ -38,6 +39,7 @@ _SHOCK_SPI = 1
 _SHOCK_SELECT = 13
 _SHOCK_INT1 = 14
 _I2C = 0
+_USB_SOF_RD = 0x50110048  # USBCTRL_REGS of RP2040 and RP2350
 _SUPPLY_ADC = 26
 
 _Implementation = namedtuple("implementation", ("name", "version", "_machine", "_mpy", "_build"))
@@ -55,11 +57,14 @@ def identity(board: "dict[str, Any]") -> "dict[str, Any]":
     version = tuple(board["micropython"])
     name = _MACHINES[board["name"]]
     release = "%d.%d.%d" % version
+    # What loads .mpy files here is the interpreter beneath, whose machine code is not a Pico's:
+    # that alone is said as it is, so that a host compiles what runs.
+    mpy = sys.implementation._mpy  # noqa: SLF001 - its only name
     return {
         "platform": "rp2",
         "version": version,
         "implementation": _Implementation(
-            "micropython", version + ("",), name, 4870, board["name"]
+            "micropython", version + ("",), name, mpy, board["name"]
         ),
         "uname": _Uname("rp2", "rp2", release, "v" + release + " (simulated board)", name),
     }
@@ -88,6 +93,7 @@ class Board:
         self.dewar = _dewar(scenario, self.motion)
         self.chips = []  # those that lose their settings with the supply
         self.converters = {}
+        self.probes = {}
         self._wire_probes(scenario)
         self._wire_motion_sensors(scenario)
         self.clock_chip = DS3231(
@@ -107,6 +113,8 @@ class Board:
             supply["end_mv"],
             scenario["length_us"],
             supply["dips"],
+            supply["source_ohm"],
+            lambda: self.flash.worked_us,
         )
         self.processor = Processor(
             self.clock,
@@ -122,6 +130,8 @@ class Board:
         if board["radio"] != "none":
             address = binascii.unhexlify(scenario["radio_address"])
             self.radio = Radio(self.clock, board["radio"], address)
+        self.processor.registers[_USB_SOF_RD] = self.console.frame_number
+        self.processor.before_light_sleep = self._stop_radio
 
     def _wire_probes(self, scenario: "dict[str, Any]") -> None:
         self.probe_spi = SpiBus(_PROBE_SPI)
@@ -138,7 +148,17 @@ class Board:
                 faults,
                 entry["offset_uv"] * 1000,
                 entry["cold_junction_error_k"],
+                entry["slope_percent"] * 10000,
             )
+            probe.baths = Baths(
+                entry["baths"],
+                scenario["bath_micro_degc"],
+                entry["settle_us"],
+                int(entry["stir_k"] * 1000000),
+                scenario["seed"] + 50 + channel,
+                probe.place_micro_degc,
+            )
+            self.probes[channel] = probe
             chip = MAX31856(
                 self.clock,
                 probe,
@@ -146,7 +166,8 @@ class Board:
                 scenario["seed"] + 10 + channel,
                 entry["clock_ppm"],
             )
-            self.probe_spi.attach(chip, self.lines[_PROBE_SELECT[channel]])
+            if entry["fitted"]:
+                self.probe_spi.attach(chip, self.lines[_PROBE_SELECT[channel]])
             self.chips.append(chip)
             self.converters[channel] = chip
 
@@ -162,12 +183,17 @@ class Board:
             tuple(motion["shock_offset_g"]),
             motion["shock_rate_ppm"],
             motion["shock_noise"],
+            stuck=motion["shock_stuck"],
         )
         if motion["shock_fitted"]:
             self.shock_spi.attach(self.accelerometer, self.lines[_SHOCK_SELECT])
         self.i2c = I2cBus(_I2C)
         self.tilt_sensor = LIS3DH(
-            self.clock, self.motion, seed + 30, tuple(motion["tilt_offset_g"])
+            self.clock,
+            self.motion,
+            seed + 30,
+            tuple(motion["tilt_offset_g"]),
+            stuck=motion["tilt_stuck"],
         )
         if motion["tilt_fitted"]:
             self.i2c.attach(self.tilt_sensor)
@@ -177,10 +203,32 @@ class Board:
         }
         self.chips += [self.accelerometer, self.tilt_sensor]
 
+    def bus_us(self) -> int:
+        """Return how long the buses to the chips were busy."""
+        return self.probe_spi.busy_us + self.shock_spi.busy_us + self.i2c.busy_us
+
+    def _stop_radio(self) -> None:
+        """Do to a radio that is on what lightsleep does: its stack gets no turn."""
+        if self.radio is not None and self.radio.active:
+            self.clock.energy.radio_lost += 1
+            self.radio.reset()
+
     def power_on(self) -> None:
         """Give every chip its supply."""
         for chip in self.chips:
             chip.power_on()
+
+    def chip_settings(self) -> "dict[str, str]":
+        """Return what stands in the settings registers of each chip, hexadecimal."""
+        found = {}
+        for channel in self.converters:
+            registers = bytearray(self.converters[channel].registers[0x00:0x0A])
+            registers[0] &= 0xBF  # 1SHOT is no setting: a conversion is going on
+            found["converter %d" % channel] = registers
+        found["accelerometer"] = self.accelerometer.registers[0x20:0x41]
+        found["tilt sensor"] = self.tilt_sensor.registers[0x20:0x26]
+        found["clock"] = self.clock_chip.registers[0x0E:0x10]
+        return {name: binascii.hexlify(found[name]).decode() for name in found}
 
     def power_off(self) -> None:
         """Take the supply from every chip but the clock, which has its coin cell."""

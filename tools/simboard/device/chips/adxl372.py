@@ -83,6 +83,15 @@ _ACT_TIMER_US = 6600  # 3300 at 6400 Hz
 _INACT_TIMER_US = 26000
 _INSTANT_ON_G = (10.0, 30.0)
 _BOOT_US = 500
+# Self-test: begins 50 ms after ST, so that the first 50 ms of data can be the rest it is compared
+# with, and lasts until ST_DONE. The force itself is in no table: the data sheet asks for more than
+# 5 counts.
+_PUSH_FROM_US = 50000
+_PUSH_US = 300000
+_PUSH_COUNTS = 16
+_ST = 0x01
+_ST_DONE = 0x02
+_USER_ST = 0x04
 
 
 class ADXL372:
@@ -101,6 +110,8 @@ class ADXL372:
         rate_ppm: float = 0,
         noise: float = 1,
         int2: "Line | None" = None,
+        *,
+        stuck: bool = False,
     ) -> None:
         self.registers = bytearray(_LAST + 1)
         self.powered = False
@@ -111,6 +122,7 @@ class ADXL372:
         self._offset_g = offset_g
         self._rate_ppm = rate_ppm
         self._noise = noise  # a factor on the noise of the data sheet
+        self._stuck = stuck  # the self-test's force moves nothing
         self._event = Event(self._on_event)
         self._command = -1
         self._address = 0
@@ -145,6 +157,8 @@ class ADXL372:
         registers[3] = 0x03
         registers[_FIFO_SAMPLES] = 0x80
         self._untouched = True
+        self._pushes = []  # (first, last moment) of each self-test's force since the reset
+        self._push_us = -1  # when the self-test going on, or the last one, began
         self._reset_us = self._clock.now
         self._view = None
         self._detector = None
@@ -219,6 +233,8 @@ class ADXL372:
             if at == _MAXPEAK_END:
                 self._max_peak = (0, 0, 0)
             return value
+        if at == _SELF_TEST:
+            return self._self_test()
         return registers[at] if at <= _LAST else 0
 
     def _data_byte(self, place: int, values: "Sequence[int]") -> int:
@@ -237,10 +253,37 @@ class ADXL372:
         self.registers[at] = value
         if at == _POWER_CTL:
             self._change_mode(value & 3)
-        elif at == _SELF_TEST and value & 1:
-            self.registers[_SELF_TEST] = 0x07  # passed and done; the force lasts 300 ms
+        elif at == _SELF_TEST:
+            self.registers[_SELF_TEST] = value & _ST
+            self._begin_self_test(value & _ST)
         elif at in (_INT1_MAP, _INT2_MAP):
             self._drive_lines()
+
+    # --- self-test ----------------------------------------------------------------------------
+
+    def _begin_self_test(self, on: int) -> None:
+        """Push, if the chip measures and its low-pass activity filter is on ("Self Test")."""
+        self._push_us = -1
+        if on and self._mode == _MEASURING and not self.registers[_POWER_CTL] & 0x08:
+            now = self._push_us = self._clock.now
+            if not self._stuck:
+                self._pushes.append((now + _PUSH_FROM_US, now + _PUSH_US))
+
+    def _self_test(self) -> int:
+        value = self.registers[_SELF_TEST]
+        if self._push_us < 0 or self._clock.now < self._push_us + _PUSH_US:
+            return value
+        return value | _ST_DONE | (0 if self._stuck else _USER_ST)
+
+    def _sample(self, k: int) -> tuple[int, int, int]:
+        """Return x, y, z of sample `k`, the force of a self-test with it."""
+        x, y, z = self._detector.sample(k)
+        if self._pushes:
+            at_us = self._view.time_us(k)
+            for first_us, last_us in self._pushes:
+                if first_us <= at_us < last_us:
+                    z = min(2047, z + _PUSH_COUNTS)
+        return x, y, z
 
     def _status(self) -> int:
         value = 0
@@ -513,13 +556,13 @@ class ADXL372:
     def _newest(self) -> tuple[int, int, int]:
         if self._mode != _MEASURING or not self._k:
             return (0, 0, 0)
-        return self._detector.sample(self._k - 1)
+        return self._sample(self._k - 1)
 
     def _read_fifo(self, into: bytearray, start: int, count: int) -> None:
         fifo = self._fifo
         if self._mode != _MEASURING and not fifo.entries():
             return
-        fifo.pop_into(into, start, count, self._detector.sample)
+        fifo.pop_into(into, start, count, self._sample)
         if not fifo.entries():
             if self._status_seen & _FIFO_OVR:
                 fifo.overrun = False

@@ -45,6 +45,8 @@ class LIS3DH:
         motion: "Motion",
         seed: int,
         offset_g: tuple[float, ...] = (0.0, 0.0, 0.0),
+        *,
+        stuck: bool = False,
     ) -> None:
         self.registers = bytearray(_LAST + 1)
         self.powered = False
@@ -52,6 +54,7 @@ class LIS3DH:
         self._motion = motion
         self._seed = seed
         self._offset_g = offset_g
+        self._stuck = stuck  # the self-test's force moves nothing
         self._started_us = 0
         self._pointer = 0
         self._seen = -1  # sample last read from the data registers
@@ -200,7 +203,7 @@ class LIS3DH:
         g = self._cache[axis] + self._offset_g[axis]
         g += normal_at(sample, self._seed + axis) * _NOISE_MG / 1000
         test = self.registers[_CTRL4] >> 1 & 3
-        if test in (1, 2):
+        if test in (1, 2) and not self._stuck:
             g += _SELF_TEST_G[test - 1]
         scale = self.registers[_CTRL4] >> 4 & 3
         digits = int(g * 1000 / _MG_PER_DIGIT[scale] + 2048.5) - 2048

@@ -4,6 +4,7 @@ Speaks real frames. A visit is a generator of requests; each answer sends it on.
 answered it must keep: the host holds the answer against what the witness knows to be durable.
 """
 
+import os
 import struct
 from hashlib import sha256
 
@@ -434,6 +435,20 @@ def sign(host: Host) -> "Visit":
     need(len(run.samples) > samples, "no sample was taken while the board signed")
     body = struct.pack(layout.EVENT_SIGNATURE.format, blocks, *(values[4:8] + (nonce, signature)))
     host.need_event(layout.KIND_SIGNATURE, body)
+
+
+def selftest(host: Host) -> "Visit":
+    """Have the board test itself: its results are durable once it answers, its file is gone."""
+    if not (yield from host.enter(layout.KEY_ADMIN)):
+        return
+    run = host.witness.open_run
+    answer = yield layout.MSG_SELFTEST, struct.pack(layout.SELFTEST.format, 0)
+    if answer is None:
+        return
+    need("selftest.bin" not in os.listdir("/"), "the self-test left its file behind")
+    if run is not None and run is host.witness.open_run and host.is_recorded:
+        first = layout.SELFTEST_REPLY.size
+        host.need_event(layout.KIND_SELFTEST, answer[first : first + layout.EVENT_SELFTEST.size])
 
 
 def acknowledge(host: Host) -> "Visit":

@@ -3,10 +3,10 @@
 Two runs, by two profiles: the second begins when someone copies another profile to the board, in
 the middle of the hour, with a file that takes most of the room. In each there are an excursion or
 the end of one, knocks with windows, a pull with its confirmation, a custody step, a clock sync, a
-handoff, the radio switched, a refused proof, a signature, an acknowledgement, the lock set and
-opened. In the second another firmware comes with the files that are copied, and it fills what room
-is left: the confirmed first run goes, then, by the policy, the oldest of the second, or recording
-stops.
+handoff, the radio switched, a refused proof, a signature, an acknowledgement, a self-test, the
+lock set and opened. In the second another firmware comes with the files that are copied, and it
+fills what room is left: the confirmed first run goes, then, by the policy, the oldest of the
+second, or recording stops.
 """
 
 from simboard.device.cuts import host
@@ -49,6 +49,7 @@ class Hour:
             (_at(noise, 3), host.give_seal_key),
             (_at(noise, 5), host.claim),
             (_at(noise, 6), host.fail),
+            (_at(noise, 7), host.selftest),
             (_at(noise, 8), host.sign),
             (_at(noise, 10), host.pull),
             (_at(noise, 12), host.handoff),
@@ -60,6 +61,7 @@ class Hour:
             (_at(noise, 25), host.pull),
             (_at(noise, 29), host.sync),
             (_at(noise, 30), host.pull),
+            (_at(noise, 31), host.selftest),
             (_at(noise, 33), host.radio_off),
             (_at(noise, 35), host.radio_on),
             (_at(noise, 36), host.fail),

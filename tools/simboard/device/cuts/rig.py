@@ -94,6 +94,7 @@ class Rig:
             opening,
             recorder,
             restart,
+            selftest,
             sha512,
             signer,
         )
@@ -103,7 +104,7 @@ class Rig:
         logbook.RESERVE_BYTES = RESERVE_BYTES
         logbook._LAST_WORDS_BYTES = LAST_WORDS_BYTES  # noqa: SLF001
         self.firmware = app
-        self.imported_late = (ed25519, restart, sha512)
+        self.imported_late = (ed25519, restart, selftest, sha512)
         self.versions = opening  # the module that has the firmware's version
         self.first_version = opening.VERSION
         self.claims = claims.CLAIMS

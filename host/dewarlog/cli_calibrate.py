@@ -1,0 +1,639 @@
+"""The command of calibration: compare probes with two baths, keep it, and tell how they age.
+
+Beside cli, which adds it to the others. Heavy imports wait inside the command, so that `--help`
+comes at once. The course itself is in bench/course; here is what stands between it and a person.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import sys
+from datetime import UTC, datetime
+from pathlib import Path  # noqa: TC003 - typer reads it
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from dewarlog import console, words
+from dewarlog.cli import (
+    ArchiveFolder,
+    AsJson,
+    KeysFolder,
+    credentials_over,
+    expect_short,
+    is_radio,
+    opened,
+    session_over,
+)
+from dewarlog_wire import layout
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Sequence
+
+    from dewarlog.bench.bath import Now, ProbeNow
+    from dewarlog.bench.calibration import Chain, Reference
+    from dewarlog.bench.calibration_file import CalibrationFile, CalibrationShelf
+    from dewarlog.bench.course import Done, Outcome, ProbeOutcome
+    from dewarlog.bench.drift import Due, Found
+
+_POINT_NAMES = ("ice", "ln2")
+_TELL_EVERY_S = 60.0  # of the board's time, where nobody watches a display
+_REFERENCE = "ice bath (ASTM E563), boiling LN2 (Span et al. 2000)"
+_LN2_REFERENCE = "boiling LN2 (Span et al. 2000)"
+_ICE_BATH = (
+    "Ice point (0.00 degC): fill a vacuum flask to the top with ice of distilled water, crushed "
+    "fine, and distilled water until it is slush without bubbles; drain what stands above the "
+    "ice. Stir."
+)
+_ICE_PROBES = (
+    "Put {probes} into the middle, 10 cm deep or more, off the wall and the bottom. Stir now and "
+    "then, and leave the board where it is: its own temperature counts."
+)
+_LN2_BATH = (
+    "LN2 point ({degc} degC at {pressure} hPa): fill an open dewar with fresh liquid nitrogen. "
+    "Goggles, gloves, an aired room."
+)
+_LN2_PROBES = (
+    "Immerse {probes} fully, 5 to 15 cm below the surface, off the wall, and wait until boiling "
+    "is quiet. Leave them in until this command has ended."
+)
+_BATH_WORDS = {"ice": (_ICE_BATH, _ICE_PROBES), "ln2": (_LN2_BATH, _LN2_PROBES)}
+
+
+def calibrate(
+    device: Annotated[
+        str | None,
+        typer.Argument(metavar="[DEVICE]", help="The logger: usb:PORT, ble:NAME or sim:."),
+    ] = None,
+    probe: Annotated[
+        list[int] | None,
+        typer.Option(min=1, max=4, metavar="N", help="Only this probe. May be given again."),
+    ] = None,
+    points: Annotated[
+        str,
+        typer.Option(
+            metavar="ice,ln2",
+            help="Baths, in order. ln2 must be one: the offset corrects there.",
+        ),
+    ] = "ice,ln2",
+    pressure_hpa: Annotated[
+        float | None,
+        typer.Option(
+            metavar="P",
+            help="Air pressure at the bath, as a barometer there shows it; not what a weather "
+            "service tells.",
+        ),
+    ] = None,
+    sea_level_hpa: Annotated[
+        float | None,
+        typer.Option(
+            metavar="P",
+            help="Instead: what a weather service tells, with --altitude-m. Less certain.",
+        ),
+    ] = None,
+    altitude_m: Annotated[
+        float | None, typer.Option(metavar="A", help="How high the bath stands above the sea.")
+    ] = None,
+    reference: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="With what is compared, for the log.")
+    ] = None,
+    valid_months: Annotated[
+        int, typer.Option(min=1, max=120, metavar="N", help="Months until it is due again.")
+    ] = 12,
+    settle_min: Annotated[
+        float,
+        typer.Option(
+            min=4, max=120, metavar="N", help="Minutes a probe may take to come to rest."
+        ),
+    ] = 30,
+    actor: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Who does it. Default: this user.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Ask nothing: wait for the baths.")] = False,
+    history: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LOGGER",
+            help="Only tell how the probes of this logger have aged: its device name, its id, or "
+            "the end of it.",
+        ),
+    ] = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.svg", dir_okay=False, help="With --history: draw it."),
+    ] = None,
+    due: Annotated[
+        bool, typer.Option("--due", help="Only list what of the archive is due when.")
+    ] = False,
+    archive: ArchiveFolder = None,
+    keys: KeysFolder = None,
+    as_json: AsJson = False,
+) -> None:
+    """Calibrate the probes of a logger in an ice bath and in liquid nitrogen.
+
+    Says what to do, waits until each probe is at rest, computes offset and uncertainty, and writes
+    them to the logger and to the archive. The logger then begins a new run, and is read once more
+    to prove that the offset is in force. Ctrl-C ends it at any time; until the writing nothing is
+    changed.
+    """
+    if sum((device is not None, history is not None, due)) != 1:
+        raise typer.BadParameter("give a DEVICE to calibrate, or --history LOGGER, or --due")
+    if plot is not None and history is None:
+        raise typer.BadParameter("it goes with --history", param_hint="--plot")
+    if plot is not None and plot.suffix.lower() != ".svg":
+        raise typer.BadParameter("the picture is an SVG: name it FILE.svg", param_hint="--plot")
+    if due:
+        _say_due(archive, as_json=as_json)
+        return
+    if history is not None:
+        _say_history(history, plot, archive, keys, as_json=as_json)
+        return
+    channels = None if probe is None else tuple(sorted({number - 1 for number in probe}))
+    wanted = _points(points)
+    name = device or ""
+    who = _this_user() if actor is None else actor
+    what = reference or (_REFERENCE if "ice" in wanted else _LN2_REFERENCE)
+    for option, text in (("--actor", who), ("--reference", what)):
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise typer.BadParameter("it is no text in UTF-8", param_hint=option) from None
+    expect_short("--actor", who, layout.KIND_PROFILE)
+    if len(what.encode()) > layout.SECTION_TEXT_MAX_BYTES:
+        raise typer.BadParameter(
+            f"{layout.SECTION_TEXT_MAX_BYTES} bytes of UTF-8 fit: shorten it",
+            param_hint="--reference",
+        )
+    asks = sys.stdin.isatty() and not yes
+    with console.failures(as_json=as_json):
+        from dewarlog.bench.bath import Patience
+        from dewarlog.bench.calibration import ice_reference, ln2_reference
+        from dewarlog.bench.calibration_file import CalibrationShelf
+        from dewarlog.bench.course import Course, Plan
+        from dewarlog.errors import DewarlogError
+
+        air_hpa, limit_hpa, source = _pressure(pressure_hpa, sea_level_hpa, altitude_m, asks=asks)
+        made = {"ice": ice_reference(), "ln2": ln2_reference(air_hpa, limit_hpa)}
+        plan = Plan(
+            references=tuple(made[point] for point in wanted),
+            channels=channels,
+            actor=who,
+            reference=what,
+            pressure=source,
+            valid_months=valid_months,
+            patience=Patience(asks=asks, settle_s=settle_min * 60),
+        )
+        guide = _Guide(asks=asks, quiet=as_json)
+        with opened(name) as link:
+            session = session_over(link, credentials_over(name, keys), strict=is_radio(name))
+            course = Course(session, CalibrationShelf(archive), guide)
+            try:
+                with guide.display():
+                    done = course.run(plan)
+            except (DewarlogError, KeyboardInterrupt) as error:
+                _tell_untouched(error, touched=course.touched)
+                raise
+    if as_json:
+        console.say_json(_done_data(done))
+        return
+    _say_done(done)
+
+
+@contextlib.contextmanager
+def _answered() -> Generator[None]:
+    """Take Ctrl-C at a question for what it is: typer would end with the exit code of HOLD."""
+    try:
+        yield
+    except typer.Abort:
+        raise KeyboardInterrupt from None
+
+
+def _this_user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a user without a name, as in some containers
+        return ""
+
+
+def _tell_untouched(error: BaseException, *, touched: bool) -> None:
+    """Say what is sure of the board, where the error does not say it itself."""
+    from dewarlog.errors import CalibrationError
+
+    if touched and not isinstance(error, CalibrationError):
+        console.warn(
+            "dewarlog: note: the logger may have taken the new profile: look with `dewarlog "
+            "status`, and calibrate again if its run has not changed."
+        )
+    elif not touched and not isinstance(error, CalibrationError):
+        console.warn("dewarlog: note: nothing was changed on the logger.")
+
+
+def _points(text: str) -> tuple[str, ...]:
+    """Take the baths, in order."""
+    wanted = tuple(part.strip().lower() for part in text.split(","))
+    unknown = [point for point in wanted if point not in _POINT_NAMES]
+    if unknown or len(set(wanted)) != len(wanted):
+        raise typer.BadParameter(
+            f"{words.plain(text)!r} is none of: ice,ln2  ln2,ice  ln2", param_hint="--points"
+        )
+    if "ln2" not in wanted:
+        raise typer.BadParameter(
+            "ln2 must be one of them: what a probe is off at 0 degC says little about -150 degC",
+            param_hint="--points",
+        )
+    return wanted
+
+
+def _pressure(
+    station: float | None, sea_level: float | None, altitude_m: float | None, *, asks: bool
+) -> tuple[float, float, str]:
+    """Give the pressure at the bath in hPa, how far it may be off, and where it is from."""
+    from dewarlog.bench import nitrogen
+
+    if (sea_level is None) != (altitude_m is None) or (station is None) == (sea_level is None):
+        if station is None and sea_level is None and altitude_m is None and asks:
+            question = (
+                "Air pressure at the bath in hPa (a barometer there, not the weather report)"
+            )
+            with _answered():
+                station = float(typer.prompt(question, type=float, err=True))
+        else:
+            raise typer.BadParameter(
+                "say how high the air pressure is at the bath: --pressure-hpa, as a barometer "
+                "there shows it; or --sea-level-hpa, as a weather service tells it, together with "
+                "--altitude-m. An altitude alone leaves out the weather: 0.5 K."
+            )
+    if sea_level is not None and altitude_m is not None:
+        at_bath = nitrogen.station_pressure_hpa(sea_level, altitude_m)
+        limit = nitrogen.PRESSURE_LIMIT_HPA + nitrogen.REDUCTION_LIMIT_HPA_PER_M * abs(altitude_m)
+        source = f"{sea_level:g} hPa at sea level, bath at {altitude_m:g} m"
+        return at_bath, limit, source
+    at_bath = 0.0 if station is None else station
+    nitrogen.expect_plausible(at_bath)
+    return at_bath, nitrogen.PRESSURE_LIMIT_HPA, f"{at_bath:g} hPa at the bath"
+
+
+# --- between the course and a person -------------------------------------------------------------
+
+
+class _Guide:
+    """Says what to do, shows how it goes, and asks where somebody is there to answer."""
+
+    def __init__(self, *, asks: bool, quiet: bool) -> None:
+        self._asks = asks
+        self._quiet = quiet
+        self._live: Any = None
+        self._told_s = -_TELL_EVERY_S
+
+    @contextlib.contextmanager
+    def display(self) -> Generator[None]:
+        """Keep a display where a person looks at standard error."""
+        if self._quiet or not sys.stderr.isatty():
+            yield
+            return
+        from rich.console import Console
+        from rich.live import Live
+
+        with Live(console=Console(stderr=True), transient=True, auto_refresh=False) as live:
+            self._live = live
+            yield
+        self._live = None
+
+    def bath(self, reference: Reference, chains: Sequence[Chain]) -> None:
+        """Say what to do for a bath; wait for Enter where somebody is there."""
+        self._told_s = -_TELL_EVERY_S
+        probes = _probe_list([chain.channel for chain in chains])
+        for text in _BATH_WORDS[reference.point]:
+            pressure = reference.pressure_hpa
+            self.say(
+                text.format(
+                    probes=probes,
+                    degc=f"{reference.degc:.2f}",
+                    pressure="" if pressure is None else f"{pressure:.1f}",
+                )
+            )
+        if self._asks:
+            with self._aside(), _answered():
+                typer.prompt("Enter when they are in", default="", show_default=False, err=True)
+
+    def show(self, now: Now) -> None:
+        """Show how each probe is doing."""
+        lines = [_probe_line(one, now) for one in now.probes]
+        head = (
+            f"{words.duration(now.waited_s)} of {words.duration(now.settle_s)}; still "
+            f"{words.duration(now.still_s)} at least ({words.duration(now.needs_s)} of quiet)"
+        )
+        if self._live is not None:
+            from rich.text import Text
+
+            self._live.update(Text("\n".join([head, *lines])), refresh=True)
+            return
+        if not self._quiet and now.waited_s - self._told_s >= _TELL_EVERY_S:
+            self._told_s = now.waited_s
+            for line in (head, *lines):
+                console.warn(line)
+
+    def confirm(self, outcome: Outcome) -> bool:
+        """Show what was found, and ask."""
+        if self._quiet:
+            return True
+        with self._aside():
+            for one in outcome.probes:
+                for line in _outcome_lines(one):
+                    console.say(line)
+            for jump in outcome.jumps:
+                console.warn(f"dewarlog: DRIFT: {jump.sentence}")
+            if not self._asks:
+                return True
+            with _answered():
+                return typer.confirm(
+                    f"Write this to the logger? Its run {outcome.run} ends, and a new one begins",
+                    err=True,
+                )
+
+    def say(self, text: str) -> None:
+        """Say one thing on standard error."""
+        if not self._quiet:
+            with self._aside():
+                for line in console.wrapped(text, "").splitlines():
+                    console.warn(line)
+
+    @contextlib.contextmanager
+    def _aside(self) -> Generator[None]:
+        """Take the display away while something else is printed."""
+        if self._live is None:
+            yield
+            return
+        self._live.update("", refresh=True)
+        self._live.stop()
+        try:
+            yield
+        finally:
+            self._live.start()
+
+
+def _probe_list(channels: Sequence[int]) -> str:
+    numbers = [str(channel + 1) for channel in channels]
+    if len(numbers) == 1:
+        return f"probe {numbers[0]}"
+    return f"probes {', '.join(numbers[:-1])} and {numbers[-1]}"
+
+
+def _probe_line(one: ProbeNow, now: Now) -> str:
+    """Say how one probe is doing: value, slope, spread, and what is still wanting."""
+    number = one.chain.channel + 1
+    if one.degc is None:
+        return f"  probe {number}: no reading"
+    line = one.judgement.fit
+    figures = ""
+    if line is not None:
+        figures = f"  slope {line.slope_k_per_min:+.3f} K/min  spread {line.spread_k:.3f} K"
+    if one.ready:
+        state = "at rest"
+    elif one.judgement.settled:
+        state = f"quiet, but not in a bath of {now.reference.degc:.1f} degC"
+    else:
+        state = {"slope": "moving", "spread": "unquiet"}.get(one.judgement.why, "begins")
+    return f"  probe {number}: {one.degc:8.2f} degC{figures}  {state}"
+
+
+def _outcome_lines(one: ProbeOutcome) -> list[str]:
+    """Say what one probe was found to be, and what it gets."""
+    chain, made = one.chain, one.correction
+    serial = words.plain(chain.serial) or "without a serial"
+    lines = [f"Probe {chain.channel + 1} ({serial}, type {chain.probe_type})"]
+    names = {"ice": "ice point", "ln2": "LN2 point"}
+    lines += [
+        f"  {names[point.point]}: should read {words.degc(point.reference_degc, 3)}, read "
+        f"{words.degc(point.indicated_degc, 3)}: {_k(point.deviation_k)}, u {point.u_k:.3f} K"
+        for point in one.points
+    ]
+    lines.append(
+        f"  offset {_k(made.offset_degc)} (was {_k(chain.offset_degc)}); from liquid nitrogen to "
+        f"{words.degc(made.hold_limit_degc, 0)} u = {made.u_k:.3f} K"
+    )
+    if made.left_known:
+        lines.append(
+            f"  left at {words.degc(made.hold_limit_degc, 0)}: {_k(made.left_k)}, by both points"
+        )
+    else:
+        lines.append("  not known without an ice point: what is left at the limit; u is larger")
+    return lines
+
+
+def _k(value: float) -> str:
+    return f"{value:+.3f} K".replace("-", "\u2212")
+
+
+def _say_done(done: Done) -> None:
+    file = done.file
+    if file.applied is None:
+        console.say("Not written to the logger; it is as it was.")
+    else:
+        console.say(
+            f"Calibrated: {_probe_list([one.channel for one in file.record.probes])}; due again "
+            f"{file.record.due}. Logger {file.record.device_id} has it, and began run "
+            f"{file.applied.run} with it."
+        )
+        for one in file.applied.verified:
+            console.say(
+                f"  probe {one.channel + 1} now reads {words.degc(one.read_degc, 2)}; expected "
+                f"{words.degc(one.expected_degc, 2)}"
+            )
+    console.say(f"Kept: {words.plain(str(file.path))}")
+
+
+def _done_data(done: Done) -> dict[str, Any]:
+    return _file_data(done.file) | {
+        "jumps": [
+            {
+                "probe": jump.after.channel + 1,
+                "serial": jump.after.serial,
+                "point": jump.after.point,
+                "since": jump.before.at.isoformat(),
+                "by_k": jump.by_k,
+                "limit_k": jump.limit_k,
+                "sentence": jump.sentence,
+            }
+            for jump in done.outcome.jumps
+        ]
+    }
+
+
+def _file_data(file: CalibrationFile) -> dict[str, Any]:
+    data = file.record.model_dump()
+    del data["series"]  # it is in the file
+    applied = None if file.applied is None else file.applied.model_dump()
+    return data | {"file": str(file.path), "applied": applied}
+
+
+# --- how probes age ------------------------------------------------------------------------------
+
+
+def _say_history(
+    logger: str, plot: Path | None, archive: Path | None, keys: Path | None, *, as_json: bool
+) -> None:
+    with console.failures(as_json=as_json):
+        from dewarlog.bench.calibration_file import CalibrationShelf
+        from dewarlog.bench.drift import found_in, jumps, together
+        from dewarlog.errors import NoCalibration
+
+        shelf = CalibrationShelf(archive)
+        device_id, found = _board_named(logger, shelf, keys)
+        serials = {one.serial for one in found}
+        files = list(shelf.all())
+        for file in files:
+            if file.record.device_id == device_id:
+                serials |= {probe.serial for probe in file.record.probes}
+        found += [one for file in files for one in found_in(file) if one.serial in serials]
+        found = together(found)
+        if not found:
+            raise NoCalibration(shelf.root, f"logger {device_id}")
+        said = jumps(found)
+        if plot is not None:
+            from dewarlog.bench.drift_plot import drift_svg
+            from dewarlog.output import whole
+
+            with whole(plot) as place:
+                place.write_text(
+                    drift_svg(found, f"Calibrations of logger {device_id}"), encoding="utf-8"
+                )
+    if as_json:
+        console.say_json(
+            {
+                "device_id": device_id,
+                "found": [_found_data(one) for one in found],
+                "jumps": [jump.sentence for jump in said],
+                "plot": None if plot is None else str(plot),
+            }
+        )
+        return
+    console.say_table(
+        ("Date", "Probe", "Serial", "Point", "Deviation", "u", "Due", "On the logger"),
+        [
+            (
+                f"{one.at:%Y-%m-%d}",
+                str(one.channel + 1),
+                one.serial,
+                one.point,
+                _k(one.deviation_k),
+                f"{one.u_k:.3f} K",
+                "" if one.due is None else str(one.due),
+                ("yes" if one.applied else "no")
+                + ("" if one.device_id == device_id else f" ({one.device_id})"),
+            )
+            for one in found
+        ],
+    )
+    for jump in said:
+        console.warn(f"dewarlog: DRIFT: {jump.sentence}")
+    if plot is not None:
+        console.say(f"Drawn: {words.plain(str(plot))}")
+
+
+def _found_data(one: Found) -> dict[str, Any]:
+    return {
+        "at": one.at.isoformat(),
+        "device_id": one.device_id,
+        "probe": one.channel + 1,
+        "serial": one.serial,
+        "point": one.point,
+        "deviation_k": one.deviation_k,
+        "u_k": one.u_k,
+        "due": None if one.due is None else str(one.due),
+        "applied": one.applied,
+    }
+
+
+def _board_named(
+    logger: str, shelf: CalibrationShelf, keys: Path | None
+) -> tuple[str, list[Found]]:
+    """Find the id that is meant; of a board named as a device also what it knows itself."""
+    if ":" in logger:
+        from dewarlog.bench import requests
+        from dewarlog.bench.drift import found_on, voids
+        from dewarlog.bench.profile import Profile
+
+        with opened(logger) as link:
+            session = session_over(link, credentials_over(logger, keys), strict=is_radio(logger))
+            board = session.hello()
+            data = requests.get_profile(session)
+        if not data:
+            return board.name, []
+        profile = Profile.read(data, f"logger {board.name}")
+        for void in voids(profile):
+            console.warn(
+                f"dewarlog: VOID: probe {void.channel + 1} is {void.serial_now or 'another'} "
+                f"now, and was calibrated as {void.serial_then or 'one without a serial'}: that "
+                "calibration says nothing of it. Calibrate it."
+            )
+        return board.name, found_on(profile, board.name)
+    wanted = logger.strip().lower()
+    boards = [board for board in shelf.boards() if wanted and board.endswith(wanted)]
+    if len(boards) != 1:
+        many = "none" if not boards else f"{len(boards)}"
+        raise typer.BadParameter(
+            f"{many} of the loggers calibrated here has an id that ends with "
+            f"{words.plain(logger)!r}",
+            param_hint="--history",
+        )
+    return boards[0], []
+
+
+def _say_due(archive: Path | None, *, as_json: bool) -> None:
+    with console.failures(as_json=as_json):
+        from dewarlog.bench.due import dues_of
+
+        found = dues_of(archive)
+    today = datetime.now(UTC).date()
+    if as_json:
+        console.say_json(
+            {
+                "today": str(today),
+                "probes": [
+                    {
+                        "device_id": one.device_id,
+                        "probe": one.channel + 1,
+                        "serial": one.serial,
+                        "calibrated": None if one.calibrated is None else str(one.calibrated),
+                        "due": None if one.due is None else str(one.due),
+                        "days_left": one.days_left(today),
+                        "source": one.source,
+                    }
+                    for one in found
+                ],
+            }
+        )
+        return
+    if not found:
+        console.say("The archive holds no board.")
+        return
+    console.say_table(
+        ("Logger", "Probe", "Serial", "Calibrated", "Due", "", "Known from"),
+        [
+            (
+                one.device_id,
+                str(one.channel + 1),
+                one.serial,
+                "never" if one.calibrated is None else str(one.calibrated),
+                "" if one.due is None else str(one.due),
+                _due_words(one, one.days_left(today)),
+                one.source,
+            )
+            for one in found
+        ],
+    )
+
+
+def _due_words(one: Due, days: int | None) -> str:
+    if one.calibrated is None:
+        return "NOT CALIBRATED"
+    if days is None:
+        return "no due date"
+    return f"in {words.plural(days, 'day')}" if days > 0 else f"PAST DUE by {-days} d"
+
+
+def add_commands(app: typer.Typer) -> None:
+    """Add this command to the others."""
+    app.command(epilog=console.exit_code_table())(calibrate)

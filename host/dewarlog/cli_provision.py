@@ -1,0 +1,261 @@
+"""The command that makes a board known: its name, its probes, its keys, its label.
+
+Beside cli, which adds it to the others. Heavy imports wait inside the command.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dewarlog import console, words
+from dewarlog.cli import (
+    AsJson,
+    Device,
+    KeysFolder,
+    credentials_over,
+    expect_short,
+    greeted_in_hand,
+    host_time,
+    is_radio,
+    opened,
+    session_over,
+)
+from dewarlog_wire import layout
+
+if TYPE_CHECKING:
+    from dewarlog.bench.channel_map import ChannelMap
+    from dewarlog.certificate import Certificate
+    from dewarlog.session import Board, Session
+
+_PURPOSE = layout.PURPOSE_NAMES.index("provision")
+
+
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """What provisioning did."""
+
+    board: Board
+    changes: tuple[str, ...]
+    new_keys: bool
+    certificate: Certificate | None
+    place: str
+
+
+def provision(
+    device: Device,
+    map_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--map",
+            metavar="FILE",
+            exists=True,
+            dir_okay=False,
+            readable=True,
+            help="The channel map, a TOML file: the board's name, hardware revision and probes.",
+        ),
+    ] = None,
+    print_map: Annotated[
+        bool,
+        typer.Option("--print-map", help="Print the map the board has now, and change nothing."),
+    ] = False,
+    label: Annotated[
+        Path | None,
+        typer.Option(
+            "--label",
+            metavar="FILE",
+            dir_okay=False,
+            help="Where to write the label, a PNG for 62 mm tape. Default: dewarlog-ID.label.png "
+            "here.",
+        ),
+    ] = None,
+    certificate: Annotated[
+        Path | None,
+        typer.Option(
+            "--certificate",
+            metavar="FILE",
+            dir_okay=False,
+            help="Where to write the certificate. Default: dewarlog-ID.certificate.json here.",
+        ),
+    ] = None,
+    new_keys: Annotated[
+        bool,
+        typer.Option(
+            "--new-keys",
+            help="Give a board that is claimed new keys too: its tokens and certificates are "
+            "void from then on.",
+        ),
+    ] = False,
+    actor: Annotated[str, typer.Option(help="Who does it, for the board's log.")] = "",
+    keys: KeysFolder = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a board known: name, hardware revision and probes on it, its keys here, a label.
+
+    By its USB cable. A board that nobody has claimed is given new keys first, with randomness of
+    this computer; then this computer takes them, and the certificate for receivers is written. A
+    probe is known by its serial: its calibration goes where it goes, a new one has none. What
+    changed, and who changed it, stands in the board's log; its open run ends, and the next begins.
+    """
+    if print_map == (map_file is not None):
+        raise typer.BadParameter("give one of --map and --print-map", param_hint="--map")
+    expect_short("--actor", actor, layout.KIND_PROFILE)
+    with console.failures(as_json=as_json):
+        from dewarlog.errors import NotByRadio
+
+        if is_radio(device):
+            raise NotByRadio(device, "A logger gives its keys")
+        if map_file is None:
+            _print_map(device, keys)
+            return
+        from dewarlog.bench.channel_map import read_map
+
+        wanted = read_map(map_file)
+        done = _provision(device, wanted, keys, actor, new_keys=new_keys)
+        paths = _write_papers(done, wanted, label, certificate)
+    _say(done, wanted, paths, as_json=as_json)
+
+
+def _provision(
+    device: str, wanted: ChannelMap, keys: Path | None, actor: str, *, new_keys: bool
+) -> _Done:
+    """Do it all over one opened cable: keys, profile, claim."""
+    from dewarlog.bench.ownership import prove_admin, seed, take_all
+    from dewarlog.bench.requests import await_boot
+    from dewarlog.certificate import Certificate
+    from dewarlog.keys import KeyStore
+
+    store = KeyStore(keys)
+    with opened(device) as link:
+        session, board = greeted_in_hand(link, credentials_over(device, keys))
+        status = session.status()
+        fresh = new_keys or not status.claimed
+        if fresh:
+            if status.claimed and not session.proven:
+                session = session_over(link, credentials_over(device, keys))
+                session.hello()
+            seed(session)
+            session = session_over(link)
+            await_boot(session, (status.run, status.boot))
+        changes = _put(session, wanted, actor)
+        taken = take_all(session, board)
+        prove_admin(partial(session_over, link), taken)
+    store.keep(taken)
+    made = None
+    if taken.public_key is not None:
+        made = Certificate(board.device_id, taken.public_key, int(time.time()))
+    return _Done(board, changes, fresh, made, store.place(board.device_id))
+
+
+def _put(session: Session, wanted: ChannelMap, actor: str) -> tuple[str, ...]:
+    """Put the map into the board's profile, unless it stands there; say what is new."""
+    from dewarlog.bench.profile import Profile
+    from dewarlog.bench.provision import provision as provisioned
+    from dewarlog.bench.requests import await_restart, get_profile, put_profile
+
+    before = get_profile(session)
+    present = Profile.read(before, "the board's profile").document() if before else None
+    made = provisioned(present, wanted)
+    if before and not made.changes:
+        return ()
+    run = session.status().run
+    put_profile(
+        session,
+        Profile.of(made.document, "the profile with this map").write(),
+        before=before,
+        purpose=_PURPOSE,
+        utc_s=host_time(0)[0],
+        actor=actor,
+        note=_cut("; ".join(made.changes)),
+    )
+    await_restart(session, run)
+    return made.changes
+
+
+def _cut(note: str) -> str:
+    """Shorten a note to what a board records of it; the log says the rest, setting by setting."""
+    most = layout.EVENT_TEXT_ASKED_MAX_BYTES[layout.KIND_PROFILE]
+    return note.encode()[:most].decode(errors="ignore")
+
+
+def _print_map(device: str, keys: Path | None) -> None:
+    from dewarlog.bench.channel_map import form_of
+    from dewarlog.bench.profile import Profile
+    from dewarlog.bench.requests import get_profile
+
+    with opened(device) as link:
+        session, _ = greeted_in_hand(link, credentials_over(device, keys))
+        data = get_profile(session)
+    profile = Profile.read(data, "the board's profile") if data else None
+    for line in form_of(profile).splitlines():
+        console.say(words.plain(line))
+
+
+def _write_papers(
+    done: _Done, wanted: ChannelMap, label: Path | None, certificate: Path | None
+) -> tuple[Path, Path | None]:
+    """Write the label, and the certificate where there is one; return where they are."""
+    from dewarlog import output
+    from dewarlog.bench.label import Label, Probe, png
+    from dewarlog.certificate import write_certificate
+
+    made = done.certificate
+    sticker = Label(
+        done.board.name,
+        wanted.name,
+        wanted.hardware,
+        made.fingerprint if made else "",
+        tuple(Probe(probe.terminal, probe.serial, probe.placement) for probe in wanted.probe),
+    )
+    label_path = label or Path(f"dewarlog-{done.board.name}.label.png")
+    with output.whole(label_path) as path:
+        path.write_bytes(png(sticker))
+    if made is None:
+        return label_path, None
+    certificate_path = certificate or Path(f"dewarlog-{done.board.name}.certificate.json")
+    write_certificate(made, certificate_path)
+    return label_path, certificate_path
+
+
+def _say(
+    done: _Done, wanted: ChannelMap, paths: tuple[Path, Path | None], *, as_json: bool
+) -> None:
+    label, certificate = paths
+    fingerprint = done.certificate.fingerprint if done.certificate else None
+    if as_json:
+        console.say_json(
+            {
+                "device_id": done.board.name,
+                "name": wanted.name,
+                "new_keys": done.new_keys,
+                "changes": list(done.changes),
+                "keys": done.place,
+                "fingerprint": fingerprint,
+                "certificate": None if certificate is None else str(certificate),
+                "label": str(label),
+            }
+        )
+        return
+    name = words.plain(wanted.name)
+    console.say(f"Logger {done.board.name} is {name} now, and claimed by this computer.")
+    for change in done.changes:
+        console.say(console.wrapped(change, "      ", "    - "))
+    if not done.changes:
+        console.say("    Its profile said all of this already.")
+    made = "made with randomness of this computer, " if done.new_keys else ""
+    console.say(f"Keys:        {made}kept in {words.plain(done.place)}")
+    if certificate is not None:
+        console.say(f"Public key:  {fingerprint}")
+        console.say(f"Certificate: {words.plain(str(certificate))}")
+    console.say(f"Label:       {words.plain(str(label))}")
+    console.say("Next: dewarlog calibrate, dewarlog selftest.")
+
+
+def add_commands(app: typer.Typer) -> None:
+    """Add the command to the others."""
+    app.command(epilog=console.exit_code_table())(provision)

@@ -1,0 +1,176 @@
+"""Making a simulated board known, by the command a person types, at its port.
+
+The firmware, its profile, its keys and its log are its own; the owner's computer is a folder.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import zxingcpp
+from PIL import Image
+from typer.testing import CliRunner
+
+from dewarlog import cli
+from dewarlog.errors import ExitCode
+from dewarlog.keys import KeyStore
+from line import check, scenario_file
+from simboard.launch import SimBoard, start
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from pathlib import Path
+
+pytestmark = pytest.mark.usefixtures("micropython")
+
+MAP = """
+name = "DL-0007"
+hardware = "C"
+
+[[probe]]
+terminal = 1
+serial = "TC-T-0900"
+type = "T"
+placement = "payload top"
+
+[[probe]]
+terminal = 2
+serial = "TC-T-0413"
+type = "T"
+placement = "payload bottom"
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """A board at its port, and its owner's folder."""
+
+    board: SimBoard
+    folder: Path
+
+    @property
+    def device(self) -> str:
+        """Name the board as commands do."""
+        return f"usb:{self.board.pty}"
+
+    def run(self, *arguments: str) -> tuple[int, str]:
+        """Run a command of the owner's; return its exit code and all it said."""
+        keys = ("--keys", str(self.folder / "keys"))
+        result = CliRunner().invoke(cli.app, [*arguments, *keys])
+        return result.exit_code, result.output
+
+    def provision(self, *options: str, text: str = MAP) -> dict[str, Any]:
+        """Provision with a map; return what the command says as JSON."""
+        (self.folder / "map.toml").write_text(text)
+        options = ("--map", "map.toml", "--label", "label.png", "--actor", "E. Kim", *options)
+        code, said = self.run("provision", self.device, *options, "--json")
+        assert code == 0, said
+        answer: dict[str, Any] = json.loads(said)
+        return answer
+
+    def label(self) -> str:
+        """Read the code of the label that was written."""
+        with Image.open(io.BytesIO((self.folder / "label.png").read_bytes())) as picture:
+            return zxingcpp.read_barcodes(picture)[0].text
+
+    def pulled(self) -> list[dict[str, Any]]:
+        """Pull everything; return the logs as pull names them, in order of their runs."""
+        archive = ("--archive", str(self.folder / "archive"), "--json")
+        code, said = self.run("pull", self.device, *archive)
+        assert code == 0, said
+        logs: list[dict[str, Any]] = json.loads(said)["logs"]
+        return logs
+
+
+@pytest.fixture
+def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[Bench]:
+    """Start a board in real time at its port, five times as fast."""
+    monkeypatch.chdir(tmp_path)
+    with start(scenario_file(tmp_path, "4 h"), real_time=True, speed=5) as board:
+        yield Bench(board, tmp_path)
+
+
+def test_a_board_is_given_its_name_probes_keys_certificate_and_label(bench: Bench) -> None:
+    """All of it in one command; a second time there is nothing to do, but another label."""
+    first = bench.provision()
+
+    assert first["new_keys"] is True
+    assert "name DL-SIM-01 to DL-0007" in first["changes"]
+    assert "probe TC-T-0900 is new at terminal 1, without a calibration" in first["changes"]
+    assert bench.label().endswith(f"?name=DL-0007&hardware=C&key={first['fingerprint']}")
+    assert json.loads((bench.folder / first["certificate"]).read_text())["format"] == 1
+    held = KeyStore(bench.folder / "keys").of(bytes.fromhex(first["device_id"]))
+    assert held.admin is not None
+
+    again = bench.provision()
+
+    assert again["changes"] == []
+    assert again["new_keys"] is False
+    assert again["fingerprint"] == first["fingerprint"]
+    code, said = bench.run("provision", bench.device, "--print-map")
+    assert (code, said.split()) == (0, MAP.split())
+
+
+def test_who_changed_what_stands_in_the_log(bench: Bench) -> None:
+    """The run that was open says who; the next one, setting by setting, what."""
+    bench.provision()
+    logs = bench.pulled()
+
+    before, after = (check(bench.folder / log["path"]) for log in logs[-2:])
+    written = [event for event in before.events if event.NAME == "profile"]
+    assert [(event.actor, event.purpose_name) for event in written] == [("E. Kim", "provision")]
+    assert written[0].note.startswith("name DL-SIM-01 to DL-0007")
+    assert [event.state for event in before.events if event.NAME == "lock"] == [2]
+    assert before.findings("keys-replaced") != []
+    changed = {event.section for event in after.events if event.NAME == "setting"}
+    assert changed >= {17, 19}
+
+
+def test_new_keys_are_of_both_and_void_the_old(bench: Bench) -> None:
+    """A claimed board gives its owner alone new keys, on request; the label has the new key."""
+    first = bench.provision()
+    code, said = bench.run("provision", bench.device, "--map", "map.toml", "--new-keys", "--json")
+    assert code == 0, said
+    second = json.loads(said)
+
+    assert second["new_keys"] is True
+    assert second["fingerprint"] != first["fingerprint"]
+    stranger = CliRunner().invoke(
+        cli.app, ["provision", bench.device, "--map", "map.toml", "--new-keys", "--keys", "other"]
+    )
+    assert stranger.exit_code == ExitCode.DEVICE
+    assert "admin" in stranger.output
+    assert bench.run("lock", bench.device)[0] == 0
+    code, said = bench.run("provision", bench.device, "--map", "map.toml", "--new-keys")
+    assert code == ExitCode.DEVICE
+    assert "open it first" in said
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (MAP.replace('"T"', '"N"', 1), "probe[0].type"),
+        (MAP.replace("terminal = 2", "terminal = 1"), "terminal 1 stands 2 times"),
+    ],
+)
+def test_a_map_with_a_mistake_changes_nothing(bench: Bench, text: str, words: str) -> None:
+    """It is named, and the board is not asked for anything."""
+    (bench.folder / "map.toml").write_text(text)
+    code, said = bench.run("provision", bench.device, "--map", "map.toml")
+    assert code == ExitCode.USAGE
+    assert words in said
+    assert not (bench.folder / "keys").exists()
+
+
+def test_rules_for_a_probe_that_is_gone_are_refused_by_name(bench: Bench) -> None:
+    """The profile with this map would not be one; the board keeps its own."""
+    without_first = MAP[: MAP.index("[[probe]]")] + MAP[MAP.rindex("[[probe]]") :]
+    (bench.folder / "map.toml").write_text(without_first)
+    code, said = bench.run("provision", bench.device, "--map", "map.toml")
+    assert code == ExitCode.USAGE
+    assert "rules[" in said
+    assert "channels" in said

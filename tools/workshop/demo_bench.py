@@ -1,0 +1,142 @@
+"""The demo on the bench: a new board flashed, made known, calibrated, tested, armed, watched.
+
+Started by `tools/demo --bench`. The board is simulated and blank: MicroPython and nothing else, so
+what runs on it in the end is what mpremote put there. Its time goes faster than the clock's, so
+that nobody waits for a bath, until its chips are timed. What a person's hands do, moving probes from ice to nitrogen, is done
+at the word of the command that asks for it.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from simboard import launch
+from simboard.errors import SimboardError
+from simboard.scenario import PROFILES
+from workshop.demo import DEWARLOG, FOLDER, StepFailed, begin, place, run, shown, step
+from workshop.places import ROOT
+
+if TYPE_CHECKING:
+    from simboard.launch import SimBoard
+
+SCENARIO: Final = Path(__file__).with_name("bench.toml")
+SHIPMENT: Final = ROOT / "host/dewarlog/bench/shipment.example.toml"
+PROFILE: Final = PROFILES / "cryo_shipper.json"
+SPEED: Final = 20.0
+STEPS: Final = 8
+PROBES: Final = 3
+# The air pressure of the scenario, as a barometer beside the bath would show it.
+PRESSURE_HPA: Final = "962"
+# How the line begins that asks for the second bath.
+LN2_ASKED: Final = "LN2 point"
+REFUSED: Final = 7
+MAP: Final = """\
+name = "DL-0042"
+hardware = "C"
+
+[[probe]]
+terminal = 1
+serial = "TC-T-0412"
+type = "T"
+placement = "payload top"
+
+[[probe]]
+terminal = 2
+serial = "TC-T-0413"
+type = "T"
+placement = "payload bottom"
+
+[[probe]]
+terminal = 3
+serial = "TC-T-0414"
+type = "T"
+placement = "neck"
+"""
+
+
+def main() -> int:
+    """Run the demo; return 0 when the board was armed."""
+    begin()
+    (FOLDER / "map.toml").write_text(MAP)
+    try:
+        with launch.start(SCENARIO, real_time=True, speed=SPEED, blank=True) as board:
+            _prepare(board)
+    except (SimboardError, StepFailed) as error:
+        print(f"tools/demo: {error}", file=sys.stderr)
+        return 1
+    print(f"""
+The board is armed.
+Its label:       {ROOT / place("label.png")}
+Its certificate: {ROOT / place("certificate.json")}
+Its probes:      {ROOT / place("drift.svg")}
+The view:        {ROOT / place("monitor.svg")}
+
+Try next:
+    .venv/bin/dewarlog sim --blank --real-time    a blank board to flash yourself
+    firmware/README.md                            the same with a real one
+    tools/workshop/bench.toml                     change the board, and run this again""")
+    return 0
+
+
+def _prepare(board: SimBoard) -> None:
+    device = f"usb:{board.pty}"
+    keys = ("--keys", place("keys"))
+    archive = ("--archive", place("archive"))
+    actor = ("--actor", "E. Kim")
+    step(1, STEPS, f"a blank board on {board.pty}, its time {SPEED:.0f} times ours: flash it")
+    run("flash", board.pty, *keys)
+    step(2, STEPS, "again: nothing has changed, nothing is uploaded")
+    run("flash", board.pty, *keys)
+    step(3, STEPS, "make it known: name, probes, keys, certificate, label")
+    papers = ("--label", place("label.png"), "--certificate", place("certificate.json"))
+    run("provision", device, "--map", place("map.toml"), *papers, *actor, *keys)
+    step(4, STEPS, "calibrate its probes in ice and in nitrogen")
+    pressure = ("--pressure-hpa", PRESSURE_HPA)
+    _calibrate(board, device, *pressure, *actor, *archive, *keys)
+    history = ("--history", device, "--plot", place("drift.svg"))
+    run("calibrate", *history, *archive, *keys)
+    board.set_speed(1)
+    step(5, STEPS, "let it test itself; its time is ours meanwhile")
+    run("selftest", device, *keys)
+    board.set_speed(SPEED)
+    step(6, STEPS, "arm it for a shipment while its probes lie in the room: refused, with reasons")
+    _move(board, "air")
+    weight = ("--weight-kg", "8.60")
+    shipment = ("--manifest", str(SHIPMENT.relative_to(ROOT)))
+    profile = ("--profile", str(PROFILE.relative_to(ROOT)))
+    arm = ("arm", device, *shipment, *profile, *weight, *actor, *keys)
+    run("pull", device, *archive, *keys)
+    run(*arm, codes=(REFUSED,))
+    step(7, STEPS, "into the dewar, and again")
+    _move(board, "dewar")
+    run("pull", device, *archive, *keys)
+    run(*arm)
+    step(8, STEPS, "what an engineer keeps open beside it")
+    run("monitor", device, "--once", "--svg", place("monitor.svg"), *keys)
+
+
+def _move(board: SimBoard, where: str) -> None:
+    for channel in range(PROBES):
+        board.bath(channel, where)
+
+
+def _calibrate(board: SimBoard, *arguments: str) -> None:
+    """Run the command, and move the probes when it asks for it."""
+    arguments = ("calibrate", *arguments, "--yes")
+    shown(arguments)
+    with subprocess.Popen(
+        [DEWARLOG, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        for line in process.stdout or ():
+            print(line, end="", flush=True)
+            if line.startswith(LN2_ASKED):
+                _move(board, "ln2")
+    if process.returncode:
+        raise StepFailed(f"`dewarlog calibrate` ended with exit code {process.returncode}")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
