@@ -53,7 +53,16 @@ FIRMWARE_LINE: Final = {
     "ring": ("ring", "sampler", "shock_sampler"),
     "recorder": ("fast", "reading", "recorder"),
     "flash_log": ("whole_file", "seal_key", "flash_log", "logbook"),
-    "server": ("access", "envelope", "reply", "transfer", "allowance", "server"),
+    "server": (
+        "access",
+        "envelope",
+        "reply",
+        "request",
+        "transfer",
+        "allowance",
+        "door",
+        "server",
+    ),
     "link": ("link_usb", "link_ble"),
     "outside": (
         "chips",

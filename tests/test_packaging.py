@@ -42,6 +42,12 @@ def test_the_wheel_is_typed(wheel_names: set[str]) -> None:
     assert {"dewarlog/py.typed", "dewarlog_wire/py.typed"} - wheel_names == set()
 
 
+def test_the_wheel_holds_the_manifests_that_arm_prints(wheel_names: set[str]) -> None:
+    """`dewarlog arm --template` needs no source tree."""
+    kinds = {f"dewarlog/bench/shipment.example.{kind}" for kind in ("toml", "csv")}
+    assert kinds - wheel_names == set()
+
+
 def test_the_wheel_holds_no_firmware_tools_or_tests(wheel_names: set[str]) -> None:
     """Nothing at the top but the two packages and the wheel's own notes."""
     tops = {name.split("/")[0] for name in wheel_names}

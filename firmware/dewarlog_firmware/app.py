@@ -13,6 +13,7 @@ import gc
 import os
 import struct
 
+from dewarlog_firmware import rest
 from dewarlog_firmware.access import Guard
 from dewarlog_firmware.advert import Advert
 from dewarlog_firmware.audit import Audit
@@ -78,6 +79,8 @@ CAPTURE_PATIENCE_MS = 2000
 # How long a tick that fell silent can go unnoticed, and an accelerometer that lost its supply for
 # a moment: unlike a converter, it is not read while all is quiet.
 HEALTH_PERIOD_S = 60
+_REFUSED_MS = 20  # a frame that the console did not take is offered again
+_SHOCK_MS = 20  # while a shock is captured or waits to be written
 ENOENT = 2  # errno, the same on every port
 _STOP_COMMAND = 0
 _STOP_KEYBOARD = 1
@@ -216,8 +219,9 @@ class App:
         self.tilt = Tilt(config.tilt)
         self._tilt_due_s = 0
         self._health_due_s = 0
-        self._waker = board.timer(1)
-        self.rest = Rest(board)
+        self._waits_for_tilt = False  # its looks come more often than samples
+        self._keeps_shocks = False  # an accelerometer is there to watch
+        self.rest = Rest(board, config.power.light, board.waiter(self._has_work), self)
         self.selftest: "Tester | None" = None  # made when it is first asked for
 
         device_key = load_device_key(KEY_PATH, os.urandom)
@@ -423,8 +427,7 @@ class App:
         self.chips.note(PART_ACCELEROMETER, SENSOR_OK if held else self.shock_sampler.check())
         self.logbook.commit()
         period_ms = self.keeper.interval_ms // self.config.sampling.conversions
-        if self.config.tilt.period_s * 1000 < period_ms:
-            self._waker.start(self.config.tilt.period_s * 1000, _wake)
+        self._waits_for_tilt = self.config.tilt.period_s * 1000 < period_ms
         self.is_recording = True
         self.sampler.start(period_ms)
 
@@ -433,6 +436,7 @@ class App:
         self.shock_sampler.stop()
         held = self.configure_accelerometer()
         self.shock_sampler.start()
+        self._keeps_shocks = held
         return held
 
     def configure_accelerometer(self) -> bool:
@@ -467,14 +471,62 @@ class App:
         if self.end_requested:
             self._end_run()
         self.gauges.passed(began_us)
-        if busy:
-            return
-        self.gauges.look_when_due()
-        if self._clock_due_ms < 0:
-            self.rest.sleep()
-        else:
-            # A rest may last until the next interrupt, seconds past the one the clock is set at.
-            self.board.sleep_ms(1)
+        if not busy:
+            self.gauges.look_when_due()
+            self._rest()
+
+    # --- rest ---------------------------------------------------------------------------------
+
+    def _has_work(self) -> bool:
+        """Tell whether an interrupt left work. Asked after each; allocates nothing."""
+        if self.is_recording and (self.sampler.ring.peek() >= 0 or self.shock_sampler.has_news()):
+            return True
+        return self.radio is not None and self.air.has_news
+
+    def _rest(self) -> None:
+        """Sleep until there is something to do."""
+        limit_ms = rest.LONGEST_MS
+        against = 0
+        if self._link.is_refused:
+            against |= rest.HOST
+            limit_ms = _REFUSED_MS
+        if self.radio is not None and self.air.is_open:
+            against |= rest.RADIO
+            limit_ms = min(limit_ms, self.air.rest_ms())
+        now_s, now_ms = self.now()
+        if self._clock_due_ms >= 0:
+            against |= rest.CLOCK
+            limit_ms = min(limit_ms, max(1, self._clock_due_ms - now_s * 1000 - now_ms))
+        tick_ms = bridge_ms = rest.LONGEST_MS
+        if self.is_recording:
+            tick_ms = self.sampler.until_tick_ms()
+            if not self.sampler.is_hard:
+                against |= rest.TIMER
+            if self.shocks.busy:
+                against |= rest.SHOCK
+                limit_ms = min(limit_ms, _SHOCK_MS)
+            elif self.shock_sampler.rest_begins():
+                limit_ms = min(limit_ms, _SHOCK_MS)
+            elif self._keeps_shocks:
+                # Half: the other half is for a sleep that ends late, and the way to the FIFO.
+                kept_ms = self.shock_sampler.bridged_ms(self.config.shock.pre_trigger)
+                bridge_ms = kept_ms // 2
+            if self._waits_for_tilt:
+                limit_ms = min(limit_ms, max(1, (self._tilt_due_s - now_s) * 1000 - now_ms))
+        self.rest.sleep(limit_ms, tick_ms, bridge_ms, against)
+
+    def light_begins(self) -> None:
+        """Note that the interrupts of pins may be lost from now on."""
+        self.shock_sampler.stall_begins()
+
+    def light_ends(self) -> None:
+        """Fetch what made no interrupt."""
+        if self.is_recording:
+            self.shock_sampler.service()  # before the stall ends: what it finds came in it
+            state = self.board.hold_interrupts()
+            self.sampler.service()
+            self.board.let_interrupts(state)
+        self.shock_sampler.stall_ends()
 
     def _part(self) -> None:
         """End the conversations: one of them found no memory, and sampling goes on without it."""
@@ -553,7 +605,6 @@ class App:
         self.is_recording = False
         self.sampler.stop()
         self.shock_sampler.stop()
-        self._waker.stop()
 
     def _stop(self, cause: int) -> None:
         """Stop recording and seal what is open; the run can be continued."""
@@ -616,10 +667,6 @@ class App:
 
         self._stop(_STOP_COMMAND)
         restart(0)
-
-
-def _wake(_timer: object) -> None:
-    """Do nothing: the interrupt itself ends the main loop's sleep."""
 
 
 def _fast_functions() -> tuple:

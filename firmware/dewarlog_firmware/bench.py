@@ -19,7 +19,8 @@ from micropython import const
 from dewarlog_firmware.access import Refused
 from dewarlog_firmware.config import ConfigError, load_config
 from dewarlog_firmware.opening import versions
-from dewarlog_firmware.server import LATER, expect_empty, fields_of
+from dewarlog_firmware.request import expect_empty, fields_of
+from dewarlog_firmware.server import LATER
 from dewarlog_wire import events, layout
 from dewarlog_wire.errors import BlockError
 

@@ -5,7 +5,9 @@ the `Board` it returns makes drivers and lines on request. Nothing here is globa
 tables, which firmware/README.md repeats for the person with the soldering iron.
 """
 
+import io
 import os
+import select
 import sys
 import time
 from collections import namedtuple
@@ -39,6 +41,8 @@ Wiring = namedtuple(
         "supply_adc",
         "adc_reference_mv",
         "timer",  # id for machine.Timer
+        "light_sleep",  # whether machine.lightsleep(ms) can be used: see Board.light_sleep
+        "usb_frame",  # address of the register with the last USB frame's number; 0: none
     ),
 )
 
@@ -56,6 +60,8 @@ _RP2 = {
     "supply_adc": 26,
     "adc_reference_mv": 3300,
     "timer": -1,
+    "light_sleep": True,
+    "usb_frame": 0x5011_0048,  # USBCTRL_REGS, SOF_RD: RP2040 and RP2350 data sheets, "USB"
 }
 # Any pin takes any function on ESP32-S3. Avoided: strapping pins 0, 3, 45, 46; USB 19, 20; flash
 # and PSRAM 26 to 37; console 43, 44 (ESP32-S3 series data sheet, sections on pins and strapping).
@@ -70,6 +76,9 @@ _ESP32_S3 = {
     "supply_adc": 1,
     "adc_reference_mv": 3100,
     "timer": 0,
+    # Light sleep stops the clock of the timer that ticks here, and USB (ESP-IDF, "Sleep Modes").
+    "light_sleep": False,
+    "usb_frame": 0,
 }
 
 # How `os.uname().machine` begins, and what that board is. Order matters: first match.
@@ -80,6 +89,8 @@ _BOARDS = (
     ("Generic ESP32S3", "ESP32_GENERIC_S3", _ESP32_S3),
 )
 
+_STREAM_POLL = 3  # MP_STREAM_POLL: what `select` asks of a stream
+_USB_FRAME_MASK = 0x7FF
 _WITHOUT_RADIO = ("RPI_PICO",)
 _I2C_HZ = 400_000
 _DIVIDER_KOHM = 100  # both resistors of the supply divider
@@ -165,6 +176,29 @@ class InterruptLine:
             self._pin.irq(handler=handler, trigger=self._edge)
 
 
+class Waiter(io.IOBase):
+    """Waits for a byte of the console, or for what an interrupt brings: `select` looks at both.
+
+    `has_work()` is asked after every interrupt, so it allocates nothing. machine.idle would do
+    less: it returns after 1 ms on rp2, at once on esp32, with nothing to do.
+    """
+
+    def __init__(self, console: "Console", has_work: "Callable[[], bool]") -> None:
+        self.has_work = has_work
+        self._poll = select.poll()
+        self._poll.register(console.reader, select.POLLIN)
+        self._poll.register(self, select.POLLIN)
+
+    def wait(self, ms: int) -> None:
+        """Wait at most `ms`, interrupts and the scheduler on."""
+        for _ in self._poll.ipoll(ms):
+            return
+
+    def ioctl(self, request: int, _argument: int) -> int:
+        """Tell `select` whether there is work."""
+        return select.POLLIN if request == _STREAM_POLL and self.has_work() else 0
+
+
 class Board:
     """Makes the `machine` objects of one board, each at most once."""
 
@@ -179,7 +213,7 @@ class Board:
         self.ticks_ms: "Callable[[], int]" = time.ticks_ms  # pyright: ignore[reportAttributeAccessIssue]
         self.ticks_us: "Callable[[], int]" = time.ticks_us  # pyright: ignore[reportAttributeAccessIssue]
         self.sleep_ms: "Callable[[int], None]" = time.sleep_ms
-        self.idle: "Callable[[], None]" = machine.idle
+        self.sleeps_lightly: bool = wiring.light_sleep
         # Every chip select is high before the first bus moves: a low one would listen in.
         self._probe_cs = [machine.Pin(pin, machine.Pin.OUT, value=1) for pin in wiring.probe_cs]
         self._shock_cs = machine.Pin(wiring.shock_cs, machine.Pin.OUT, value=1)
@@ -227,9 +261,39 @@ class Board:
         return Supply(adc, self.wiring.adc_reference_mv, _DIVIDER_KOHM, _DIVIDER_KOHM)
 
     def timer(self, number: int) -> PeriodicTimer:
-        """Return a timer: 0 is the sampler's tick, 1 wakes the main loop."""
+        """Return a timer: 0 is the sampler's tick."""
         first = self.wiring.timer
         return PeriodicTimer(machine.Timer(first if first < 0 else first + number))
+
+    def light_sleep(self, ms: int) -> None:
+        """Stop every clock but the timer's for `ms`, 2 or more; an interrupt of a timer ends it.
+
+        What comes meanwhile over USB or the radio is lost, and an edge on a pin may be: look at
+        levels afterwards. ticks_ms goes on; buses keep their settings. Only where
+        `sleeps_lightly`. ports/rp2/modmachine.c, mp_machine_lightsleep.
+        """
+        machine.lightsleep(ms)
+
+    def usb_frame(self) -> int:
+        """Return the number of the newest USB frame; it changes each ms while a host is there.
+
+        Every host sends frames, from before it has asked the device anything until it suspends
+        the bus or goes. 0 where no register tells.
+        """
+        address = self.wiring.usb_frame
+        return machine.mem32[address] & _USB_FRAME_MASK if address else 0
+
+    def hold_interrupts(self) -> int:
+        """Hold interrupts back; return what `let_interrupts` wants."""
+        return machine.disable_irq()
+
+    def let_interrupts(self, state: int) -> None:
+        """Let interrupts come again."""
+        machine.enable_irq(state)
+
+    def waiter(self, has_work: "Callable[[], bool]") -> Waiter:
+        """Return what the main loop waits with."""
+        return Waiter(self.console(), has_work)
 
     def console(self) -> "Console":
         """Return the streams of the USB console."""

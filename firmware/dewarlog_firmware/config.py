@@ -67,6 +67,8 @@ that was meant to be there and is not would be worse than a board that will not 
       advertise_ms           1000     100 to 10000, between two advertisements
     access          optional
       lock                  false     or true: locked at each start, once an admin has claimed it
+    power           optional
+      sleep              "idle"       or "light": deep between samples while radio and USB are off
     handling        optional          what is asked of those who handle the product
       thaw_to_infusion_min      0     0 to 10080 from thaw start to infuse; 0: not told
       calibration_policy   "warn"     or "refuse": a run past a probe's due date
@@ -159,6 +161,7 @@ TiltSettings = namedtuple(
 )
 RadioSettings = namedtuple("RadioSettings", ("state", "advertise_ms"))  # 0 off, 1 on
 AccessSettings = namedtuple("AccessSettings", ("lock",))  # True, False
+PowerSettings = namedtuple("PowerSettings", ("light",))  # True, False
 Converter = namedtuple("Converter", ("gain", "averaging", "mains_hz"))
 # `texts`: pairs of (layout.TEXT_*, text), empty ones left out. The last three: provenance.
 Config = namedtuple(
@@ -173,6 +176,7 @@ Config = namedtuple(
         "tilt",
         "radio",
         "access",
+        "power",
         "calibrations",
         "handling",
         "arming",
@@ -234,6 +238,7 @@ def parse_config(document: object) -> Config:
     tilt = _tilt(Section(top.value("tilt", {}, ""), "tilt"))
     radio = _radio(Section(top.value("radio", {}, ""), "radio"))
     access = _access(Section(top.value("access", {}, ""), "access"))
+    power = _power(Section(top.value("power", {}, ""), "power"))
     handling = read_handling(top)
     arming = read_arming(top)
     top.close()
@@ -247,6 +252,7 @@ def parse_config(document: object) -> Config:
         tilt,
         radio,
         access,
+        power,
         calibrations,
         handling,
         arming,
@@ -441,3 +447,9 @@ def _access(section: Section) -> AccessSettings:
     lock = section.flag("lock", default=False)
     section.close()
     return AccessSettings(lock)
+
+
+def _power(section: Section) -> PowerSettings:
+    light = section.one_of("sleep", "idle", ("idle", "light"))
+    section.close()
+    return PowerSettings(light == 1)

@@ -54,6 +54,8 @@ _FLAG_NOTIFY = const(0x0010)
 _ENOMEM = const(12)  # errno, the same on every port
 _RETRY_MS = const(3)  # after ENOMEM
 _ADVERTISE_RETRY_MS = const(250)
+_CHECK_MS = const(1000)  # how exact the times of seconds below are
+_LONG_MS = const(3_600_000)
 # The one connection is not kept for a host that says nothing: another may stand at the door. One
 # that pulls acks every 11 packets, and is silent longest while it checks a log on the spot: some
 # seconds on a slow tablet. One that needs longer connects again and goes on where it was. SPEC 7.3
@@ -182,6 +184,21 @@ class BleLink:
     def is_heard(self) -> bool:
         """Tell whether it advertises, or a host is there."""
         return self.is_open and (self._advertising or self._conn >= 0)
+
+    @property
+    def has_news(self) -> bool:
+        """Tell whether the handler left something for `poll`. Allocates nothing."""
+        if not self.is_open:
+            return False  # what a switched-off radio left waits for `open`
+        return self._session != self._seen or self._stranger >= 0 or self._ring.any() > 0
+
+    def rest_ms(self) -> int:
+        """Return how long `poll` has nothing to do unless `has_news`; looked at after `poll`."""
+        if self._waits():
+            return _RETRY_MS
+        if self._conn >= 0 or self._hurry_until_ms >= 0:
+            return _CHECK_MS
+        return _LONG_MS
 
     # --- the stack's handler ------------------------------------------------------------------
 

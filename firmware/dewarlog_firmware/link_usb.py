@@ -69,6 +69,7 @@ class UsbLink:
         self._byte = bytearray(1)
         self._lines = LineReader()
         self._lost = False
+        self.is_refused = False  # the console takes nothing just now
 
         frame_max = body_max + layout.FRAME_OVERHEAD_BYTES
         longest = serial_out_max_bytes(frame_max)
@@ -82,8 +83,12 @@ class UsbLink:
         )
 
     def poll(self, server: "Server") -> bool:
-        """Send at most one frame and take at most one request; True while more is to be done."""
-        busy = server.poll(self)
+        """Send at most one frame and take at most one request; True while more is to be done.
+
+        False where a frame `is_refused`: offer it again in some ms.
+        """
+        self.is_refused = False
+        busy = server.poll(self) and not self.is_refused
         if self._lost:
             self._lost = False
             server.drop()
@@ -94,6 +99,7 @@ class UsbLink:
     def send(self, frame: bytearray, length: int) -> bool:
         """Send `frame[:length]`; False when the host takes nothing just now: offer it again."""
         if not _is_ready(self._output, select.POLLOUT):
+            self.is_refused = True
             return False
         end = encode_serial_out(frame, length, self._wire, self._encode)
         index = end - self._shortest

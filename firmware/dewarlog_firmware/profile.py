@@ -91,7 +91,7 @@ def profile_sections(config: "Config") -> "Iterator[tuple[int, bytes]]":
 
 def _with_texts(record: layout.Record, values: tuple) -> bytes:
     """Return a record's fields, then each text behind them with its length in one byte."""
-    fields = len(record.fields)
+    fields = len(record.names)
     body = struct.pack(record.format, *values[:fields])
     for text in values[fields:]:
         data = text.encode()

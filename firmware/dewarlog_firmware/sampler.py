@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     class Timer(Protocol):
         """A periodic interrupt; see board.PeriodicTimer."""
 
+        hard: bool
+
         def start(self, period_ms: int, callback: "Callable[[object], None]") -> object:
             """Call `callback` every `period_ms` from now on."""
 
@@ -213,6 +215,27 @@ class Sampler:
         """Let every converter get its settings again, before its next conversion."""
         for probe in self._probes:
             probe.settings_lost = True
+
+    # --- rest ---------------------------------------------------------------------------------
+
+    @property
+    def is_hard(self) -> bool:
+        """Tell whether ticks are hard interrupts; known after `start`."""
+        return self._timer.hard
+
+    def until_tick_ms(self) -> int:
+        """Return how long it is until the next tick; 0 when it is due. Main loop only."""
+        passed_ms = (self._ticks_ms() - self._ticked_ms) & TICKS_MASK
+        return max(0, self._period_ms - passed_ms)
+
+    def service(self) -> None:
+        """Read what is ready and made no edge that was seen. Main loop, interrupts held back.
+
+        After a sleep that pins do not end: DRDY stays low until its conversion is read.
+        """
+        for probe in self._probes:
+            if self._open >= 0 and probe.line.level() == 0:
+                self.gather(probe)
 
     def _watch(self, period_ms: int) -> None:
         self._period_ms = period_ms

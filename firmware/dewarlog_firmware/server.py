@@ -14,8 +14,9 @@ Rules kept here:
 - Who may ask for what is access.py's, the tags and cipher behind AUTH envelope.py's; how a reply
   is framed, and kept for a host that asks again, reply.py's.
 - Buffers are made once; only requests, which are small and rare, allocate.
-- Requests of a kind of their own (bench.py) come as handlers from outside, `more`: each takes this
-  server and the body, and returns as the handlers here do.
+- Here are the conversation, the log and the clock; requests at the door are door.py's, and more
+  come as handlers from outside (bench.py): each takes this server and the body, and returns as
+  the handlers here do.
 """
 
 import struct
@@ -23,11 +24,12 @@ from binascii import crc32
 
 from micropython import const
 
-from dewarlog_firmware import transfer
+from dewarlog_firmware import door, transfer
 from dewarlog_firmware.access import Refused, Visitor
 from dewarlog_firmware.allowance import Allowance
 from dewarlog_firmware.envelope import Envelope
 from dewarlog_firmware.reply import BODY_MIN_BYTES, NO_KEY, Reply
+from dewarlog_firmware.request import expect_empty, fields_of
 from dewarlog_wire import FORMAT_VERSION, PROTOCOL_VERSION, access, layout
 from dewarlog_wire.session_keys import SessionKeys, xor_into
 
@@ -171,8 +173,8 @@ class Server:
     other end holds the board in hand. `guard` is the same for every link; `xor` is fast.xor_into
     where the port has machine code. `more`: {kind: handler(server, body)}.
 
-    For those handlers: `visitor` is whoever asks, `reply` takes the answer, and `draft` holds what
-    was handed over, `drafted` bytes of it so far, until the conversation ends.
+    For those handlers: `device`; `visitor` is whoever asks; `reply` takes the answer; `draft`
+    holds what was handed over, `drafted` bytes of it so far, until the conversation ends.
     """
 
     def __init__(
@@ -190,8 +192,9 @@ class Server:
         more: "dict | None" = None,
     ) -> None:
         self._store = store
-        self._more = more or {}
-        self._device = device
+        self._more = dict(door.HANDLERS)
+        self._more.update(more or {})
+        self.device = device
         self._guard = guard
         self._in_hand = in_hand
         self._xor = xor
@@ -218,14 +221,6 @@ class Server:
             layout.MSG_CONFIRM: self._confirm,
             layout.MSG_STOP: self._stop,
             layout.MSG_AUTH: self._auth,
-            layout.MSG_HANDOFF: self._handoff,
-            layout.MSG_RADIO: self._radio,
-            layout.MSG_KEY: self._key,
-            layout.MSG_SEAL_KEY: self._seal_key,
-            layout.MSG_LOCK: self._lock,
-            layout.MSG_SIGN: self._sign,
-            layout.MSG_PUBLIC: self._public,
-            layout.MSG_ACKNOWLEDGE: self._acknowledge,
         }
         self.drop()
 
@@ -427,7 +422,7 @@ class Server:
         """Refuse, for now, one more request that writes to the flash."""
         known = self.visitor.in_hand or self.visitor.is_proven
         allowance = self._known_writes if known else self._stranger_writes
-        if not allowance.take(self._device.ticks_ms()):
+        if not allowance.take(self.device.ticks_ms()):
             wait_s = (KNOWN_WRITES_EVERY_MS if known else STRANGER_WRITES_EVERY_MS) // 1000
             raise Refused(layout.ERROR_BUSY, "it was told too much; ask again in %d s" % wait_s)
 
@@ -453,7 +448,7 @@ class Server:
             PROTOCOL_VERSION,
             FORMAT_VERSION,
             self._body_max,
-            self._device.features,
+            self.device.features,
             self._guard.device_id,
             self._random_bytes(8),
         )
@@ -462,7 +457,7 @@ class Server:
 
     def _status(self, body: "bytes | memoryview") -> int:
         expect_empty(body)
-        return self.reply.put(layout.STATUS_REPLY, *self._device.status())
+        return self.reply.put(layout.STATUS_REPLY, *self.device.status())
 
     def _time(self, body: "bytes | memoryview") -> int:
         utc_s, utc_ms, error_ms = fields_of(layout.TIME, body)
@@ -473,7 +468,7 @@ class Server:
             self._guard.expect_small_step(utc_s)
         self.expect_allowance()
         try:
-            before = self._device.set_time(utc_s, utc_ms, error_ms)
+            before = self.device.set_time(utc_s, utc_ms, error_ms)
         except ValueError as error:
             raise Refused(layout.ERROR_RANGE, str(error))
         self._guard.note_time(utc_s, by_token=by_token)
@@ -543,7 +538,7 @@ class Server:
     def _mark(self, body: "bytes | memoryview") -> int:
         self.expect_allowance()
         try:
-            self._device.mark(bytes(body))
+            self.device.mark(bytes(body))
         except ValueError as error:
             raise Refused(layout.ERROR_MALFORMED, str(error))
         return 0
@@ -557,10 +552,8 @@ class Server:
 
     def _stop(self, body: "bytes | memoryview") -> int:
         expect_empty(body)
-        self._device.stop()
+        self.device.stop()
         return 0
-
-    # --- requests at the door -----------------------------------------------------------------
 
     def _auth(self, body: "bytes | memoryview") -> int:
         visitor = self.visitor
@@ -573,7 +566,7 @@ class Server:
             self._counted = self._envelope.counter
             self._envelope = None
         try:
-            answer, secret, said = visitor.prove(auth, self._device.features)
+            answer, secret, said = visitor.prove(auth, self.device.features)
             is_secret = auth[layout.AUTH.offset_of("flags")] & layout.AUTH_SECRET != 0
             keys = SessionKeys(secret, said, self._xor)
             self._envelope = Envelope(keys, self._counted, is_secret=is_secret)
@@ -582,113 +575,8 @@ class Server:
             raise
         return self.reply.put(layout.AUTH_REPLY, answer)
 
-    def _handoff(self, body: "bytes | memoryview") -> int:
-        self._secret(layout.KEY_RECEIPT)
-        self.expect_allowance()
-        try:
-            values = self._device.handoff(bytes(body))
-        except ValueError as error:
-            raise Refused(layout.ERROR_MALFORMED, str(error))
-        if values is None:
-            raise Refused(layout.ERROR_NOT_ALLOWED, "that is not the chain of this run")
-        return self.reply.put(layout.HANDOFF_REPLY, *values)
-
-    def _radio(self, body: "bytes | memoryview") -> int:
-        state, minutes = fields_of(layout.RADIO, body)
-        if state > 1:
-            raise Refused(layout.ERROR_RANGE, "a radio is off (0) or on (1)")
-        if not self._device.features & layout.FEATURE_RADIO:
-            raise Refused(layout.ERROR_NOT_ALLOWED, "this board has no radio")
-        self.expect_allowance()
-        self._device.radio(state, minutes)
-        return 0
-
-    def _key(self, body: "bytes | memoryview") -> int:
-        (key,) = fields_of(layout.KEY, body)
-        if key not in layout.KEY_NAMES:
-            raise Refused(layout.ERROR_RANGE, "there is no key %d" % key)
-        return self.reply.put(layout.KEY_REPLY, self._secret(key))
-
-    def _secret(self, key: int) -> bytes:
-        secret = self._device.secret(key)
-        if not secret:
-            raise Refused(layout.ERROR_NOT_ALLOWED, "this board could not store a device key")
-        return secret
-
-    def _seal_key(self, body: "bytes | memoryview") -> int:
-        expect_empty(body)
-        found = self._device.seal_key()
-        if found is None:
-            raise Refused(layout.ERROR_NOT_ALLOWED, "this board has no sealing key")
-        return self.reply.put(layout.SEAL_KEY_REPLY, *found)
-
-    def _lock(self, body: "bytes | memoryview") -> int:
-        (state,) = fields_of(layout.LOCK, body)
-        if state > 1:
-            raise Refused(layout.ERROR_RANGE, "a board is open (0) or locked (1)")
-        self.visitor.expect_admin()
-        self._device.set_lock(locked=state == 1)
-        return 0
-
-    def _acknowledge(self, body: "bytes | memoryview") -> int:
-        self.expect_allowance()
-        try:
-            self._device.acknowledge(bytes(body))
-        except ValueError as error:
-            raise Refused(layout.ERROR_MALFORMED, str(error))
-        return 0
-
-    # --- signatures: worked on in slices by app, asked for again here -------------------------
-
-    def _sign(self, body: "bytes | memoryview") -> int:
-        run, nonce = fields_of(layout.SIGN, body)
-        self._expect_to_sign()
-        self.expect_allowance()
-        try:
-            self._device.sign(self.visitor, run, nonce)
-        except KeyError:
-            raise Refused(layout.ERROR_NOT_FOUND, "no such run on this board")
-        except ValueError as error:
-            raise Refused(layout.ERROR_BUSY, str(error))
-        return self.work_on(self._signed)
-
-    def _public(self, body: "bytes | memoryview") -> int:
-        expect_empty(body)
-        self._expect_to_sign()
-        try:
-            self._device.public(self.visitor)
-        except ValueError as error:
-            raise Refused(layout.ERROR_BUSY, str(error))
-        return self.work_on(self._signed)
-
-    def _signed(self) -> "int | None":
-        """Put the reply to SIGN or PUBLIC, once it is worked out."""
-        values = self._device.signed(self.visitor)
-        if values is None:
-            return None
-        is_sign = self._job_key[0] == layout.MSG_SIGN
-        return self.reply.put(layout.SIGN_REPLY if is_sign else layout.PUBLIC_REPLY, *values)
-
-    def _expect_to_sign(self) -> None:
-        if not self._device.features & layout.FEATURE_SIGN:
-            raise Refused(layout.ERROR_NOT_ALLOWED, "this board does not sign")
-        self.expect_idle()
-
-
-def fields_of(record: layout.Record, body: "bytes | memoryview") -> "tuple":
-    """Read a request's body; one that is shorter or longer is refused."""
-    if len(body) != record.size:
-        raise Refused(layout.ERROR_MALFORMED, "%s has %d bytes" % (record.name, record.size))
-    return struct.unpack(record.format, body)
-
 
 def _code_of(error: Exception) -> int:
     """Return the error code for what kept the board from carrying a request out."""
     full = isinstance(error, OSError) and error.errno == _ENOSPC
     return layout.ERROR_MEMORY_FULL if full else layout.ERROR_BUSY
-
-
-def expect_empty(body: "bytes | memoryview") -> None:
-    """Refuse a body where a request has none."""
-    if len(body):
-        raise Refused(layout.ERROR_MALFORMED, "this request has no body")

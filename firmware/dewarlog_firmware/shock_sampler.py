@@ -85,6 +85,7 @@ class ShockSampler:
         self._watching = True
         self._busy = False  # the main loop is talking to the chip
         self._again = False  # an interrupt came meanwhile
+        self._was_high = False
         self._stalled = False
         self._stall_us = 0
         self._drain_us = 0  # ticks_us of the last drain
@@ -114,6 +115,22 @@ class ShockSampler:
     def capturing(self) -> bool:
         """Say whether a capture is going on: slots come until `rearm` succeeds."""
         return not self._watching
+
+    def has_news(self) -> bool:
+        """Say whether the main loop has something to do here. Allocates nothing."""
+        return self.ring.peek() >= 0 or (not self._was_high and self._line.level() != 0)
+
+    def rest_begins(self) -> bool:
+        """Say whether INT1 is high though `service` was just called; the main loop is to rest.
+
+        Such a line, that of a broken chip perhaps, is no news until it has fallen.
+        """
+        self._was_high = self._line.level() != 0
+        return self._was_high
+
+    def bridged_ms(self, pre_trigger: int) -> int:
+        """Return how long the chip keeps a shock and `pre_trigger` samples before it."""
+        return (FIFO_SETS - pre_trigger) * 1000 // self._rate_hz
 
     def rearm(self) -> bool:
         """End the capture and watch for the next activity; say whether that is so now.

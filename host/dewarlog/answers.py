@@ -16,6 +16,7 @@ from dewarlog_wire import layout
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from dewarlog.bench.calibration_file import Joined
     from dewarlog.bench.requests import Live
     from dewarlog.checks.audit import Audit
     from dewarlog.checks.review import Review
@@ -200,8 +201,13 @@ def tampering_data(disagrees: Disagreement | None) -> dict[str, Any] | None:
     return {"other_path": str(disagrees.path), "block": disagrees.block}
 
 
-def say_merge(merged: list[MergedLog]) -> None:
+def say_merge(merged: list[MergedLog], joined: Joined | None = None) -> None:
     """Print what another archive brought."""
+    if joined is not None:
+        new = words.plural(joined.new, "new calibration") if joined.new else "nothing new"
+        console.say(f"calibrations: {new}")
+        for damage in joined.damage:
+            console.warn(f"left where it is: {damage}")
     for log in merged:
         if log.filed is None:
             console.warn(f"left where it is: {log.damage}")
@@ -213,10 +219,15 @@ def say_merge(merged: list[MergedLog]) -> None:
             console.warn(f"  {tampering(log.filed, log.disagrees)}")
 
 
-def merge_data(root: Path, merged: list[MergedLog]) -> dict[str, Any]:
+def merge_data(
+    root: Path, merged: list[MergedLog], joined: Joined | None = None
+) -> dict[str, Any]:
     """Give what another archive brought as data."""
     return {
         "root": str(root),
+        "calibrations": None
+        if joined is None
+        else {"new": joined.new, "damage": list(joined.damage)},
         "merged": [
             {
                 "source": str(log.source),

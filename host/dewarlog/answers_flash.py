@@ -149,6 +149,8 @@ def say_flash(outcome: Outcome) -> None:
         console.say()
         for name, value in _running_rows(outcome.after):
             console.say(f"{name + ':':<18}{value}")
+        if not outcome.after.status.recording:
+            console.warn("note: the logger runs, and does not record.")
 
 
 def _say_board(outcome: Outcome, seen: Seen) -> None:

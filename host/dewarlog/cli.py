@@ -21,6 +21,7 @@ from dewarlog.errors import DewarlogError, ExitCode
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
+    from dewarlog.bench.calibration_file import Joined
     from dewarlog.bench.requests import Live
     from dewarlog.checks.review import Review
     from dewarlog.link import Link
@@ -679,8 +680,8 @@ def archive(
             metavar="DIR",
             exists=True,
             file_okay=False,
-            help="Take over the logs and receipts of another archive (another courier's, or a "
-            "copy of it); it is only read.",
+            help="Take over the logs, receipts and calibrations of another archive (another "
+            "courier's, or a copy of it); it is only read.",
         ),
     ] = None,
     as_json: AsJson = False,
@@ -696,14 +697,22 @@ def archive(
 
         held = Archive(folder)
         if merge_from is not None:
+            from dewarlog.errors import NothingToMerge
             from dewarlog.merge import merge
 
-            merged = merge(held, Archive(merge_from))
+            joined = _join_calibrations(held.root, merge_from)
+            try:
+                merged = merge(held, Archive(merge_from))
+            except NothingToMerge:
+                if joined is None:
+                    raise
+                merged = []
             if as_json:
-                console.say_json(answers.merge_data(held.root, merged))
+                console.say_json(answers.merge_data(held.root, merged, joined))
             else:
-                answers.say_merge(merged)
+                answers.say_merge(merged, joined)
             suspect = any(log.disagrees is not None or log.damage is not None for log in merged)
+            suspect = suspect or (joined is not None and bool(joined.damage))
             raise typer.Exit(ExitCode.NOT_INTACT if suspect else ExitCode.USE)
         logs = list(held.filed())
     if as_json:
@@ -725,6 +734,15 @@ def archive(
                 for log in logs
             ],
         )
+
+
+def _join_calibrations(root: Path, other: Path) -> Joined | None:
+    """Take over another archive's calibrations; None where it has none, or is this archive."""
+    if not any(other.glob("*/calibrations/*.json")) or (root.exists() and root.samefile(other)):
+        return None
+    from dewarlog.bench.calibration_file import CalibrationShelf
+
+    return CalibrationShelf(root).take_over(CalibrationShelf(other))
 
 
 @app.command(epilog=console.exit_code_table())
@@ -752,6 +770,9 @@ def sim(
         Path | None,
         typer.Option(metavar="PATH", help="Be on the virtual radio whose socket this is."),
     ] = None,
+    blank: Annotated[
+        bool, typer.Option("--blank", help="MicroPython without firmware: a board to be flashed.")
+    ] = False,
 ) -> None:
     """Start a simulated board behind a serial port.
 
@@ -768,6 +789,7 @@ def sim(
         arguments += ["--flash-image", str(flash_image)]
     if air is not None:
         arguments += ["--air", str(air)]
+    arguments += ["--blank"] if blank else []
     with console.failures(as_json=False):
         status = run(arguments)
     raise typer.Exit(ExitCode.FAULT if status == 1 else ExitCode(status))
@@ -780,6 +802,7 @@ from dewarlog import (  # noqa: E402 - made with what is above
     cli_calibrate,
     cli_door,
     cli_flash,
+    cli_monitor,
     cli_provision,
     cli_selftest,
     cli_verify,
@@ -795,6 +818,7 @@ for group in (
     cli_calibrate,
     cli_selftest,
     cli_arm,
+    cli_monitor,
     cli_bench,
 ):
     group.add_commands(app)

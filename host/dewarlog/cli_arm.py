@@ -95,10 +95,13 @@ def arm(
             min=0.01, max=2000, metavar="W", help="What the charged, packed, closed dewar weighs."
         ),
     ] = None,
-    battery_mah: Annotated[
+    battery_wh: Annotated[
         float | None,
         typer.Option(
-            min=1, max=1_000_000, metavar="MAH", help="What the logger's battery still holds."
+            min=0.1,
+            max=10_000,
+            metavar="WH",
+            help="What the logger's battery still holds; else the manifest's.",
         ),
     ] = None,
     override: Annotated[
@@ -165,7 +168,7 @@ def arm(
             manifest=found.manifest,
             planned_h=planned,
             weight_kg=weight_kg,
-            battery_mah=battery_mah if battery_mah is not None else found.manifest.battery_mah,
+            battery_wh=battery_wh if battery_wh is not None else found.manifest.battery_wh,
             actor=who,
             reason=why,
             dry_run=dry_run,
@@ -208,7 +211,7 @@ def _reason(reason: str, *, override: bool) -> str:
         raise typer.BadParameter("--override takes one", param_hint="--reason")
     if not override:
         if reason:
-            raise typer.BadParameter("there is nothing it is for without --override")
+            raise typer.BadParameter("it is for --override only", param_hint="--reason")
         return ""
     length = len(reason.encode())
     if length > most:

@@ -99,10 +99,13 @@ def calibrate(
         str | None, typer.Option(metavar="TEXT", help="With what is compared, for the log.")
     ] = None,
     valid_months: Annotated[
-        int, typer.Option(min=1, max=120, help="Months until it is due again.")
+        int, typer.Option(min=1, max=120, metavar="N", help="Months until it is due again.")
     ] = 12,
     settle_min: Annotated[
-        float, typer.Option(min=4, max=120, help="Minutes a probe may take to come to rest.")
+        float,
+        typer.Option(
+            min=4, max=120, metavar="N", help="Minutes a probe may take to come to rest."
+        ),
     ] = 30,
     actor: Annotated[
         str | None, typer.Option(metavar="NAME", help="Who does it. Default: this user.")
@@ -149,8 +152,13 @@ def calibrate(
     channels = None if probe is None else tuple(sorted({number - 1 for number in probe}))
     wanted = _points(points)
     name = device or ""
-    who = getpass.getuser() if actor is None else actor
+    who = _this_user() if actor is None else actor
     what = reference or (_REFERENCE if "ice" in wanted else _LN2_REFERENCE)
+    for option, text in (("--actor", who), ("--reference", what)):
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise typer.BadParameter("it is no text in UTF-8", param_hint=option) from None
     expect_short("--actor", who, layout.KIND_PROFILE)
     if len(what.encode()) > layout.SECTION_TEXT_MAX_BYTES:
         raise typer.BadParameter(
@@ -190,6 +198,22 @@ def calibrate(
         console.say_json(_done_data(done))
         return
     _say_done(done)
+
+
+@contextlib.contextmanager
+def _answered() -> Generator[None]:
+    """Take Ctrl-C at a question for what it is: typer would end with the exit code of HOLD."""
+    try:
+        yield
+    except typer.Abort:
+        raise KeyboardInterrupt from None
+
+
+def _this_user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a user without a name, as in some containers
+        return ""
 
 
 def _tell_untouched(error: BaseException, *, touched: bool) -> None:
@@ -232,7 +256,8 @@ def _pressure(
             question = (
                 "Air pressure at the bath in hPa (a barometer there, not the weather report)"
             )
-            station = float(typer.prompt(question, type=float, err=True))
+            with _answered():
+                station = float(typer.prompt(question, type=float, err=True))
         else:
             raise typer.BadParameter(
                 "say how high the air pressure is at the bath: --pressure-hpa, as a barometer "
@@ -289,15 +314,15 @@ class _Guide:
                 )
             )
         if self._asks:
-            with self._aside():
+            with self._aside(), _answered():
                 typer.prompt("Enter when they are in", default="", show_default=False, err=True)
 
     def show(self, now: Now) -> None:
         """Show how each probe is doing."""
         lines = [_probe_line(one, now) for one in now.probes]
         head = (
-            f"{words.duration(now.waited_s)} of {words.duration(now.settle_s)}; at rest after "
-            f"{words.duration(now.needs_s)} of quiet"
+            f"{words.duration(now.waited_s)} of {words.duration(now.settle_s)}; still "
+            f"{words.duration(now.still_s)} at least ({words.duration(now.needs_s)} of quiet)"
         )
         if self._live is not None:
             from rich.text import Text
@@ -321,10 +346,11 @@ class _Guide:
                 console.warn(f"dewarlog: DRIFT: {jump.sentence}")
             if not self._asks:
                 return True
-            return typer.confirm(
-                f"Write this to the logger? Its run {outcome.run} ends, and a new one begins",
-                err=True,
-            )
+            with _answered():
+                return typer.confirm(
+                    f"Write this to the logger? Its run {outcome.run} ends, and a new one begins",
+                    err=True,
+                )
 
     def say(self, text: str) -> None:
         """Say one thing on standard error."""

@@ -822,7 +822,7 @@ class SelfTestResult(Event):
     """One test of a self-test; all of one follow one another."""
 
     KIND: ClassVar[int] = layout.KIND_SELFTEST
-    NAME: ClassVar[str] = "selftest"
+    NAME: ClassVar[str] = "self-test"
 
     test: int
     index: int
@@ -830,18 +830,6 @@ class SelfTestResult(Event):
     value: int
     least: int
     most: int
-
-    @property
-    def test_name(self) -> str:
-        """Say which test; one this program does not know by its number."""
-        if self.test < len(layout.SELFTESTS):
-            return layout.SELFTESTS[self.test][0]
-        return f"test {self.test}"
-
-    @property
-    def unit(self) -> str:
-        """Give the unit of value, least and most; empty where they have none."""
-        return layout.SELFTESTS[self.test][1] if self.test < len(layout.SELFTESTS) else ""
 
     @property
     def verdict_name(self) -> str:

@@ -1,9 +1,14 @@
 """The single source of every fixed record: name, wire type, value of one count, unit.
 
-Place in the line: below everything; imports nothing. The host derives its construct parsers and
-the tables of protocol/SPEC.md from these records; the board packs with `struct` and `.format`.
+Place in the line: below everything; imports nothing of ours. The host derives its construct
+parsers and the tables of protocol/SPEC.md from these records; the board packs with `struct` and `.format`.
 All numbers are little-endian. Section numbers refer to protocol/SPEC.md.
 """
+
+import sys
+
+# A board knows names and sizes; scales and units, for readers, are 17 KB of its heap.
+_IS_BOARD = sys.implementation.name == "micropython"
 
 U8 = "B"
 I8 = "b"
@@ -25,26 +30,41 @@ def _size_of(code: str) -> int:
     return int(code[:-1]) if code[-1] == "s" else _SIZES[code]
 
 
+def _codes(form: str) -> "list[str]":
+    """Return the wire types that a record's format is made of."""
+    codes = []
+    count = ""
+    for letter in form[1:]:
+        count += letter
+        if letter not in "0123456789":
+            codes.append(count)
+            count = ""
+    return codes
+
+
 class Record:
     """One fixed layout: `fields` of (name, wire type, value of one count, unit).
 
-    `format` feeds `struct`, `size` is in bytes. Frozen by convention: nothing writes to it.
+    `format` feeds `struct`, `size` is in bytes. Frozen by convention: nothing writes to it. On a
+    board, `names` is all that is left of `fields`, which is empty there.
     """
+
+    fields: "tuple[tuple[str, str, float, str], ...]" = ()
 
     def __init__(self, name: str, *fields: "tuple[str, str, float, str]") -> None:
         self.name = name
-        self.fields = fields
-        self.format = "<" + "".join(code for _, code, _, _ in fields)
-        self.size = sum(_size_of(code) for _, code, _, _ in fields)
+        self.names = tuple([field[0] for field in fields])
+        self.format = "<" + "".join([code for _, code, _, _ in fields])
+        self.size = sum([_size_of(code) for _, code, _, _ in fields])
+        if not _IS_BOARD:
+            self.fields = fields
 
     def offset_of(self, field_name: str) -> int:
         """Return the byte offset of one field; KeyError when there is no such field."""
-        offset = 0
-        for name, code, _, _ in self.fields:
-            if name == field_name:
-                return offset
-            offset += _size_of(code)
-        raise KeyError(field_name)
+        if field_name not in self.names:
+            raise KeyError(field_name)
+        before = _codes(self.format)[: self.names.index(field_name)]
+        return sum([_size_of(code) for code in before])
 
 
 # --- 2. Conventions ---------------------------------------------------------------------------

@@ -105,7 +105,7 @@ def test_live_has_no_body(board: BenchBoard) -> None:
 def test_the_profile_is_given_in_parts_that_fit_the_conversation(board: BenchBoard) -> None:
     """Each says how long the whole is and which."""
     board.hello(body_max=160)
-    got = b""
+    got = reply = b""
     while len(got) < len(PROFILE):
         kind, reply = board.ask(layout.MSG_GET, struct.pack(layout.GET.format, len(got)))
         assert kind == layout.MSG_GET | layout.REPLY

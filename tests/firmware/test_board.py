@@ -90,7 +90,9 @@ class Recorded:
 def machine(monkeypatch: pytest.MonkeyPatch) -> Iterator[types.ModuleType]:
     """Put a `machine` under the board module, which is imported anew."""
     module = types.ModuleType("machine")
+    slept: list[int] = []
     vars(module).update(
+        slept=slept,
         Pin=Pin,
         Timer=Timer,
         SPI=Recorded,
@@ -101,7 +103,8 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Iterator[types.ModuleType]:
         WDT_RESET=3,
         unique_id=lambda: b"\x01\x02\x03\x04\x05\x06",
         reset_cause=lambda: 3,
-        idle=lambda: None,
+        lightsleep=slept.append,
+        mem32={0x5011_0048: 0xFFFF_F812},
     )
     monkeypatch.setitem(sys.modules, "machine", module)
     monkeypatch.delitem(sys.modules, "dewarlog_firmware.board", raising=False)
@@ -211,6 +214,22 @@ def test_the_readme_tells_the_wiring(board: Any, title: str, machine_name: str) 
     ]
 
 
+def test_the_example_of_another_board_in_the_readme_is_a_wiring(board: Any) -> None:
+    """It has every field, uses no pin twice, and its buses where an RP2040 has them."""
+    readme = (Path(board.__file__).parents[1] / "README.md").read_text()
+    _, _, code = readme.partition("```python\n_FEATHER = ")
+    source = code.partition("```")[0]
+    wiring = board.Wiring(name="x", **eval(source, vars(board)))  # noqa: S307 - our own page
+
+    pins = [*wiring.probe_cs, *wiring.probe_ready, wiring.shock_cs, wiring.shock_int1]
+    for bus, sck, mosi, miso in (wiring.spi_probes, wiring.spi_shock):
+        pins += [sck, mosi, miso]
+        assert [pin % 4 for pin in (sck, mosi, miso)] == [2, 3, 0]
+        assert [pin >> 3 & 1 for pin in (sck, mosi)] == [bus] * 2
+    pins += [*wiring.i2c[1:], wiring.supply_adc]
+    assert len(set(pins)) == len(pins) == 19
+
+
 def test_rp2_pins_have_the_functions_they_are_used_for(board: Any) -> None:
     """SPI and I2C functions repeat every eight and four pins (RP2040 datasheet, table 2)."""
     wiring = board.wiring_of("Raspberry Pi Pico W with RP2040")
@@ -267,6 +286,60 @@ def test_a_restart_waits_and_then_resets(
     importlib.import_module("dewarlog_firmware.restart").restart(2000)
 
     assert done == [2000, "reset"]
+
+
+def test_rp2_sleeps_lightly_and_tells_the_newest_usb_frame(
+    pico_w: Any, machine: types.ModuleType
+) -> None:
+    """Eleven bits of SOF_RD; the port's lightsleep, with its milliseconds."""
+    pico_w.light_sleep(21)
+
+    assert pico_w.sleeps_lightly is True
+    assert machine.slept == [21]  # type: ignore[attr-defined]
+    assert pico_w.usb_frame() == 0x012
+
+
+def test_esp32_neither_sleeps_lightly_nor_tells_frames(board: Any) -> None:
+    """Its tick's timer and USB stand still in light sleep, and no register is read."""
+    wired = board.Board(board.wiring_of("Generic ESP32S3 module with ESP32S3"))
+
+    assert wired.sleeps_lightly is False
+    assert wired.usb_frame() == 0
+
+
+def test_a_wait_is_one_poll_of_console_and_work(
+    pico_w: Any, board: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`select` asks both after each interrupt; the work's answer is that of `has_work`."""
+    asked: list[object] = []
+
+    class Poll:
+        """Remembers what is registered, and asks once as a port does."""
+
+        def __init__(self) -> None:
+            self.streams: list[Any] = []
+
+        def register(self, stream: object, events: int) -> None:
+            """Remember."""
+            self.streams.append((stream, events))
+
+        def ipoll(self, timeout_ms: int) -> Iterator[object]:
+            """Ask the second stream."""
+            stream, events = self.streams[1]
+            asked.append((timeout_ms, stream.ioctl(3, events), stream.ioctl(4, events)))
+            return iter(())
+
+    select = types.SimpleNamespace(poll=Poll, POLLIN=1)
+    monkeypatch.setattr(board, "select", select)
+    work = [False, True]
+    console = types.SimpleNamespace(reader=object())
+    monkeypatch.setattr(pico_w, "console", lambda: console)
+    waiter = pico_w.waiter(lambda: work.pop(0))
+
+    waiter.wait(700)
+    waiter.wait(20)
+
+    assert asked == [(700, 0, 0), (20, 1, 0)]
 
 
 def test_every_chip_select_is_high_from_the_start(pico_w: Any) -> None:

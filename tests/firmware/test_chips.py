@@ -63,6 +63,15 @@ def test_an_accelerometer_that_is_well_is_no_news() -> None:
     assert rig.events == []
 
 
+def test_the_states_of_all_parts_are_told_at_once() -> None:
+    """Four bits each, the first lowest."""
+    rig = Rig()
+    rig.chips.note(2, 1)
+    rig.chips.note(4, 3)
+
+    assert rig.chips.states() == 0x30100
+
+
 def test_an_accelerometer_that_lost_its_settings_is_told_and_set_up_again() -> None:
     """After a dip of the supply it stands by: no shock would ever be seen again."""
     rig = Rig()

@@ -88,6 +88,7 @@ def test_example_is_read_value_by_value() -> None:
     assert config.tilt == (30, 60, 120, 2, 60, 10)
     assert config.radio == (1, 1000)
     assert config.access == (False,)
+    assert config.power == (False,)
     assert config.calibrations == (
         (0, 0, 0, 28, 6, 0, utc_s("2025-03-01T09:30:00"), b"TC-T-0412", ICE),
         (0, 1, -25073, -25037, 15, 100_420, utc_s("2025-03-01T10:10:00"), b"TC-T-0412", BOILING),
@@ -364,6 +365,8 @@ def test_dates_are_midnight_utc(text: str, utc_s: int | None) -> None:
         ("tilt.period_s", 601),
         ("access.lock", 1),
         ("access.lock", "yes"),
+        ("power.sleep", "deep"),
+        ("power.sleep", True),
         ("texts.consignee", "x" * 201),
         ("texts.hardware", 2),
         ("channels[0].calibration", {}),
@@ -561,3 +564,12 @@ def test_a_name_that_is_no_text_is_refused() -> None:
 
     with pytest.raises(ConfigError, match=r"texts is the name 1\.5; allowed: names in quotes"):
         parse_config(document)
+
+
+def test_a_board_sleeps_lightly_only_where_its_profile_says_so() -> None:
+    """The default idles; the key is a word, as the radio's mode is."""
+    document = json.loads(EXAMPLE)
+    document["power"] = {"sleep": "light"}
+    assert parse_config(document).power == (True,)
+    del document["power"]
+    assert parse_config(document).power == (False,)

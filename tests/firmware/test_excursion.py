@@ -270,6 +270,18 @@ def test_pending_asks_for_the_fast_interval_until_all_rules_are_idle() -> None:
     ]
 
 
+def test_pending_mask_names_the_rules_within_their_dwell() -> None:
+    """Bit n stands for rule n; one that is declared is not pending any more."""
+    dwells_s = (0, 10, 20, 30)
+    engine = Engine([rule(number=n, dwell_s=dwell_s) for n, dwell_s in enumerate(dwells_s)], ONE)
+    seen: list[tuple[int, int]] = []
+    for number, (t, codes) in enumerate(every_10_s(-160, -149, -149, -160)):
+        assert t is not None
+        engine.sample(number, t // 1000, 0, codes)
+        seen.append((engine.pending_mask, engine.active_mask))
+    assert seen == [(0, 0), (0b1110, 0b0001), (0b1100, 0b0011), (0, 0)]
+
+
 def test_active_mask_names_the_rules() -> None:
     """Bit n stands for rule n."""
     rules = [rule(number=n, threshold=LIMIT + 640 * n, dwell_s=0) for n in range(8)]

@@ -19,6 +19,8 @@ and where it is held:
       base64 of another spelling
     pieces without an end, over the air           here; test_link_ble
     frames for a run that was closed              here
+    parts of a profile that fit nothing, a        test_bench, fuzzed (`bench`); each cut of the
+      profile that is none, erasing without end     power in tests/simboard/test_bench_cuts
     a flood while the flash is full               here
 """
 

@@ -783,3 +783,45 @@ def test_a_stack_that_fails_while_it_is_closed_is_closed(how: Callable[[Rig], No
     rig.link.close(rig.server)
 
     assert rig.ble.active() is False
+
+
+# --- rest --------------------------------------------------------------------------------------
+
+
+def test_what_the_handler_leaves_is_news_until_it_is_polled() -> None:
+    """A host that comes, and each thing it says."""
+    rig = Rig()
+    rig.poll()
+    assert not rig.link.has_news
+
+    rig.phone.connect()
+    assert rig.link.has_news
+    rig.poll()
+    assert not rig.link.has_news
+    rig.say(layout.MSG_HELLO, HELLO)
+    assert rig.link.has_news
+    rig.settle()
+    assert not rig.link.has_news
+
+
+def test_a_radio_that_is_off_has_no_news() -> None:
+    """Whatever it left behind: nobody would poll it away, and the board would never sleep."""
+    rig = Rig()
+    rig.join()
+    rig.say(layout.MSG_HELLO, HELLO)
+
+    rig.link.close(rig.server)
+
+    assert not rig.link.has_news
+
+
+def test_the_rest_it_bears_depends_on_what_it_waits_for() -> None:
+    """Milliseconds after a refusal, a second with a host or shortly after one, else an hour."""
+    rig = Rig()
+    rig.poll()
+    assert rig.link.rest_ms() > 60_000
+    rig.join()
+    assert rig.link.rest_ms() == 1_000
+    rig.phone.disconnect()
+    rig.poll()
+    assert rig.link.rest_ms() == 1_000

@@ -164,6 +164,21 @@ def test_nothing_is_written_while_the_host_takes_nothing() -> None:
     assert (written, got) == (0, DATA)
 
 
+def test_a_frame_that_is_refused_does_not_keep_the_loop_busy() -> None:
+    """A host that went in the middle of a transfer would else cost a battery."""
+    board = Board()
+    board.greet()
+    board.type(encode_serial_in(layout.MSG_READ, 2, READ))
+    board.console.takes_output = False
+    busy = [board.link.poll(board.server) for _ in range(20)]
+
+    assert busy[-1] is False
+    assert board.link.is_refused is True
+    board.console.takes_output = True
+    assert board.link.poll(board.server) is True
+    assert board.link.is_refused is False
+
+
 def test_a_write_that_falls_short_ends_the_session() -> None:
     """The host stopped reading in the middle of a frame: silent until HELLO."""
     board = Board()

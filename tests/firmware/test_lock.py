@@ -314,6 +314,60 @@ def test_a_lock_that_cannot_be_imported_gives_a_prompt_to_an_open_board_only(
     assert keyboard == [NOBODY]
 
 
+@pytest.mark.parametrize(
+    ("kept", "starts"),
+    [(None, False), (b"\0\0crc4", False), (b"\1\0crc4", False), (b"\1\1crc4", True), (b"", True)],
+)
+def test_a_firmware_that_is_not_whole_is_started_by_a_locked_board_only(
+    tmp_path: Path,
+    keyboard: list[int],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    *,
+    kept: bytes | None,
+    starts: bool,
+) -> None:
+    """An open one says so in a line, and ends at its prompt; a locked one gives nobody that."""
+    file, marker = tmp_path / "lock.bin", tmp_path / "flashing"
+    marker.touch()
+    if kept is not None:
+        file.write_bytes(kept)
+    started: list[bool] = []
+    monkeypatch.setattr(lock_module, "start", lambda: started.append(True))
+
+    _run_main(file, marker)
+
+    assert started == [True] * starts
+    assert keyboard == ([NOBODY] if starts else [NOBODY, CTRL_C])
+    said = capsys.readouterr().out
+    assert said.count("\n") == (not starts)
+    assert ("a flash was cut" in said) is not starts
+
+
+def test_a_lock_that_the_flash_does_not_give_keeps_the_prompt_shut(
+    tmp_path: Path, keyboard: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is there: only one that is missing is a new board's."""
+    file, marker = tmp_path / "lock.bin", tmp_path / "flashing"
+    file.mkdir()  # opening it fails, and not because it is missing
+    marker.touch()
+    started: list[bool] = []
+    monkeypatch.setattr(lock_module, "start", lambda: started.append(True))
+
+    _run_main(file, marker)
+
+    assert (started, keyboard) == ([True], [NOBODY])
+
+
+def _run_main(lock_file: Path, marker: Path) -> None:
+    """Run main.py with its files elsewhere."""
+    source = (Path(dewarlog_firmware.__file__).parents[1] / "main.py").read_text()
+    for name, place in (("/lock.bin", lock_file), ("/flashing", marker)):
+        assert f'"{name}"' in source
+        source = source.replace(name, str(place))
+    exec(compile(source, "main.py", "exec"), {"__name__": "__main__"})  # noqa: S102 - as the board
+
+
 @pytest.mark.usefixtures("keyboard")
 def test_an_open_board_gives_its_prompt(
     path: str, resets: list[int], monkeypatch: pytest.MonkeyPatch

@@ -18,6 +18,7 @@ class Timer:
 
     def __init__(self) -> None:
         self.period_ms = 0
+        self.hard = True
         self.callback: Callable[[object], None] | None = None
 
     def start(self, period_ms: int, callback: Callable[[object], None]) -> None:
@@ -458,3 +459,57 @@ def test_settings_are_rewritten_before_the_next_conversion() -> None:
     assert list(sample.states) == [layout.STATE_OK, layout.STATE_OK]
     assert list(sample.provoked) == [max31856.FAULT_CJ_HIGH, 0]
     assert list(sample.faults) == [0, 0]
+
+
+# --- rest ----------------------------------------------------------------------------------------
+
+
+def test_a_reading_whose_edge_was_slept_through_is_fetched_by_its_level() -> None:
+    """DRDY is low when the board wakes: nobody has to wait for the next tick."""
+    rig = Rig()
+    rig.convert(-1, None)
+    chip = rig.chips[1]
+    chip.put_result(-2, 0)
+    chip.registers[0] &= ~0x40
+    chip.drdy(0)  # no handler called
+
+    rig.sampler.service()
+
+    sample = taken(rig)
+    assert list(sample.states) == [layout.STATE_OK, layout.STATE_OK]
+    assert list(sample.voltage_raw) == [-1, -2]
+
+
+def test_service_takes_nothing_that_is_not_ready_and_nothing_twice() -> None:
+    """Between samples, and with one converter still at work."""
+    rig = Rig()
+    rig.convert(-1, None)
+    rig.sampler.service()
+    assert rig.take() is None
+
+    rig.convert(None, -2)
+    sample = taken(rig)
+    rig.sampler.service()
+
+    assert list(sample.voltage_raw) == [-1, -2]
+    assert rig.take() is None
+
+
+def test_the_next_tick_is_told_in_milliseconds() -> None:
+    """From a whole period down to 0, and no further when it is late."""
+    rig = Rig()
+    assert rig.sampler.until_tick_ms() == PERIOD_MS
+    rig.now_ms += 400
+    assert rig.sampler.until_tick_ms() == PERIOD_MS - 400
+    rig.now_ms += PERIOD_MS
+    assert rig.sampler.until_tick_ms() == 0
+    rig.sampler.set_period_ms(2 * PERIOD_MS)
+    assert rig.sampler.until_tick_ms() == 2 * PERIOD_MS
+
+
+def test_the_kind_of_tick_is_the_timers() -> None:
+    """A scheduled tick could come in the midst of what `service` reads."""
+    rig = Rig()
+    assert rig.sampler.is_hard is True
+    rig.timer.hard = False
+    assert rig.sampler.is_hard is False

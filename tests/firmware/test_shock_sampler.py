@@ -525,3 +525,48 @@ def test_stop_hears_no_more() -> None:
     rig.sampler.stop()
 
     assert rig.chip.int1.handler is None
+
+
+def test_a_shock_in_a_sleep_of_half_the_fifo_is_captured_whole() -> None:
+    """INT1 made no edge that was seen; its level, read before the stall ends, says it all."""
+    rig = Rig()
+    rig.shake(1000)
+    asleep = rig.sampler.bridged_ms(32) // 2 * RATE_HZ // 1000
+    rig.sampler.stall_begins()
+    rig.interrupts_on = False
+    rig.shake(asleep // 2)
+    hit = rig.samples
+    rig.shake(1, LOUD)
+    rig.shake(asleep - asleep // 2 - 1)
+    rig.interrupts_on = True
+    rig.sampler.service()
+    rig.sampler.stall_ends()
+    rig.take()
+
+    assert rig.slots[0][0] & FLAG_BEGIN
+    assert not rig.slots[0][0] & FLAG_LATE
+    assert rig.numbers[0] <= hit - 32
+    assert rig.numbers == list(range(rig.numbers[0], rig.numbers[-1] + 1))
+    assert rig.numbers[-1] > hit
+
+
+@pytest.mark.parametrize(("pre_trigger", "bridged_ms"), [(8, 50), (32, 43), (128, 13)])
+def test_what_the_chip_bridges_leaves_room_for_what_came_before(
+    pre_trigger: int, bridged_ms: int
+) -> None:
+    """170 samples at 3200 Hz, less the pre-trigger's."""
+    assert Rig().sampler.bridged_ms(pre_trigger) == bridged_ms
+
+
+def test_a_line_that_stays_high_is_no_news() -> None:
+    """A broken chip must not keep the board awake; its fall and rise are news again."""
+    rig = Rig()
+    assert not rig.sampler.has_news()
+    rig.chip.int1.now = 1
+    assert rig.sampler.has_news()
+    assert rig.sampler.rest_begins() is True
+    assert not rig.sampler.has_news()
+    rig.chip.int1.now = 0
+    assert rig.sampler.rest_begins() is False
+    rig.chip.int1.now = 1
+    assert rig.sampler.has_news()

@@ -20,6 +20,7 @@ from hashlib import sha256
 
 import describe
 import vector_lines
+from device_bench import read_bench  # noqa: F401 - called by its name
 from device_rig import (
     LOG_ID,
     POLLS_MAX,

@@ -215,7 +215,7 @@ class Desk:
 
     def status(self) -> "tuple[int, ...]":
         """Return a status."""
-        return tuple([0] * len(layout.STATUS_REPLY.fields))
+        return tuple([0] * len(layout.STATUS_REPLY.names))
 
     def set_time(self, utc_s: int, utc_ms: int, error_ms: int) -> "tuple[int, int]":
         """Record a time, and take it."""

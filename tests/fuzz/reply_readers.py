@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import seeds
+from dewarlog.bench import requests
 from dewarlog.errors import DewarlogError, ReceiptDamaged
 from dewarlog.fetch import Fetch
 from dewarlog.held import HeldFile
@@ -68,7 +69,7 @@ class _Liar:
     def send(self, kind: int, seq: int, body: bytes) -> None:
         """Answer HELLO and AUTH as a board does, and all else as the case says."""
         if kind == layout.MSG_HELLO:
-            features = (layout.FEATURE_SECRET << 1) - 1
+            features = (layout.FEATURE_BENCH << 1) - 1
             values = (PROTOCOL_VERSION, 1, 4096, features, seeds.DEVICE_ID, b"ournonce")
             self._hello, self._said = body, struct.pack(layout.HELLO_REPLY.format, *values)
             self._keys = None
@@ -137,6 +138,13 @@ def read_replies(data: bytes) -> list[str]:
         lambda: _recorded_rightly(board.device_id, session.handoff(trip.receipt.body)),
         lambda: session.key(layout.KEY_COURIER),
         lambda: session.lock(on=True),
+        lambda: _told_safely(requests.live(session)),
+        lambda: requests.get_profile(session),
+        lambda: requests.selftest(session),
+        lambda: requests.erase(session, 9, unpulled=True),
+        lambda: requests.put_profile(
+            session, b"{}", before=b"", purpose=1, utc_s=5, actor="A", note=""
+        ),
     )
     lines: list[str] = []
     for ask in asked:
@@ -146,6 +154,11 @@ def read_replies(data: bytes) -> list[str]:
             expect(not ORDERS & set(str(error)), "a board's words give the terminal orders")
             lines.append(type(error).__name__)
     return lines
+
+
+def _told_safely(live: requests.Live) -> str:
+    """Say figures as a person is told them."""
+    return f"{live.firmware} {live.micropython} {live.part_states}"
 
 
 def _sound_token() -> Token:

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import device_bench
 import device_readers
 import device_rig
 import device_trust
@@ -161,6 +162,10 @@ def messages() -> list[bytes]:
         (layout.MSG_ERROR, (5, "not now")),
         (layout.MSG_DATA, (1, 0, 512, b"bytes")),
         (layout.MSG_LIST | layout.REPLY, (2, 0, entry, entry)),
+        (layout.MSG_GET | layout.REPLY, (9, 7, b"profile")),
+        (layout.MSG_PUT, (9, 3, b"profile")),
+        (layout.MSG_PUT_END, (9, 1, 5000, 7, 8, *texts[:2])),
+        (layout.MSG_SELFTEST | layout.REPLY, (2, 0, (1, 2, 0, -5, 0, 9), (3, 0, 2, 1, 1, 1))),
     ):
         found.append(bytes([kind]) + session.pack_body(kind, *values))
     return found
@@ -385,6 +390,38 @@ def servers() -> list[bytes]:
     return [
         bytes([link]) + talk
         for link in (0, 1)
+        for talk in (every, *(hello + one for one in wholes))
+    ]
+
+
+def benches() -> list[bytes]:
+    """Return conversations of a bench: every request, profiles that can be used and others."""
+    hello = _request(layout.MSG_HELLO, 1, 0, 512, b"hostnonc")
+    before = zlib.crc32(device_bench.PROFILE)
+
+    def put(profile: bytes, purpose: int = 1) -> bytes:
+        parts = [
+            _request(layout.MSG_PUT, len(profile), at, profile[at : at + 100])
+            for at in range(0, len(profile), 100)
+        ]
+        values = (len(profile), purpose, 5000, before, zlib.crc32(profile), "A", "B")
+        return b"".join(parts) + _request(layout.MSG_PUT_END, *values)
+
+    sound = json.dumps({"channels": [{"channel": 1}], "rules": [], "tilt": {"period_s": 5}})
+    wholes = [
+        _request(layout.MSG_LIVE),
+        _request(layout.MSG_GET, 0) + _request(layout.MSG_GET, 40),
+        put(device_bench.PROFILE[:-1]),
+        put(sound.encode().replace(b"5", b"0")),
+        _request(layout.MSG_SELFTEST, 0) + _request(layout.MSG_SELFTEST, 14),
+        _request(layout.MSG_ERASE, 9, 0),
+        _request(layout.MSG_ERASE, 9, layout.ERASE_UNPULLED),
+        put(sound.encode()),
+    ]
+    every = hello + b"".join(wholes)
+    return [
+        bytes([setting]) + talk
+        for setting in range(4)
         for talk in (every, *(hello + one for one in wholes))
     ]
 
@@ -684,6 +721,14 @@ def replies() -> list[bytes]:
         struct.pack(layout.HANDOFF_REPLY.format, 7, 12, 5, 6, bytes(32)),
         struct.pack(layout.KEY_REPLY.format, bytes(32)),
         b"",
+        struct.pack(layout.LIVE_REPLY.format, *([1] * len(layout.LIVE_REPLY.fields))),
+        session.pack_body(layout.MSG_GET | layout.REPLY, 9, zlib.crc32(b"a profile"), b"a pro"),
+        session.pack_body(layout.MSG_GET | layout.REPLY, 9, zlib.crc32(b"a profile"), b"file"),
+        session.pack_body(layout.MSG_SELFTEST | layout.REPLY, 2, 0, (1, 2, 0, -5, 0, 9)),
+        session.pack_body(layout.MSG_SELFTEST | layout.REPLY, 2, 1, (3, 0, 2, 1, 1, 1)),
+        struct.pack(layout.ERASE_REPLY.format, 2, 1),
+        b"",  # PUT
+        b"",  # PUT_END
     ]
     said = b"".join(_answered(0, body) for body in bodies)
     errors = b"".join(

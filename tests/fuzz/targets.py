@@ -166,6 +166,16 @@ TARGETS: Final = (
         allowed=NOTHING,
         on_board=True,
     ),
+    Target(
+        "bench",
+        seeds.benches,
+        weight=0.5,
+        heap_bytes=MIB,
+        heap_per_byte=1000,
+        allowed=NOTHING,
+        on_board=True,
+        agrees_on_board=False,  # which JSON is read is each interpreter's own
+    ),
     # Who may in, and what seals.
     Target("token", seeds.caveats, (host_readers.construct_token,), on_board=True),
     Target(

@@ -49,7 +49,7 @@ RESULTS: list[EventSpec] = [
 ]
 ERASED = (layout.KIND_ERASE, 92_000, (6, bytes.fromhex("a1" * 8), 70, 1))
 PROFILE = (layout.KIND_PROFILE, HOUR_MS, (2, UTC_2026_03_01 + 3600, 1, 2, "Bo", "trip 4"))
-SAID = "1 of 2 tests passed; failed: free heap 31,000 bytes (40,000 bytes or more passes)"
+SAID = "1 of 2 tests passed; failed: free heap 31,000 bytes (must be at least 40,000 bytes)"
 
 
 def prepared(*, erased: EventSpec = ERASED) -> LogWriter:
@@ -157,10 +157,10 @@ def test_a_self_test_is_one_line_of_the_events_and_of_the_audit(tmp_path: Path) 
     """How many passed, and what failed with value and limits."""
     report, _ = report_of(tmp_path, prepared())
 
-    assert [row for row in report.events.rows if row[2] == "selftest"] == [
-        ("4\u20136", report.events.rows[4][1], "selftest", SAID)
+    assert [row for row in report.events.rows if row[2] == "self-test"] == [
+        ("4\u20136", report.events.rows[4][1], "self-test", SAID)
     ]
-    (line,) = [row for row in report.audit.rows if row[1] == "selftest"]
+    (line,) = [row for row in report.audit.rows if row[1] == "self-test"]
     assert line[2:] == (SAID, "holder of the admin key, by USB")
 
 
@@ -205,7 +205,7 @@ def test_json_has_every_result_of_a_self_test(tmp_path: Path) -> None:
         "most": I32_MOST,
         "unit": "bytes",
         "value_words": "31,000 bytes",
-        "limit_words": "40,000 bytes or more passes",
+        "limit_words": "at least 40,000 bytes",
     }
 
 
@@ -244,12 +244,12 @@ def test_the_exported_events_name_who_ran_each_test(tmp_path: Path) -> None:
     table = CliRunner().invoke(cli.app, ["export", path, "--table", "events"]).stdout
     lines = table.splitlines()
     rows = list(csv.DictReader(line for line in lines if not line.startswith(("#", '"#'))))
-    tests = [row for row in rows if row["kind"] == "selftest"]
+    tests = [row for row in rows if row["kind"] == "self-test"]
 
     assert [row["details"] for row in tests] == [
-        "pass: probe 1 \u2212195.9 \u00b0C (\u2212210.9 \u00b0C to 30.0 \u00b0C passes)",
-        "fail: free heap 31,000 bytes (40,000 bytes or more passes)",
-        "not there: radio 0 (1 passes)",
+        "pass: probe 1 \u2212195.9 \u00b0C (must be \u2212210.9 \u00b0C to 30.0 \u00b0C)",
+        "fail: free heap 31,000 bytes (must be at least 40,000 bytes)",
+        "not there: radio no (must be yes)",
     ]
     assert {row["who"] for row in tests} == {"holder of the admin key, by USB"}
     assert "# consignee: Ward 3, Leiden" in table

@@ -9,7 +9,8 @@ import pytest
 
 from dewarlog.checks.finding import Severity
 from dewarlog.checks.review import review_log
-from dewarlog.checks.selftest import limit_words, result_words, value_words
+from dewarlog.checks.selftest import result_words
+from dewarlog.checks.selftest_words import limit_words, value_words
 from dewarlog.records import SelfTestResult
 from dewarlog.verdict import Word, judge
 from dewarlog_wire import layout
@@ -426,8 +427,8 @@ def test_a_failed_self_test_names_each_test_with_value_and_limits(tmp_path: Path
 
     assert finding.message == (
         "The logger's newest self-test failed 2 of 3 tests: "
-        "probe 2 open (\u2212210.9 \u00b0C to 30.0 \u00b0C passes); "
-        "free heap 31,000 bytes (40,000 bytes or more passes)."
+        "probe 2 open (must be \u2212210.9 \u00b0C to 30.0 \u00b0C); "
+        "free heap 31,000 bytes (must be at least 40,000 bytes)."
     )
     assert finding.evidence == {"failed": "probe 2, free heap", "tests": 3}
     assert (finding.severity, judge(review).word) == (Severity.WARN, Word.USE)
@@ -463,7 +464,7 @@ def test_a_verdict_that_nobody_knows_is_no_pass(tmp_path: Path) -> None:
     """From a newer board, or a forgery."""
     review = self_tested(tmp_path, result(90_000, 15, 0, 9, 7, 0, 10))
 
-    assert "free heap 7 bytes, verdict number 9 (0 bytes to 10 bytes passes)" in (
+    assert "free heap 7 bytes, verdict number 9 (must be at most 10 bytes)" in (
         the_one(review, "selftest").message
     )
 
@@ -476,11 +477,12 @@ RESULT = SelfTestResult(0, 0, 0, 0, 0, 1, 0, 0, 0)
     [
         ((2, 0, -25069), "probe 1 \u2212195.9 \u00b0C"),
         ((2, 3, -32767), "probe 4 open"),
-        ((2, 0, I32_LEAST), "probe 1 \u22122,147,483,648 1/128 degC"),
-        ((3, 1, 1600), "cold junction, number 2 25.0 \u00b0C"),
-        ((7, 2, -40), "tilt sensor self-test, axis z \u221240 counts"),
-        ((7, 200, -40), "tilt sensor self-test, number 201 \u221240 counts"),
+        ((2, 0, I32_LEAST), "probe 1 \u221216777216.0 \u00b0C"),
+        ((3, 1, 1600), "cold junction, probe 2 25.0 \u00b0C"),
+        ((7, 2, -40), "tilt sensor self-test, z \u221240 counts"),
+        ((7, 200, -40), "tilt sensor self-test, 200 \u221240 counts"),
         ((8, 0, 0), "clock oscillator 0"),
+        ((0, 1, 3), "converter settings, probe 2 3 registers lost"),
         ((255, 0, I32_MOST), "test 255 2,147,483,647"),
     ],
 )
@@ -499,10 +501,12 @@ def test_results_are_said_in_the_unit_of_their_test(
 @pytest.mark.parametrize(
     ("least", "most", "said"),
     [
-        (1, 1, "1 passes"),
-        (5, I32_MOST, "5 or more passes"),
-        (I32_LEAST, -5, "\u22125 or less passes"),
-        (-1, 2000, "\u22121 to 2,000 passes"),
+        (1, 1, "yes"),
+        (7, 7, "7"),
+        (5, I32_MOST, "at least 5"),
+        (0, 5, "at most 5"),
+        (I32_LEAST, -5, "at most \u22125"),
+        (-1, 2000, "\u22121 to 2,000"),
         (I32_LEAST, I32_MOST, ""),
     ],
 )
@@ -511,7 +515,7 @@ def test_limits_without_an_end_are_said_as_such(least: int, most: int, said: str
     one = replace(RESULT, test=8, least=least, most=most)
 
     assert limit_words(one) == said
-    assert value_words(one, 0) == "0"
+    assert value_words(one, 2) == "2"
 
 
 def test_a_self_test_of_many_failures_is_still_one_line(tmp_path: Path) -> None:

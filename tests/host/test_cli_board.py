@@ -218,15 +218,23 @@ def test_the_archive_lists_what_was_pulled(board: MemoryLink, tmp_path: Path) ->
     assert (code, log["sha256"][:16] in output) == (0, True)
 
 
-@pytest.mark.parametrize("step", ["thaw start", "Thaw-Start"])
-def test_mark_records_the_custody_step_on_the_board(board: MemoryLink, step: str) -> None:
-    """Who, where and what, as the log will hold it."""
+@pytest.mark.parametrize(
+    ("step", "number"),
+    [
+        *((name, number) for number, name in enumerate(layout.CUSTODY_STEP_NAMES)),
+        *(("Thaw-Start", 6), ("PACK OUT", 0)),
+    ],
+)
+def test_mark_records_every_custody_step_on_the_board(
+    board: MemoryLink, step: str, number: int
+) -> None:
+    """By its name, however it is written; who, where and what, as the log will hold it."""
     options = ("--actor", "S. Haddad", "--place", "Cell lab", "--note", "cabinet 4")
     code, data = _json("mark", "usb:x", step, *options)
 
-    assert (code, data["step"]) == (0, "thaw start")
-    number, utc_s, *texts = read_custody(board.device.marks[0])
-    assert (number, texts) == (6, ["S. Haddad", "Cell lab", "cabinet 4"])
+    assert (code, data["step"]) == (0, layout.CUSTODY_STEP_NAMES[number])
+    recorded, utc_s, *texts = read_custody(board.device.marks[0])
+    assert (recorded, texts) == (number, ["S. Haddad", "Cell lab", "cabinet 4"])
     assert data["unix_s"] == utc_s + layout.UTC_EPOCH_UNIX_S
     assert struct.calcsize(layout.EVENT_CUSTODY.format) < len(board.device.marks[0])
 

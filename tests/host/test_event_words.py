@@ -169,9 +169,9 @@ def test_a_payload_that_cannot_be_read_is_shown_as_bytes(section: int) -> None:
         ),
         (
             SelfTestResult(0, 0, 0, 12, 0, 1, 3100, 3300, 2**31 - 1),
-            "fail: supply under load 3,100 mV (3,300 mV or more passes)",
+            "fail: supply under load 3,100 mV (must be at least 3,300 mV)",
         ),
-        (SelfTestResult(0, 0, 0, 17, 0, 2, 0, 1, 1), "not there: radio 0 (1 passes)"),
+        (SelfTestResult(0, 0, 0, 17, 0, 2, 0, 1, 1), "not there: radio no (must be yes)"),
         (
             RunErased(0, 0, 0, 41, bytes.fromhex("a1" * 8), 1, 1),
             "run 41, log a1a1a1a1a1a1a1a1, 1 block; held by a host",

@@ -64,7 +64,7 @@ def line_of(name: str, names: "tuple[str, ...]", values: "tuple[Any, ...]") -> s
 
 def names_of(record: "layout.Record") -> "tuple[str, ...]":
     """Return the names of a record's fields."""
-    return tuple([field[0] for field in record.fields])
+    return record.names
 
 
 def record_line(record: "layout.Record", values: "tuple[Any, ...]") -> str:

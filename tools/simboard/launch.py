@@ -129,6 +129,10 @@ class SimBoard:
         """Take the supply away for a while; only where the board runs in real time."""
         self._order(f"cut {off_s}")
 
+    def set_speed(self, speed: float) -> None:
+        """Let so many seconds of the board pass in one of ours from now on, in real time."""
+        self._order(f"speed {speed}")
+
     def bath(self, channel: int, name: str) -> None:
         """Put a probe into one of scenario.BATHS; only where the board runs in real time."""
         self._order(f"bath {channel} {name}")

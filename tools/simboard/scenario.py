@@ -270,7 +270,7 @@ class _Reader:
             "clock_fitted": table.flag("clock_fitted", default=True),
             "flash_kib": table.whole("flash_kib", 32, 16384, 848),
             "erase_ms": table.vector("erase_ms", 0, 3000, [45, 300], 2),
-            "idle_limit_ms": table.whole("idle_limit_ms", 1, 60000, 2500),
+            "idle_limit_ms": table.whole("idle_limit_ms", 1, 60000, 1),
         }
         table.finish()
         return board

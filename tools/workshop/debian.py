@@ -131,6 +131,36 @@ def unpack() -> None:
     _write_starter()
 
 
+def fetch(folder: Path, packages: tuple[str, ...], *, architecture: str, source: str) -> None:
+    """Unpack packages of another architecture into `folder`/root, a source into `folder`/source.
+
+    From the release that has MicroPython; the source is left packed, as its authors made it.
+
+    Raises:
+        PackageError: The archive is out of reach, or has no such package.
+    """
+    release = platform.freedesktop_os_release()
+    distribution = release.get("ID", "")
+    if distribution not in RELEASE_WITH_PACKAGE:
+        raise PackageError(f"which release of {distribution!r} has MicroPython is not known")
+    wanted, components = RELEASE_WITH_PACKAGE[distribution]
+    for part in ("state/lists/partial", "cache/archives/partial", "packages", "root", "source"):
+        (folder / part).mkdir(parents=True)
+    entries = archive_sources(source_texts(), release["VERSION_CODENAME"], wanted)
+    text = "\n".join(entry + f"Components: {components}\n" for entry in entries)
+    text = re.sub(r"^Architectures:.*\n", "", text, flags=re.MULTILINE)
+    text = text.replace("Types: deb\n", "Types: deb deb-src\n")
+    (folder / "archive.sources").write_text(text)
+    foreign = f'APT::Architecture "{architecture}";\nAPT::Architectures "{architecture}";\n'
+    (folder / "apt.conf").write_text(_APT_SETTINGS.format(folder=folder) + foreign)
+    settings = ["-c", str(folder / "apt.conf")]
+    _run(["apt-get", *settings, "-q", "update"])
+    _run(["apt-get", *settings, "-q", "download", *packages], folder / "packages")
+    for package in sorted((folder / "packages").glob("*.deb")):
+        _run(["dpkg-deb", "-x", str(package), str(folder / "root")])
+    _run(["apt-get", *settings, "-q", "source", "--download-only", source], folder / "source")
+
+
 def archive_sources(texts: list[tuple[str, str]], release: str, wanted: str) -> list[str]:
     """Return the entries of `release` among apt's sources, pointed at `wanted`, as deb822 text.
 

@@ -2,7 +2,7 @@
 
 Started by `tools/demo --bench`. The board is simulated and blank: MicroPython and nothing else, so
 what runs on it in the end is what mpremote put there. Its time goes faster than the clock's, so
-that nobody waits for a bath. What a person's hands do, moving probes from ice to nitrogen, is done
+that nobody waits for a bath, until its chips are timed. What a person's hands do, moving probes from ice to nitrogen, is done
 at the word of the command that asks for it.
 """
 
@@ -32,7 +32,7 @@ PROBES: Final = 3
 PRESSURE_HPA: Final = "962"
 # How the line begins that asks for the second bath.
 LN2_ASKED: Final = "LN2 point"
-REFUSED: Final = 1
+REFUSED: Final = 7
 MAP: Final = """\
 name = "DL-0042"
 hardware = "C"
@@ -98,14 +98,16 @@ def _prepare(board: SimBoard) -> None:
     _calibrate(board, device, *pressure, *actor, *archive, *keys)
     history = ("--history", device, "--plot", place("drift.svg"))
     run("calibrate", *history, *archive, *keys)
-    step(5, STEPS, "let it test itself")
+    board.set_speed(1)
+    step(5, STEPS, "let it test itself; its time is ours meanwhile")
     run("selftest", device, *keys)
+    board.set_speed(SPEED)
     step(6, STEPS, "arm it for a shipment while its probes lie in the room: refused, with reasons")
     _move(board, "air")
     weight = ("--weight-kg", "8.60")
     shipment = ("--manifest", str(SHIPMENT.relative_to(ROOT)))
     profile = ("--profile", str(PROFILE.relative_to(ROOT)))
-    arm = ("arm", device, *shipment, *profile, *weight, *actor, *archive, *keys)
+    arm = ("arm", device, *shipment, *profile, *weight, *actor, *keys)
     run("pull", device, *archive, *keys)
     run(*arm, codes=(REFUSED,))
     step(7, STEPS, "into the dewar, and again")

@@ -16,6 +16,7 @@ next `arm` of the same trip finds a logger that is armed for it and leaves it al
 
 from __future__ import annotations
 
+import math
 import struct
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -24,7 +25,7 @@ from zlib import crc32
 
 from dewarlog.bench import contradictions, gate, requests, stability, trip_profile
 from dewarlog.bench.charge import Dewar, charge_of, needed_kg
-from dewarlog.bench.endurance import PLANS, bytes_needed, mah_needed
+from dewarlog.bench.endurance import PLANS, bytes_needed, wh_needed
 from dewarlog.bench.profile import Arming, LimitRule
 from dewarlog.bench.settings import utc_s as wire_s
 from dewarlog.errors import (
@@ -72,7 +73,7 @@ class Order:
     manifest: Manifest
     planned_h: float
     weight_kg: float | None
-    battery_mah: float | None
+    battery_wh: float | None
     actor: str
     reason: str
     """Why what stands against it is overridden; empty: nothing is."""
@@ -198,11 +199,10 @@ class ArmCourse:
     def _facts(self, seen: Seen, wanted: Profile) -> tuple[Facts, Status]:
         order = self._order
         if order.dry_run:
-            status = self._session.status()
+            status, off_s = self._timed_status()
         else:
             self._to.say("setting its clock")
-            status = self._set_time()
-        off_s = self._clock_off_s(status)
+            status, off_s = self._set_time()
         dewar = Dewar(
             order.manifest.dewar_tare_kg,
             order.manifest.dewar_full_kg,
@@ -234,8 +234,8 @@ class ArmCourse:
             needed_bytes=bytes_needed(wanted, order.planned_h * PLANS),
             supply_mv=status.supply_mv,
             supply_low=low,
-            battery_mah=order.battery_mah,
-            needed_mah=mah_needed(order.planned_h * PLANS),
+            battery_wh=order.battery_wh,
+            needed_wh=wh_needed(wanted, order.planned_h * PLANS),
             unpulled_runs=tuple(unpulled),
             backlog_bytes=status.backlog_bytes if open_run is not None else 0,
             parts=tuple(parts.items()),
@@ -246,18 +246,19 @@ class ArmCourse:
             # Five minutes would change nothing.
             return facts, status
         slopes, status = self._watch(status, wanted)
+        _, off_s = self._timed_status()
         facts = replace(
             facts,
             probes=probes_of(wanted, status, slopes),
             clock_state=status.clock_state,
-            clock_off_s=self._clock_off_s(status),
+            clock_off_s=off_s,
             supply_mv=status.supply_mv,
             supply_low=bool(status.state & layout.STATUS_LOW_SUPPLY),
         )
         return facts, status
 
-    def _set_time(self) -> Status:
-        """Set the board's clock; return its status once it tells the new time, or does not."""
+    def _set_time(self) -> tuple[Status, float | None]:
+        """Set the board's clock; return its status, and how far off it is, once it took that."""
         now_s = self._host_s()
         whole = int(now_s)
         milliseconds = int((now_s - whole) * 1000)
@@ -266,18 +267,26 @@ class ArmCourse:
         while True:
             # It sets its chip where the next second begins.
             self._session.pause(_LOOK_LEAST_S)
-            status = self._session.status()
-            off_s = self._clock_off_s(status)
+            status, off_s = self._timed_status()
             if off_s is not None and abs(off_s) <= gate.CLOCK_LIMIT_S:
-                return status
+                return status, off_s
             if self._session.clock() - began_s > _CLOCK_SET_S:
-                return status
+                return status, off_s
 
-    def _clock_off_s(self, status: Status) -> float | None:
+    def _timed_status(self) -> tuple[Status, float | None]:
+        """Return the board's status, and how far its clock is off at least, in seconds.
+
+        The chip tells whole seconds, and the answer was made at some time between asking and
+        having it. None where it tells no time.
+        """
+        asked_s = self._host_s()
+        status = self._session.status()
+        had_s = self._host_s()
         if status.clock_state != layout.CLOCK_OK:
-            return None
-        # The chip tells whole seconds: true time lies in [utc_s, utc_s + 1).
-        return status.utc_s + layout.UTC_EPOCH_UNIX_S + 0.5 - self._host_s()
+            return status, None
+        off_s = status.utc_s + layout.UTC_EPOCH_UNIX_S + 0.5 - (asked_s + had_s) / 2
+        unsure_s = 0.5 + (had_s - asked_s) / 2
+        return status, math.copysign(max(0.0, abs(off_s) - unsure_s), off_s)
 
     def _watch(self, status: Status, profile: Profile) -> tuple[dict[int, Slope], Status]:
         """Follow the samples; return how each probe that gave one every time moved."""

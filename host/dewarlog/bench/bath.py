@@ -7,15 +7,16 @@ from how fast its uptime goes.
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from dewarlog.bench import calibration
 from dewarlog.bench.calibration import ICE, LN2, in_bath
-from dewarlog.bench.stability import Reading, Thresholds, judge
-from dewarlog.errors import NothingNew, NotSettled, ProbeFault, WrongBath
+from dewarlog.bench.stability import TIME_CONSTANT_S, Reading, Thresholds, judge
+from dewarlog.errors import NoAnswer, NothingNew, NotSettled, ProbeFault, WrongBath
 from dewarlog_wire import layout
 
 if TYPE_CHECKING:
@@ -61,6 +62,22 @@ class ProbeNow:
         """At rest, and in the right bath."""
         return self.judgement.settled and self.arrived
 
+    def still_s(self, needs_s: float, limits: Thresholds) -> float:
+        """Guess how long it will be at least until it is at rest.
+
+        A probe that nears its bath loses its slope with its time constant; one that scatters, or
+        is elsewhere, needs a whole window from when that ends.
+        """
+        line = self.judgement.fit
+        if self.ready:
+            return 0.0
+        if self.judgement.why == "few readings":
+            return max(0.0, needs_s - (0.0 if line is None else line.length_s))
+        if self.judgement.why == "slope" and line is not None:
+            over = abs(line.slope_k_per_min) / limits.slope_k_per_min
+            return TIME_CONSTANT_S * math.log(max(over, 1.2))
+        return needs_s
+
 
 @dataclass(frozen=True, slots=True)
 class Now:
@@ -71,14 +88,9 @@ class Now:
     settle_s: float
     needs_s: float
     """How long a probe must be quiet."""
+    still_s: float
+    """How long it will be at least until all are at rest."""
     probes: tuple[ProbeNow, ...]
-
-
-class Shows(Protocol):
-    """Shows a person how it goes."""
-
-    def __call__(self, now: Now) -> None:
-        """Take the state at a new sample."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,12 +125,15 @@ class BathWait:
         self._reference = reference
         self._others = others
         self._patience = patience
+        # As the board tells them, its offset in them.
         self._readings: dict[int, list[Reading]] = {chain.channel: [] for chain in chains}
         self._cold_junctions: list[Reading] = []
         self._faults = dict.fromkeys(self._readings, 0)
         self._rows: list[tuple[float, ...]] = []
 
-    def take(self, show: Shows, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> Taken:
+    def take(
+        self, show: Callable[[Now], None], now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> Taken:
         """Wait until every probe is at rest; `now` dates the result.
 
         Raises:
@@ -132,15 +147,10 @@ class BathWait:
             waited_s = now_s - began_s
             self._note(status, now_s)
             probes = tuple(self._probe_now(chain) for chain in self._chains)
-            show(
-                Now(
-                    self._reference,
-                    waited_s,
-                    self._patience.settle_s,
-                    self._needs_s(status.interval_ms / 1000),
-                    probes,
-                )
-            )
+            needs_s = self._needs_s(status.interval_ms / 1000)
+            limits = self._patience.thresholds
+            still_s = max(probe.still_s(needs_s, limits) for probe in probes)
+            show(Now(self._reference, waited_s, self._patience.settle_s, needs_s, still_s, probes))
             if all(probe.ready for probe in probes):
                 return self._taken(probes, waited_s, now())
             for probe in probes:
@@ -165,7 +175,7 @@ class BathWait:
             state = layout.state_of(code)
             if state == layout.STATE_OK:
                 self._faults[chain.channel] = 0
-                degc = code / layout.TEMPERATURE_PER_DEGC - chain.offset_degc
+                degc = code / layout.TEMPERATURE_PER_DEGC
                 self._readings[chain.channel].append(Reading(now_s, degc))
                 continue
             self._readings[chain.channel].clear()
@@ -178,7 +188,7 @@ class BathWait:
     def _probe_now(self, chain: Chain) -> ProbeNow:
         readings = self._readings[chain.channel]
         judged = judge(readings, self._patience.thresholds)
-        newest = readings[-1].degc if readings else None
+        newest = readings[-1].degc - chain.offset_degc if readings else None
         arrived = newest is not None and in_bath(newest, self._reference)
         return ProbeNow(chain, newest, judged, arrived)
 
@@ -209,8 +219,9 @@ class BathWait:
             figures = f"{len(probe.judgement.readings)} readings"
         else:
             limits = self._patience.thresholds
+            degc = line.mean_degc - probe.chain.offset_degc
             figures = (
-                f"it stands at {line.mean_degc:.2f} degC; slope {line.slope_k_per_min:+.3f} "
+                f"it stands at {degc:.2f} degC; slope {line.slope_k_per_min:+.3f} "
                 f"+-{line.slope_u_k_per_min:.3f} K/min, at most {limits.slope_k_per_min} may be "
                 f"left; spread {line.spread_k:.3f} K, at most {limits.spread_k}"
             )
@@ -250,7 +261,7 @@ def samples(session: Session, began: Status) -> Iterator[Status]:
     newest_s = 0.0
     pace = _Pace()
     while True:
-        status = session.status()
+        status = _status(session)
         now_s = uptime_s(status)
         pace.look(now_s)
         if (status.run, status.boot) != (began.run, began.boot):
@@ -266,6 +277,15 @@ def samples(session: Session, began: Status) -> Iterator[Status]:
         if now_s - newest_s > silent_s:
             raise NothingNew(name, f"none for {now_s - newest_s:.0f} s")
         session.pause(pace.wait_s(status.interval_ms / 1000))
+
+
+def _status(session: Session) -> Status:
+    """Ask how the board is; one that is deaf may have started again behind an open port."""
+    try:
+        return session.status()
+    except NoAnswer:
+        session.reopen()
+        return session.status()
 
 
 class _Pace:

@@ -30,15 +30,16 @@ anywhere within the class of the wire.
 
 Lines of a point's budget:
 - reference: of nitrogen, see there. Ice: ASTM E563 is the practice; a bath made by it of distilled
-  water is good to 0.01 K, and 0.05 K is taken as the limit, since nobody measures the water;
+  water is good to 0.01 K or better, and 0.05 K is taken as the limit, since nobody measures the
+  water;
 - stability: of the mean, and what a still moving probe has left to go (stability);
 - resolution: half a count of 1/128 degC and half a count of the converter, as limits;
 - cold junction: it moved by so much meanwhile; half of that at the terminals may have been missed,
   times S(cold junction) / S(T). Its constant error is part of the deviation, and what it may be at
   other temperatures stands in the budget of every reading (uncertainty);
-- repeatability: in another bath the same wire passes its gradients elsewhere. Nobody measures that
-  here: a fifth of the class 2 tolerance is the limit, as guides for calibrating thermocouples take
-  it where homogeneity was not measured (EURAMET cg-8).
+- repeatability: in another bath the same wire passes its gradients elsewhere. Guides for
+  calibrating thermocouples (EURAMET cg-8) want a line for its homogeneity also where that was not
+  measured, as here: a fifth of the class 2 tolerance is our limit.
 """
 
 from __future__ import annotations

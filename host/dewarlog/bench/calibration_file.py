@@ -20,10 +20,19 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeVar
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer, ValidationError
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationError,
+)
 
 from dewarlog.archive import default_root
 from dewarlog.durable import locked, storage, write_for_good
@@ -39,6 +48,7 @@ APPLIED_FORMAT: Final = "dewarlog-calibration-applied-1"
 FOLDER: Final = "calibrations"
 _APPLIED: Final = ".applied.json"
 _NAME: Final = re.compile(r"[0-9]{8}T[0-9]{6}Z(-[0-9]+)?\.json")
+_MOMENT: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
 _ALREADY_MOST: Final = 1000  # calibrations of one board in one second
 
 
@@ -46,8 +56,22 @@ def _moment(value: datetime) -> str:
     return value.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-UtcMoment = Annotated[AwareDatetime, PlainSerializer(_moment)]
-IsoDay = Annotated[date, PlainSerializer(date.isoformat)]
+# pydantic itself also takes a number of seconds, and other ways to write both.
+def _moment_of(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    if not _MOMENT.fullmatch(value):
+        message = "a moment is written 2027-02-12T10:15:00Z"
+        raise ValueError(message)
+    return datetime.fromisoformat(value)
+
+
+def _day_of(value: object) -> object:
+    return date.fromisoformat(value) if isinstance(value, str) else value
+
+
+UtcMoment = Annotated[AwareDatetime, BeforeValidator(_moment_of), PlainSerializer(_moment)]
+IsoDay = Annotated[date, BeforeValidator(_day_of), PlainSerializer(date.isoformat)]
 HexId = Annotated[str, Field(pattern="^[0-9a-f]{16}$")]
 Degc = Annotated[float, Field(ge=-273.15, le=1500, allow_inf_nan=False)]
 Kelvin = Annotated[float, Field(ge=-2000, le=2000, allow_inf_nan=False)]
@@ -199,6 +223,15 @@ class CalibrationFile:
         return CalibrationFile(self.path, self.record, made)
 
 
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """What became of another archive's calibrations."""
+
+    new: int
+    damage: tuple[str, ...]
+    """Why some were left where they are."""
+
+
 class CalibrationShelf:
     """The calibrations in one archive."""
 
@@ -216,8 +249,7 @@ class CalibrationShelf:
         stem = record.at.strftime("%Y%m%dT%H%M%SZ")
         with locked(folder / ".lock"):
             for number in range(1, _ALREADY_MOST):
-                name = stem if number == 1 else f"{stem}-{number}"
-                path = folder / f"{name}.json"
+                path = _nth(folder, stem, number)
                 if not path.exists():
                     _write_new(path, record)
                     return CalibrationFile(path, record, None)
@@ -229,8 +261,18 @@ class CalibrationShelf:
             return sorted(
                 folder.parent.name
                 for folder in self.root.glob(f"*/{FOLDER}")
-                if re.fullmatch("[0-9a-f]{16}", folder.parent.name) and folder.is_dir()
+                if re.fullmatch("[0-9a-f]{16}", folder.parent.name) and any(folder.glob("*.json"))
             )
+
+    def prepare(self, device_id: str) -> None:
+        """Make sure that a calibration can be filed, before anybody measures one.
+
+        Raises:
+            ArchiveError: nothing can be written there.
+            ArchiveLocked: another program files one of this board just now.
+        """
+        with locked(self._folder(device_id) / ".lock"):
+            pass
 
     def of_board(self, device_id: str) -> Iterator[CalibrationFile]:
         """Yield a board's calibrations, the oldest first.
@@ -238,16 +280,58 @@ class CalibrationShelf:
         Raises:
             CalibrationDamaged: one of them is none.
         """
-        folder = self._folder(device_id)
-        with storage(folder):
-            paths = sorted(path for path in folder.glob("*.json") if _NAME.fullmatch(path.name))
-        read = [read_calibration(path) for path in paths]
+        read = [_read_of(device_id, path) for path in self.paths(device_id)]
         yield from sorted(read, key=lambda one: (one.record.at, one.path.name))
 
     def all(self) -> Iterator[CalibrationFile]:
         """Yield every calibration, board by board; raises as `of_board`."""
         for device_id in self.boards():
             yield from self.of_board(device_id)
+
+    def take_over(self, other: CalibrationShelf) -> Joined:
+        """Copy every calibration of another archive that is not here; it is only read.
+
+        Two of one name with other bytes stand beside each other, as two of one second do.
+
+        Raises:
+            DiskFull, ArchiveError: this computer's storage.
+        """
+        new, damage = 0, list[str]()
+        for device_id in other.boards():
+            for path in other.paths(device_id):
+                try:
+                    _read_of(device_id, path)
+                except CalibrationDamaged as error:
+                    damage.append(str(error))
+                    continue
+                new += self._take(path, device_id)
+        return Joined(new, tuple(damage))
+
+    def _take(self, source: Path, device_id: str) -> bool:
+        """Copy one calibration and its proof; return whether anything was not here."""
+        folder = self._folder(device_id)
+        stem = source.name.removesuffix(".json")
+        with storage(source):
+            data = source.read_bytes()
+            beside = _applied_path(source)
+            proof = beside.read_bytes() if beside.exists() else None
+        with locked(folder / ".lock"), storage(folder):
+            number = 1
+            while (path := _nth(folder, stem, number)).exists() and path.read_bytes() != data:
+                number += 1
+            taken = not path.exists()
+            if taken:
+                write_for_good(path, data)
+            if proof is not None and not _applied_path(path).exists():
+                write_for_good(_applied_path(path), proof)
+                taken = True
+        return taken
+
+    def paths(self, device_id: str) -> list[Path]:
+        """Return the files of a board's calibrations, by name."""
+        folder = self._folder(device_id)
+        with storage(folder):
+            return sorted(path for path in folder.glob("*.json") if _NAME.fullmatch(path.name))
 
     def _folder(self, device_id: str) -> Path:
         return self.root / device_id / FOLDER
@@ -271,6 +355,14 @@ def read_calibration(path: Path) -> CalibrationFile:
     return CalibrationFile(path, record, applied)
 
 
+def _read_of(device_id: str, path: Path) -> CalibrationFile:
+    """Read a calibration that must be of this board: in another's folder it would speak for it."""
+    read = read_calibration(path)
+    if read.record.device_id != device_id:
+        raise CalibrationDamaged(path, f"it is of logger {read.record.device_id}")
+    return read
+
+
 def _read(path: Path, known: str, model: type[_Model]) -> tuple[_Model, str]:
     """Read one file as a model, and give its SHA-256."""
     try:
@@ -287,6 +379,11 @@ def _read(path: Path, known: str, model: type[_Model]) -> tuple[_Model, str]:
         first = error.errors(include_url=False)[0]
         place = ".".join(str(part) for part in first["loc"])
         raise CalibrationDamaged(path, f"{place}: {first['msg']}") from error
+
+
+def _nth(folder: Path, stem: str, number: int) -> Path:
+    """Name the first, second ... calibration of one second."""
+    return folder / (f"{stem}.json" if number == 1 else f"{stem}-{number}.json")
 
 
 def _applied_path(path: Path) -> Path:

@@ -73,7 +73,7 @@ class Dewar:
         if self.evaporation_kg_per_day is None:
             if self.static_hold_h is None:
                 wanted.append("the static hold (or the evaporation a day)")
-            elif self.full_charge_kg is None:
+            elif self.capacity_kg is None and self.full_kg is None:
                 wanted.append("the full weight (or the capacity)")
         return tuple(wanted)
 

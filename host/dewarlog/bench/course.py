@@ -16,9 +16,10 @@ from zlib import crc32
 
 from dewarlog.bench import calibration, requests
 from dewarlog.bench.bath import BATH_NAMES, BathWait, Patience, Taken, samples
-from dewarlog.bench.calibration import ICE, LN2, Chain
+from dewarlog.bench.calibration import COUNTS_PER_DEGC, ICE, LN2, Chain
 from dewarlog.bench.drift import NAME_OF_POINT, Found, found_in, found_on, jumps, together
 from dewarlog.bench.profile import Profile
+from dewarlog.bench.profile_parts import round_as_board
 from dewarlog.errors import (
     DeviceRefused,
     KeyNeeded,
@@ -154,11 +155,18 @@ class Course:
         before = requests.get_profile(session)
         profile = _profile_of(board, before)
         chains = _chains(profile, plan.channels, board.name)
-        known = self._known(board, profile)  # what is damaged is told before anybody fills a bath
+        # What is damaged, or cannot be written, is told before anybody fills a bath.
+        known = self._known(board, profile)
+        self._shelf.prepare(board.name)
+        if profile.arming is not None:
+            self._guide.say(
+                f"note: run {status.run} was armed for a trip; it ends when this is written"
+            )
         taken: list[Taken] = []
         for reference in plan.references:
             self._guide.bath(reference, chains)
-            wait = BathWait(session, status, chains, reference, plan.references, plan.patience)
+            baths = (*plan.references, calibration.ice_reference())
+            wait = BathWait(session, status, chains, reference, baths, plan.patience)
             taken.append(wait.take(self._guide.show, self._now))
         outcome = self._outcome(board, status, profile, chains, known, taken, plan)
         file = self._shelf.file(_record(board, plan, taken, outcome, self._now()))
@@ -326,7 +334,7 @@ def _chains(profile: Profile, wanted: tuple[int, ...] | None, name: str) -> tupl
             channel.probe_type,
             channel.serial,
             # The board adds whole counts.
-            round(channel.offset_degc * calibration.COUNTS_PER_DEGC) / calibration.COUNTS_PER_DEGC,
+            round_as_board(channel.offset_degc * COUNTS_PER_DEGC) / COUNTS_PER_DEGC,
             profile.sampling.gain,
         )
         for channel in sorted(profile.channels, key=lambda each: each.channel)
@@ -354,8 +362,12 @@ def _expect_sound(chain: Chain, point: PointResult) -> None:
 
 
 def _changed(profile: Profile, outcome: Outcome, file: CalibrationFile) -> Profile:
-    """Give the profile with what was found in place of what was known before."""
+    """Give the profile with what was found in place of what was known before.
+
+    The run that begins with it was not armed by anybody.
+    """
     record = file.record
+    profile = profile.with_(arming=None)
     for found, kept in zip(outcome.probes, record.probes, strict=True):
         profile = profile.with_channel(
             found.chain.channel,

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _WIDTH: Final = 980
 _LEFT: Final = 72
 _RIGHT: Final = 98
-_TOP: Final = 58
+_TOP: Final = 82
 _PANEL: Final = 190
 _BETWEEN: Final = 44
 _FOOT: Final = 48
@@ -39,6 +39,8 @@ _DAY_S: Final = 86400.0
 _LEAST_HALF_RANGE_K: Final = 0.2
 _AIR: Final = 0.05  # of the range, on both sides
 _TICKS: Final = 8
+# Both points of one calibration are minutes apart: drawn side by side, each can be seen.
+_BESIDE: Final = {"ln2": -4.0, "ice": 4.0}
 _COLOURS: Final = {"ln2": "c1", "ice": "c2"}
 _DASHES: Final = {"ln2": "", "ice": ' stroke-dasharray="7 3"'}
 _STYLE: Final = """
@@ -184,7 +186,7 @@ def _series(canvas: Canvas, axes: _Axes, top: float, point: str, line: Sequence[
 
 
 def _spot(axes: _Axes, top: float, one: Found) -> tuple[float, float]:
-    return axes.x(one.at.timestamp()), axes.y(top, one.deviation_k)
+    return axes.x(one.at.timestamp()) + _BESIDE[one.point], axes.y(top, one.deviation_k)
 
 
 def _names(canvas: Canvas, ends: list[tuple[float, str]]) -> None:
@@ -199,6 +201,8 @@ def _names(canvas: Canvas, ends: list[tuple[float, str]]) -> None:
 
 def _kelvin(value: float, step: float) -> str:
     digits = max(0, -math.floor(math.log10(step) + 1e-9))
+    if value == 0:
+        return "0 K"
     sign = "+" if value > 0 else ""
     return f"{sign}{value:.{digits}f} K".replace("-", "\u2212")
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 PLANS: Final = 3
 # Whole file of 14 days: 2.28 bytes for a sample of four readings (README.md, Figures), blocks,
 # events and the small columns of cold junction and lateness with it.
-BYTES_PER_READING: Final = 0.48
+BYTES_PER_READING: Final = 0.47
 BYTES_PER_SAMPLE: Final = 0.40
 # Express parcels meet some 24 drops, kicks and tosses on their way (d.lib.msu.edu/etd/29897); most
 # stay below the first band, and only what reaches it keeps its window.
@@ -26,11 +26,16 @@ FAST_PART: Final = 0.05
 # What flash and file system need beside the log's own bytes: a block that is being sealed.
 SPARE_BYTES: Final = 32768
 
-# Reckoned for a Pico W, radio on: processor idle between samples with USB up, the chips of the
-# table in firmware/README.md (0.54 mA), an advertisement a second.
-MEAN_MA: Final = 12.0
-# What a cell gives of its rated capacity, cool and to the board's last 3 V.
+# Mean power of a Pico W with every part fitted, by how it sleeps (firmware/README.md, Current: a
+# wake-up of 3 ms, the worse of its two figures, losses of the regulator in it).
+_RADIO_MW: Final = 177.0
+_IDLE_MW: Final = 107.0
+_LIGHT_MW: Final = 22.9
+_LIGHT_800_HZ_MW: Final = 11.8
+_FIFO_TOO_SHORT_HZ: Final = 6400
+"""At this rate of the accelerometer a board does not sleep lightly."""
 USABLE_PART: Final = 0.80
+"""What a cell gives of its rated energy, in a cold hold and with its age: the same table's."""
 
 
 def bytes_needed(profile: Profile, planned_h: float) -> int:
@@ -47,6 +52,15 @@ def bytes_needed(profile: Profile, planned_h: float) -> int:
     return int(of_samples + of_shocks) + SPARE_BYTES
 
 
-def mah_needed(planned_h: float) -> float:
-    """Return what a plan takes of a battery's rated capacity, in mAh."""
-    return planned_h * MEAN_MA / USABLE_PART
+def mean_mw(profile: Profile) -> float:
+    """Return the mean power that a board takes by a profile, in mW."""
+    if profile.radio.mode == "on":
+        return _RADIO_MW
+    if profile.power.sleep != "light" or profile.shock.rate_hz >= _FIFO_TOO_SHORT_HZ:
+        return _IDLE_MW
+    return _LIGHT_800_HZ_MW if profile.shock.rate_hz == 800 else _LIGHT_MW
+
+
+def wh_needed(profile: Profile, planned_h: float) -> float:
+    """Return what a plan takes of a battery's rated energy, in Wh."""
+    return planned_h * mean_mw(profile) / 1000 / USABLE_PART

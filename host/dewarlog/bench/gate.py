@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Final
 
 from dewarlog import words
 from dewarlog.bench.contradictions import COLDEST_DEGC
-from dewarlog.bench.endurance import MEAN_MA, PLANS
+from dewarlog.bench.endurance import PLANS
 from dewarlog.records import named
 from dewarlog_wire import layout
 
@@ -103,7 +103,7 @@ class Facts:
     weight_needed_kg: float | None
     clock_state: int
     clock_off_s: float | None
-    """How far the board's clock is from this computer's; None where it tells no time."""
+    """How far the board's clock is off at least; None where it tells no time."""
     clock_set: bool
     """Whether it was set for this; a dry run leaves it, and judges only that there is one."""
     free_bytes: int
@@ -111,8 +111,9 @@ class Facts:
     """For three times the plan."""
     supply_mv: int
     supply_low: bool
-    battery_mah: float | None
-    needed_mah: float
+    battery_wh: float | None
+    needed_wh: float
+    """Of rated energy, for three times the plan."""
     unpulled_runs: tuple[int, ...]
     """Ended runs that no host has confirmed to hold."""
     backlog_bytes: int
@@ -183,12 +184,12 @@ def _cold(facts: Facts) -> tuple[list[Finding], str]:
                     "Charge the dewar, close it, and wait until it is cold",
                 )
             )
-    if not said:
+    if all(probe.limit_degc is None for probe in facts.probes):
         findings.append(
             Finding(
-                "no probe with a hold limit gives a temperature",
-                "one at least",
-                "Give the profile a rule above, with severity hold, or see to the probes",
+                "no rule holds a probe to a limit",
+                "a hold limit for one at least",
+                "Give the profile a rule of kind above, with severity hold",
             )
         )
     return findings, "; ".join(said)
@@ -346,7 +347,8 @@ def _timed(facts: Facts) -> tuple[list[Finding], str]:
                 "See to the clock chip and its cell",
             )
         ], ""
-    said = f"{off_s:+.1f} s from this computer's".replace("-", "\u2212")
+    off = f"{off_s:+.1f} s".replace("-", "\u2212")
+    said = f"{off} from this computer's" if off_s else "as this computer's, to the second"
     if abs(off_s) > CLOCK_LIMIT_S:
         return [
             Finding(
@@ -382,22 +384,27 @@ def _powered(facts: Facts) -> tuple[list[Finding], str]:
                 "Put a fresh battery in",
             )
         )
-    battery = facts.battery_mah
-    plans = f"{facts.needed_mah:,.0f} mAh for {PLANS} times {facts.planned_h:g} h"
+    battery = facts.battery_wh
+    plans = f"{facts.needed_wh:.1f} Wh for {PLANS} times {facts.planned_h:g} h"
     if battery is None:
         # By its cable a board measures the voltage of the cable: only a person can tell.
         findings.append(
             Finding(
                 "what the battery holds was not told",
-                f"{plans} at {MEAN_MA:g} mA",
-                "Give its capacity (--battery-mah, or battery_mah in the manifest)",
+                plans,
+                "Give what its cells hold (--battery-wh, or battery_wh in the manifest: three AA "
+                "lithium cells 13.5)",
             )
         )
-    elif battery < facts.needed_mah:
+    elif battery < facts.needed_wh:
         findings.append(
-            Finding(f"the battery holds {battery:,.0f} mAh", plans, "Put a larger or fresh one in")
+            Finding(
+                f"the battery holds {battery:.1f} Wh",
+                plans,
+                "Put a larger one in, or let the profile spare it (radio off, sleep light)",
+            )
         )
-    held = "" if battery is None else f", {battery:,.0f} mAh told, {plans}"
+    held = "" if battery is None else f", {battery:.1f} Wh told, {plans}"
     return findings, volts + held
 
 

@@ -99,8 +99,8 @@ class Manifest(Section):
     """From full to empty at rest, as its maker says."""
     dewar_evaporation_kg_per_day: Annotated[float | None, OrNull(Number(0.001, 500))] = None
     """At rest, measured on this very dewar (weighed twice, 48 h apart)."""
-    battery_mah: Annotated[float | None, OrNull(Number(1, 1_000_000))] = None
-    """What the battery still holds."""
+    battery_wh: Annotated[float | None, OrNull(Number(0.1, 10_000))] = None
+    """What the logger's battery still holds: rated capacity x voltage of its cells."""
 
     @property
     def contact(self) -> str:

@@ -40,7 +40,7 @@ _NUMBERS: Final = {
     "dewar_capacity_kg": float,
     "dewar_static_hold_h": float,
     "dewar_evaporation_kg_per_day": float,
-    "battery_mah": float,
+    "battery_wh": float,
 }
 # Headings of others for our names; both without anything but letters and digits.
 _OTHER_NAMES: Final = {
@@ -81,7 +81,7 @@ _OTHER_NAMES: Final = {
     "dewar_evaporation_kg_per_day": (
         *("evaporation kg per day", "evaporation kg day", "ner kg per day", "ner kg day"),
     ),
-    "battery_mah": ("battery capacity mah",),
+    "battery_wh": ("battery energy wh", "battery capacity wh"),
 }
 
 

@@ -26,6 +26,7 @@ from dewarlog.bench.profile_parts import (
     Channel,
     Handling,
     LimitRule,
+    Power,
     Radio,
     RateRule,
     Rule,
@@ -61,6 +62,7 @@ class Profile(Section):
     tilt: Tilt = Tilt()
     radio: Radio = Radio()
     access: Access = Access()
+    power: Power = Power()
     handling: Annotated[Handling, BeforeValidator(_handling)] = Handling()
     arming: Arming | None = None
 
@@ -91,6 +93,7 @@ class Profile(Section):
                 for details in error.errors(include_url=False)
                 for mistake in _mistakes_of(details)
             ]
+            mistakes += _unfitted(document, {mistake.path for mistake in mistakes})
             raise ProfileInvalid(where, mistakes) from error
 
     def write(self) -> bytes:
@@ -109,7 +112,7 @@ class Profile(Section):
         return data
 
     def document(self) -> dict[str, Any]:
-        """Return the object that `write` writes: every setting by name, empty texts left out."""
+        """Return the object that `write` writes: every setting by name, what is empty left out."""
         document = self.model_dump()
         document["texts"] = {key: text for key, text in document["texts"].items() if text}
         if document["shock"]["trigger_g"] is None:
@@ -117,6 +120,8 @@ class Profile(Section):
         for channel in document["channels"]:
             if not channel["calibration"]:
                 del channel["calibration"]
+        if self.power == Power():
+            del document["power"]
         if self.handling == Handling():
             del document["handling"]
         if self.arming is None:
@@ -213,6 +218,7 @@ _MODELS: Final[dict[str, type[Section]]] = {
     "tilt": Tilt,
     "radio": Radio,
     "access": Access,
+    "power": Power,
     "handling": Handling,
     "arming": Arming,
 }
@@ -263,6 +269,32 @@ def _mistakes_of(details: ErrorDetails) -> list[Mistake]:
             ]
         case _:
             return [Mistake(path, shown(found), "an object {...}")]
+
+
+def _unfitted(document: dict[str, Any], named: set[str]) -> list[Mistake]:
+    """Return the rules of channels that are not fitted, where other mistakes hide `differing`."""
+    channels, rules = (
+        cast("list[object]", items if isinstance(items, (list, tuple)) else [])
+        for items in (document.get("channels"), document.get("rules"))
+    )
+    fitted = [_inner(channel, "channel") for channel in channels]
+    mistakes: list[Mistake] = []
+    for index, rule in enumerate(rules):
+        path = f"rules[{index}].channels"
+        chosen = _inner(rule, "channels")
+        if isinstance(chosen, (list, tuple)) and path not in named:
+            items = cast("list[object]", chosen)
+            if any(type(item) is int and item not in fitted for item in items):
+                allowed = f'"all" or a list of the fitted channels, {fitted}'
+                mistakes.append(Mistake(path, shown(items), allowed))
+    return mistakes
+
+
+def _inner(value: object, key: str) -> object:
+    """Return what stands at a key of an object, as JSON or as a model has it."""
+    if isinstance(value, dict):
+        return cast("dict[str, object]", value).get(key)
+    return getattr(value, key, None)
 
 
 def _path(loc: list[int | str]) -> str:

@@ -277,6 +277,13 @@ class Access(Section):
     lock: Annotated[bool, Flag()] = False
 
 
+class Power(Section):
+    """How deep the board sleeps between samples."""
+
+    sleep: Annotated[Literal["idle", "light"], OneOf(("idle", "light"))] = "idle"
+    """`light`: its clocks stop while radio and USB are off."""
+
+
 class Handling(Section):
     """What is asked of those who handle the product, and of those who begin a run."""
 

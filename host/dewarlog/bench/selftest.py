@@ -11,6 +11,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from dewarlog import words
+from dewarlog.checks.selftest_words import (
+    MOST_OF_ALL,
+    counts_per_degc,
+    limit_words,
+    state_of,
+    title_of,
+    value_words,
+)
 from dewarlog_wire import layout
 
 if TYPE_CHECKING:
@@ -23,15 +31,6 @@ PASS: Final = layout.SELFTEST_VERDICT_NAMES.index("pass")
 FAIL: Final = layout.SELFTEST_VERDICT_NAMES.index("fail")
 NOT_THERE: Final = layout.SELFTEST_VERDICT_NAMES.index("not there")
 _VERDICT_WORDS: Final = {PASS: "pass", FAIL: "FAIL", NOT_THERE: "not there"}
-_NO_LIMIT: Final = 2**31 - 1
-_READING: Final = "1/128 degC"
-_COLD_JUNCTION: Final = "1/64 degC"
-_COUNTS_PER_DEGC: Final = {_READING: 128, _COLD_JUNCTION: 64}
-# What is counted, where the unit alone would not say it.
-_NOUNS: Final = {"converter settings": "registers lost", "flash": "bytes wrong"}
-# Tests there is one of for each probe, and for each axis of a sensor.
-_OF_A_PROBE: Final = ("converter settings", "converter fault logic", "probe", "cold junction")
-_OF_AN_AXIS: Final = ("tilt sensor self-test",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +42,7 @@ class Finding:
     @property
     def title(self) -> str:
         """Which test of which part: `cold junction, probe 2`."""
-        name, index = self.result.name, self.result.index
-        if name == "probe":
-            return f"probe {index + 1}"
-        if name in _OF_A_PROBE:
-            return f"{name}, probe {index + 1}"
-        if name in _OF_AN_AXIS and index < 3:
-            return f"{name}, {'xyz'[index]}"
-        return f"{name}, {index}" if index else name
+        return title_of(self.result)
 
     @property
     def failed(self) -> bool:
@@ -65,31 +57,19 @@ class Finding:
     @property
     def state(self) -> str | None:
         """What is wrong with a probe that gives no temperature: `open`; None for all else."""
-        if self.left_out or self.result.unit != _READING:
-            return None
-        state = layout.state_of(self.result.value)
-        return None if state == layout.STATE_OK else layout.STATE_NAMES[state]
+        return None if self.left_out else state_of(self.result, self.result.value)
 
     @property
     def measured(self) -> str:
         """The value with its unit; a dash where there is none."""
         if self.left_out:
             return "-"
-        return self.state or self._text(self.result.value)
+        return value_words(self.result, self.result.value)
 
     @property
     def limits(self) -> str:
         """From where to where the value passes."""
-        least, most = self.result.least, self.result.most
-        if least == most:
-            return self._text(least)
-        if most >= _NO_LIMIT:
-            return f"at least {self._text(least)}"
-        if least == 0:
-            return f"at most {self._text(most)}"
-        if self.result.unit in _COUNTS_PER_DEGC:
-            return f"{self._text(least)} to {self._text(most)}"
-        return f"{least:,} to {self._text(most)}"
+        return limit_words(self.result)
 
     @property
     def verdict(self) -> str:
@@ -101,18 +81,10 @@ class Finding:
         """The cells under HEADS."""
         return self.title, self.measured, self.limits, self.verdict
 
-    def _text(self, value: int) -> str:
-        unit = self.result.unit
-        if unit in _COUNTS_PER_DEGC:
-            return words.degc(value / _COUNTS_PER_DEGC[unit])
-        if self.result.least == self.result.most == 1:
-            return "yes" if value == 1 else "no"
-        return f"{value:,} {_NOUNS.get(self.result.name, unit)}".rstrip()
-
     def as_data(self) -> dict[str, Any]:
         """The same for a program; temperatures in degC, None for no limit and no value."""
         result = self.result
-        per_degc = _COUNTS_PER_DEGC.get(result.unit)
+        per_degc = counts_per_degc(result)
         scale = 1 if per_degc is None else per_degc
 
         def scaled(value: int) -> float | int:
@@ -128,7 +100,7 @@ class Finding:
             "value": scaled(result.value) if has_value else None,
             "state": self.state,
             "least": scaled(result.least),
-            "most": None if result.most >= _NO_LIMIT else scaled(result.most),
+            "most": None if result.most == MOST_OF_ALL else scaled(result.most),
             "unit": result.unit if per_degc is None else "degC",
         }
 

@@ -27,6 +27,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from dewarlog.uncertainty import COVERAGE_FACTOR
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -131,10 +133,13 @@ def judge(readings: Sequence[Reading], thresholds: Thresholds = Thresholds()) ->
     why = ""
     if line.spread_k > thresholds.spread_k:
         why = "spread"
-    # Told first: the scatter around a curve is its bend.
-    if abs(line.slope_k_per_min) + line.slope_u_k_per_min > thresholds.slope_k_per_min:
-        steep = abs(line.slope_k_per_min) > thresholds.slope_k_per_min
-        why = "slope" if steep or not why else why
+    steep_k = abs(line.slope_k_per_min)
+    if steep_k + line.slope_u_k_per_min > thresholds.slope_k_per_min and (
+        # A true slope is told first, for the scatter around a curve is its bend; one that noise
+        # alone explains is the spread's doing.
+        not why or steep_k > COVERAGE_FACTOR * line.slope_u_k_per_min
+    ):
+        why = "slope"
     return Judgement(settled=not why, why=why, fit=line, readings=newest)
 
 

@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Final
 
 from dewarlog import words
 from dewarlog.checks.finding import Finding, Moment, Severity
-from dewarlog.checks.probes import state_name
+from dewarlog.checks.selftest_words import limit_words, title_of, value_words
 from dewarlog.records import SelfTestResult
-from dewarlog_wire import layout
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -23,9 +22,7 @@ if TYPE_CHECKING:
 
 # A self-test is over within 30 s (protocol/SPEC.md 7.11).
 LONGEST_MS: Final = 30_000
-_I16: Final = (-(2**15), 2**15 - 1)
-_I32: Final = (-(2**31), 2**31 - 1)
-# Each test has one result, each of its probes or axes another.
+# Of the failed ones; the rest is counted.
 _TOLD_ONE_BY_ONE: Final = 6
 
 
@@ -113,7 +110,7 @@ class SelfTestCheck:
             f"The logger's newest self-test failed {len(newest.failed)} of "
             f"{words.plural(newest.done, 'test')}: {failed_words(newest.failed)}.",
             {
-                "failed": ", ".join(result_name(result) for result in newest.failed),
+                "failed": ", ".join(title_of(result) for result in newest.failed),
                 "tests": newest.done,
             },
             start=newest.at,
@@ -141,48 +138,10 @@ def failed_words(failed: Sequence[SelfTestResult]) -> str:
     return "; ".join(told)
 
 
-def result_name(result: SelfTestResult) -> str:
-    """Name a test, and which of several: `probe 2`, `tilt sensor self-test, axis y`."""
-    name = result.test_name
-    if name == "probe":
-        return f"probe {result.index + 1}"
-    if name == "tilt sensor self-test" and result.index < len("xyz"):
-        return f"{name}, axis {'xyz'[result.index]}"
-    return f"{name}, number {result.index + 1}" if result.index else name
-
-
 def result_words(result: SelfTestResult) -> str:
-    """Say one result: `free heap 31,000 bytes (at least 40,000 bytes pass)`."""
-    text = f"{result_name(result)} {value_words(result, result.value)}"
+    """Say one result: `free heap 31,000 bytes (must be at least 40,000 bytes)`."""
+    text = f"{title_of(result)} {value_words(result, result.value)}"
     limits = limit_words(result)
     if not result.is_pass and not result.is_absent and result.verdict_name != "fail":
         text += f", verdict {result.verdict_name}"
-    return f"{text} ({limits})" if limits else text
-
-
-def limit_words(result: SelfTestResult) -> str:
-    """Say what passes; nothing where everything does."""
-    least, most = result.least, result.most
-    low, high = value_words(result, least), value_words(result, most)
-    if (least, most) == _I32:
-        return ""
-    if least == most:
-        return f"{low} passes"
-    if most == _I32[1]:
-        return f"{low} or more passes"
-    if least == _I32[0]:
-        return f"{high} or less passes"
-    return f"{low} to {high} passes"
-
-
-def value_words(result: SelfTestResult, value: int) -> str:
-    """Write a value in the unit of its test; a reading code that is a state by its name."""
-    if result.unit == "1/128 degC" and _I16[0] <= value <= _I16[1]:
-        state = layout.state_of(value)
-        if state != layout.STATE_OK:
-            return state_name(state)
-        return words.degc(value / layout.TEMPERATURE_PER_DEGC)
-    if result.unit == "1/64 degC":
-        return words.degc(value / layout.COLD_JUNCTION_PER_DEGC)
-    number = f"{value:,}".replace("-", "\u2212")
-    return f"{number} {result.unit}" if result.unit else number
+    return f"{text} (must be {limits})" if limits else text

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from dewarlog.bench.requests import Erased
 from dewarlog.errors import (
     BoardLocked,
     CalibrationOverdue,
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
     from pathlib import Path
 
-    from dewarlog.bench.requests import Erased
     from dewarlog.flash.known import Identity, KnownBoard
     from dewarlog.flash.logger import Present, Running
     from dewarlog.flash.looked import Looked
@@ -144,10 +144,7 @@ class Flasher:
         records = running is not None and running.status.recording
         if options.only_look and records and not options.may_stop:
             return Outcome(self._port, version, before, None, None, None, 0, 0.0)
-        erased = None
-        if options.erase_log and not options.only_look:
-            self._say("erasing the log")
-            erased = logger.erase_log(self._port, before, self._admin_key)
+        erased = self._erase_log(before) if options.erase_log else None
         with self._at_prompt(before) as prompt:
             self._say("looking at its files")
             identity = self._asked(lambda: looked.ask_identity(prompt))
@@ -174,6 +171,23 @@ class Flasher:
             after = logger.await_logger(self._port, records=records or not options.only_look)
         seconds = time.monotonic() - began_s
         return Outcome(self._port, version, before, seen, erased, after, sent_bytes, seconds)
+
+    def _erase_log(self, before: Present) -> Erased | None:
+        """Erase every run as the logger's admin; the run that is begun for it says so.
+
+        A run is never erased while it is open, and an erasure is recorded in an open one: so the
+        run is ended, the logger started again, and the ended run erased from the next.
+        """
+        admin = logger.admin_of(self._port, before, self._admin_key)
+        if self._options.only_look:
+            return None
+        self._say("erasing the log")
+        run, earlier = logger.end_run(self._port, admin)
+        with self._at_prompt(before):
+            pass  # it is started again behind this
+        logger.await_logger(self._port, records=True)
+        last = logger.erase_runs(self._port, admin, run)
+        return Erased(earlier.erased + last.erased, last.kept)
 
     def _problems(
         self, found: Looked, plan: Plan, calibrations: Calibrations

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from dewarlog.bench.requests import Erased, Live, erase, live
 from dewarlog.errors import (
+    DeviceRefused,
     LinkError,
     NoAnswer,
     NoBench,
@@ -36,22 +37,24 @@ if TYPE_CHECKING:
 _PROMPT: Final = b">>> "
 # Ctrl-B: a raw prompt becomes a friendly one, a friendly one shows itself; a logger skips it.
 _SHOW_PROMPT: Final = b"\r\x02"
+# Ctrl-C for the line that stands half typed there, then Ctrl-D.
+_SOFT_RESET: Final = b"\x03\x04"
+_RESTARTED: Final = b"soft reboot"
+_START_OVER_S: Final = 5.0
 _LOOK_S: Final = 0.05
 # A board starts within 2 s, a Pico then opens its log and its sealing key; USB needs a second.
 START_GIVE_UP_S: Final = 30.0
 _AGAIN_S: Final = 0.3
 # A logger is asked for its state until it records, or has had this long to begin.
 _RECORDS_S: Final = 5.0
+# Sealing what is open takes flash a second or two.
+_ENDS_MOST: Final = 30
 # A prompt seen at once may be the one before the reset.
-_PROMPTS_MOST: Final = 6
+_PROMPTS_MOST: Final = 4
 
 
 class _AtPrompt(Exception):
-    """What answers is MicroPython's prompt, not the logger; `said` is what stood before it."""
-
-    def __init__(self, said: str) -> None:
-        super().__init__(said)
-        self.said = said
+    """What answers is MicroPython's prompt, not the logger."""
 
 
 class _Watch(UsbLink):
@@ -62,6 +65,21 @@ class _Watch(UsbLink):
         super().open()
         self._port().write(_SHOW_PROMPT)
 
+    def start_over(self) -> str:
+        """Have the board at its prompt start over; return what it says before the next prompt.
+
+        Whoever opens the port after a reset hears the end of a traceback at most.
+        """
+        port = self._port()
+        port.reset_input_buffer()
+        port.write(_SOFT_RESET)
+        said = b""
+        deadline_s = time.monotonic() + _START_OVER_S
+        while _PROMPT not in said.partition(_RESTARTED)[2] and time.monotonic() < deadline_s:
+            said += port.read(port.in_waiting)
+            time.sleep(_LOOK_S)
+        return _last_line(said.partition(_RESTARTED)[2])
+
     def receive(self, timeout_s: float) -> Frame | None:
         """Return the next sound frame, or None when none came in time."""
         deadline_s = time.monotonic() + timeout_s
@@ -71,12 +89,12 @@ class _Watch(UsbLink):
             if frame is not None or left_s <= 0:
                 return frame
             if _PROMPT in self.stray:
-                raise _AtPrompt(_last_line(self.stray))
+                raise _AtPrompt
 
 
-def _last_line(stray: bytes) -> str:
-    """Return the last line a board printed before its prompt and banner, empty for none."""
-    text = stray.partition(_PROMPT)[0].decode(errors="replace")
+def _last_line(said: bytes) -> str:
+    """Return the last line a board printed before its banner and prompt, empty for none."""
+    text = said.partition(_PROMPT)[0].decode(errors="replace")
     lines = [line.strip() for line in text.splitlines()]
     ours = ("MicroPython v", 'Type "help()"', "MPY: ", "raw REPL")
     lines = [line for line in lines if line and not line.startswith(ours)]
@@ -156,9 +174,10 @@ def await_logger(
         try:
             with _session(port) as session:
                 answered = _ask(session)
-        except _AtPrompt as error:
+        except _AtPrompt:
             prompts += 1
-            said = error.said or said
+            if prompts == _PROMPTS_MOST:
+                said = _why_not(port)
         except LinkError:
             pass  # the port is away, or nobody listens yet
         if answered is not None:
@@ -172,15 +191,34 @@ def await_logger(
     raise NotStarted(port, clock() - began_s, said)
 
 
-def erase_log(port: str, present: Present, admin_key: Callable[[bytes], bytes | None]) -> Erased:
-    """Prove the admin key, end the run, and erase every run, whoever holds them or not.
+def _why_not(port: str) -> str:
+    """Have a board at its prompt start once more; return the last line of what it says."""
+    link = _Watch(port)
+    try:
+        link.open()
+        return link.start_over()
+    except (LinkError, OSError):
+        return ""
+    finally:
+        link.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Admin:
+    """Who may erase the log of a logger, with the key this computer holds for it."""
+
+    device_id: bytes
+    credential: Credential
+
+
+def admin_of(port: str, present: Present, admin_key: Callable[[bytes], bytes | None]) -> Admin:
+    """Find what proves this computer to be a logger's admin; nothing is asked of it yet.
 
     `admin_key` gives the key this computer holds for a device id.
 
     Raises:
         NothingToErase: no logger answers.
         NotClaimed, NoKey, NoBench: who may erase cannot be proven, or it is not known there.
-        Impostor, KeyRefused, LockedOut and the like: the proof failed. Nothing was changed.
     """
     if present.running is None:
         raise NothingToErase(port)
@@ -197,10 +235,40 @@ def erase_log(port: str, present: Present, admin_key: Callable[[bytes], bytes | 
         )
     if not board.features & layout.FEATURE_BENCH:
         raise NoBench(board.name)
-    admin = Credential(layout.KEY_ADMIN, secret, b"", "admin key")
-    with _session(port, admin) as session:
+    return Admin(board.device_id, Credential(layout.KEY_ADMIN, secret, b"", "admin key"))
+
+
+def end_run(port: str, admin: Admin) -> tuple[int, Erased]:
+    """Prove the admin key, erase every run but the open one, and end that; return its number.
+
+    The earlier ones go first: where the memory is full, the next run then has room to begin.
+
+    Raises:
+        Impostor, KeyRefused, LockedOut, DeviceRefused and the like: nothing was changed.
+    """
+    with _session(port, admin.credential) as session:
         session.hello()
-        now = session.status()
-        if now.recording:
-            session.stop()
-        return erase(session, now.run, unpulled=True)
+        run = session.status().run
+        try:
+            erased = erase(session, run, unpulled=True)
+        except DeviceRefused as refusal:
+            if refusal.code != layout.ERROR_MALFORMED:
+                raise
+            return run, Erased(0, 0)  # no run is open: nothing to end
+        session.stop()
+        for _ in range(_ENDS_MOST):  # it ends once the answer is on its way
+            session.pause(_AGAIN_S)
+            if not session.status().recording:
+                break
+        return run, erased
+
+
+def erase_runs(port: str, admin: Admin, to_run: int) -> Erased:
+    """Prove the admin key and erase every run up to `to_run`; it stands in the run open now.
+
+    Raises:
+        Impostor, KeyRefused, LockedOut, DeviceRefused and the like: nothing was erased.
+    """
+    with _session(port, admin.credential) as session:
+        session.hello()
+        return erase(session, to_run, unpulled=True)

@@ -89,7 +89,6 @@ def make_plan(wanted: list[BoardFile], looked: Looked) -> Plan:
     """Compare what a board is to hold with what it holds."""
     files = {file.place: file for file in wanted}
     folders = {folder for place in files for folder in _folders_of(place)}
-    stale = [held for held in looked.files.values() if _is_stale(held, files)]
     # A file where a folder must be goes; what is to be a file and is a folder is emptied first.
     stale_folders = sorted(
         (path for path in looked.folders - folders if path.startswith(board_code.FOLDERS)),
@@ -102,6 +101,9 @@ def make_plan(wanted: list[BoardFile], looked: Looked) -> Plan:
     ]
     scripts = [file for file in differing if file.place in board_code.SCRIPTS]
     written = [file for file in differing if file.place not in board_code.SCRIPTS]
+    stale = [held for held in looked.files.values() if _is_stale(held, files)]
+    if scripts:  # written aside under this name, and renamed: it is gone by then
+        stale = [held for held in stale if held.place != board_code.root_aside()]
     made = sorted(folders - looked.folders)
     return Plan(
         wanted=tuple(wanted),

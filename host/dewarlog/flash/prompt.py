@@ -15,13 +15,20 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-# How long a byte is waited for; erasing a sector of flash takes 0.4 s at most.
-_BYTE_S: Final = 1.0
+# How long a byte is waited for until there is a prompt, and from then on: a busy computer, or a
+# board that collects garbage, is not gone.
+_FIRST_BYTE_S: Final = 1.0
+_BYTE_S: Final = 10.0
 _REPLY_S: Final = 30.0
 _WRITE_S: Final = 10.0
 # A running logger seals and writes flash before it gives its prompt.
 _ENTER_S: Final = 6.0
 _ENTER_TRIES: Final = 2
+# Before mpremote's own, which ends the line first: what stands half typed there must not run.
+_CTRL_C: Final = b"\x03"
+# What a board shows that lost its power and has it back, on a port that did not go with it.
+_FRIENDLY: Final = b"\r\n>>> "
+_END: Final = b"\x04"
 _ENOSPC: Final = ("ENOSPC", "OSError: 28")
 
 
@@ -93,7 +100,7 @@ class SerialPrompt:
 
         self.sent_bytes = 0
         with _ours():
-            self._transport = cast("Any", SerialTransport)(port, timeout=_BYTE_S)
+            self._transport = cast("Any", SerialTransport)(port, timeout=_FIRST_BYTE_S)
         serial = self._transport.serial
         serial.write_timeout = _WRITE_S
         write = serial.write
@@ -109,7 +116,9 @@ class SerialPrompt:
         for tries_left in reversed(range(_ENTER_TRIES)):
             try:
                 with _ours():
+                    self._transport.serial.write(_CTRL_C)
                     self._transport.enter_raw_repl(soft_reset=True, timeout_overall=_ENTER_S)
+                    self._transport.serial.timeout = _BYTE_S
             except PromptLost:
                 if not tries_left:
                     raise
@@ -118,11 +127,18 @@ class SerialPrompt:
 
     def run(self, code: str) -> str:
         """Run code and return what it printed."""
+        said = bytearray()
+
+        def take(byte: bytes) -> None:
+            said.extend(byte)
+            if said.endswith(_FRIENDLY):
+                raise PromptLost("it has started over")
+
         with _ours():
-            said, trace = self._transport.exec_raw(code, timeout=_REPLY_S)
+            _, trace = self._transport.exec_raw(code, timeout=_REPLY_S, data_consumer=take)
         if trace:
             raise CodeFailed(trace.decode(errors="replace"))
-        return cast("bytes", said).decode(errors="replace")
+        return said.removesuffix(_END).decode(errors="replace")
 
     def send(self, code: str) -> None:
         """Have code run and do not wait."""

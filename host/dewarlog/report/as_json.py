@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dewarlog.checks.selftest import limit_words, value_words
+from dewarlog.checks.selftest_words import limit_words, name_of, unit_of, value_words
 from dewarlog.records import HandoffEvent, named, unix_s_of
 from dewarlog.report.event_words import describe_entry
 from dewarlog_wire import layout
@@ -229,13 +229,13 @@ def _self_test(review: Review, item: SelfTest) -> dict[str, Any]:
             {
                 "event": result.number,
                 "test": result.test,
-                "name": result.test_name,
+                "name": name_of(result),
                 "index": result.index,
                 "verdict": result.verdict_name,
                 "value": result.value,
                 "least": result.least,
                 "most": result.most,
-                "unit": result.unit or None,
+                "unit": unit_of(result) or None,
                 "value_words": value_words(result, result.value),
                 "limit_words": limit_words(result) or None,
             }

@@ -22,9 +22,10 @@ class Baths:
     """Where one probe is when.
 
     `schedule` is a list of [at_us, name]; `micro_degc` the temperature of each bath by name.
-    `settle_us` is the probe's time constant in a liquid, `stir_micro_k` the standard deviation of
-    what stirring does; `outside(name)` tells the temperature of a place that is no bath: the
-    dewar, and the air of the room. `used` is False for a probe that has not left its dewar, nor will.
+    `settle_us` is the probe's time constant in a liquid, `stir_micro_k` the standard deviation
+    of what stirring does; `outside(name)` tells the temperature of a place that is no bath: the
+    dewar, and the air of the room. `used` is False for a probe that has not left its dewar, nor
+    will.
     """
 
     def __init__(
@@ -57,9 +58,9 @@ class Baths:
         """Return what the probe's tip has; time does not go back."""
         while self._schedule and self._schedule[0][0] <= at_us:
             since_us, name = self._schedule.pop(0)
+            self._from_micro_degc = self._at(since_us)
             # At the very beginning it has been where it is for long.
             self._moved = since_us > 0
-            self._from_micro_degc = self._at(since_us)
             self._name = name
             self._since_us = since_us
         return self._at(at_us)

@@ -24,6 +24,7 @@ class SpiBus:
 
     def __init__(self, number: int) -> None:
         self.number = number
+        self.busy_us = 0  # time of its transfers
         self.selected = []
 
     def attach(self, chip: "Any", select_line: "Line") -> None:
@@ -50,6 +51,7 @@ class I2cBus:
 
     def __init__(self, number: int) -> None:
         self.number = number
+        self.busy_us = 0  # time of its transfers
         self.chips = {}
 
     def attach(self, chip: "Any") -> None:
@@ -115,7 +117,9 @@ def make_spi_class(clock: "Clock", buses: "dict[int, Any]") -> type:
                             into[i] = 0xAA  # bits taken at the wrong edge or too fast
                 else:
                     chip.exchange(out, into, fill)
-            return _SPI_CALL_US + count * 8000000 // self._hz
+            us = _SPI_CALL_US + count * 8000000 // self._hz
+            self._bus.busy_us += us
+            return us
 
         def _transfer(self, out: bytes | None, into: bytearray | None, fill: int = 0) -> None:
             if clock.in_irq:
@@ -179,7 +183,9 @@ def make_i2c_class(clock: "Clock", buses: "dict[int, Any]") -> type:
             if clock.in_irq:
                 heap_unlock()
             try:
-                clock.spend(_I2C_CALL_US + (count + 2) * 9000000 // self._hz)
+                us = _I2C_CALL_US + (count + 2) * 9000000 // self._hz
+                self._bus.busy_us += us
+                clock.spend(us)
                 chip = self._bus.chips.get(addr)
                 if chip is None:
                     raise OSError(_EIO)

@@ -12,6 +12,7 @@ import sys
 
 from micropython import heap_lock, heap_unlock
 
+from simboard.device.energy import Energy
 from simboard.device.power import BoardStop
 
 TYPE_CHECKING = False
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 NEVER = 1 << 60
+WAIT_US = 2500000  # a wait without an end is made of waits as long as this
+IDLE_US = 1000  # machine.idle of the rp2 port: mp_wfe_or_timeout(1)
 SCHEDULE_DEPTH = 8  # MICROPY_SCHEDULER_DEPTH of the rp2 port
 
 
@@ -60,7 +63,7 @@ class Clock:
     what the processor counts. `pace`, when set, ties the clock to the wall (see pace.Pace).
     """
 
-    def __init__(self, crystal_ppb: int = 0, idle_limit_us: int = 2500000) -> None:
+    def __init__(self, crystal_ppb: int = 0, idle_limit_us: int = IDLE_US) -> None:
         self.now = 0
         self.next_due = NEVER
         self.crystal_ppb = crystal_ppb
@@ -70,6 +73,8 @@ class Clock:
         self.irq_on = True
         self.in_irq = False
         self.served = 0  # interrupts taken, console input included
+        self.energy = Energy()
+        self.timer_only = False  # in lightsleep: what is not the timer's interrupts nobody
         self.keyboard = False  # a KeyboardInterrupt waits for the main thread
         self.failures = []  # (what, exception) of handlers that raised
         self.report = sys.print_exception  # how a failing handler is told to the person
@@ -137,13 +142,17 @@ class Clock:
             self.main_thread()
 
     def idle(self) -> None:
-        """Wait for the next interrupt, for console input, or for `idle_limit_us` at most.
+        """Do as machine.idle does: wait for an interrupt, for `idle_limit_us` at most."""
+        self.wait_until(self.now + self.idle_limit_us)
+
+    def wait_until(self, limit_us: int) -> None:
+        """Wait (WFE) for the next interrupt, for console input, or until `limit_us`.
 
         As `sleep`, no longer where the processor was taken away.
         """
         if BoardStop.newest is not None:
             raise BoardStop.newest
-        limit_us = self.now + self.idle_limit_us
+        began_us = self.now
         served = self.served
         while self.served == served:
             target_us = self.next_due if self.next_due < limit_us else limit_us
@@ -156,6 +165,33 @@ class Clock:
             self.advance_to(target_us)
             if target_us == limit_us:
                 break
+        self.energy.waited(self.now - began_us)
+        if self._soft or self.keyboard:
+            self.main_thread()
+
+    def light_sleep(self, us: int) -> None:
+        """Stop all clocks but the timer's for `us`, or until an interrupt of a timer.
+
+        Nothing else wakes the processor, and an edge on a pin is not seen, then or later.
+        """
+        if BoardStop.newest is not None:
+            raise BoardStop.newest
+        began_us = self.now
+        limit_us = began_us + us
+        served = self.served
+        self.timer_only = True
+        try:
+            while self.served == served and self.now < limit_us:
+                target_us = self.next_due if self.next_due < limit_us else limit_us
+                if self.pace is not None:
+                    self.pace.wait_until(target_us)
+                    wall_us = self.pace.now_us()
+                    self.advance_to(target_us if target_us < wall_us else wall_us)
+                else:
+                    self.advance_to(target_us)
+        finally:
+            self.timer_only = False
+        self.energy.slept_lightly(self.now - began_us)
         if self._soft or self.keyboard:
             self.main_thread()
 
@@ -167,6 +203,7 @@ class Clock:
         if BoardStop.newest is not None:
             raise BoardStop.newest
         until_us = self.now + us - us * self.crystal_ppb // (1000000000 + self.crystal_ppb)
+        self.energy.waited(until_us - self.now, counts=False)
         while self.now < until_us:
             if self.pace is not None:
                 self.pace.wait_until(until_us if until_us < self.next_due else self.next_due)
@@ -210,6 +247,8 @@ class Clock:
             waiting.remove(source)
             source.pending = False
             self.served += 1
+            self.energy.interrupted(source.number)
+            self.timer_only = False  # the clocks are back before a handler runs
             self.in_irq = True
             try:
                 source.service()
@@ -265,7 +304,9 @@ class Clock:
 
     def wake(self) -> None:
         """Count an interrupt that needs no service, such as a byte received on USB."""
-        self.served += 1
+        if not self.timer_only:
+            self.served += 1
+            self.energy.interrupted(-1)
 
     def forget_firmware(self) -> None:
         """Drop what a reset drops on the processor's side; chip events stay."""

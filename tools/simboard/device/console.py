@@ -9,6 +9,8 @@ connected the newest 256 bytes are kept. Where the bytes go is the port's busine
 
 import io
 
+from simboard.device.clock import WAIT_US
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -37,6 +39,8 @@ class Console:
         self.sink = None
         self.interrupt_char = CTRL_C
         self.dropped_bytes = 0
+        self.cables = []  # (from, until) in us, where no port is
+        self._frame = 0
         self._rx = bytearray()
         self._kept = bytearray()
         self.stdin_buffer = _In(self)
@@ -55,6 +59,9 @@ class Console:
 
     def receive(self, data: bytes) -> None:
         """Take bytes from the host, as the USB interrupt does."""
+        if self.clock.timer_only:  # USB has no clock
+            self.clock.energy.usb_lost_bytes += len(data)
+            return
         special = self.interrupt_char
         if special >= 0:
             found = data.rfind(bytes([special]))
@@ -75,6 +82,22 @@ class Console:
                 if data:
                     self.receive(data)
 
+    def has_cable(self) -> bool:
+        """Tell whether a host is on the bus: one that sends a frame each millisecond."""
+        if self.port is not None:
+            return self.port.connected()
+        now_us = self.clock.now
+        for from_us, until_us in self.cables:
+            if from_us <= now_us < until_us:
+                return True
+        return False
+
+    def frame_number(self) -> int:
+        """Return the number of the last USB frame seen (register SOF_RD): 11 bits."""
+        if self.has_cable():
+            self._frame = self.clock.now // 1000 & 0x7FF
+        return self._frame
+
     def has_room(self) -> bool:
         """Tell whether more input can be taken."""
         return len(self._rx) < _RX_BYTES
@@ -94,10 +117,21 @@ class Console:
         self._rx = rx[count:]
         return count
 
+    def take_text(self, most: int) -> bytes:
+        """Return what has been received, up to `most` bytes or a Ctrl-C or Ctrl-D."""
+        rx = self._rx
+        count = min(most, len(rx))
+        for end in (b"\x03", b"\x04"):
+            found = rx.find(end, 0, count)
+            if found >= 0:
+                count = found
+        self._rx = rx[count:]
+        return bytes(rx[:count])
+
     def wait_for_input(self) -> None:
         """Let time pass until something has been received."""
         while not self.available():
-            self.clock.idle()
+            self.clock.wait_until(self.clock.now + WAIT_US)
 
     # --- to the host --------------------------------------------------------------------------
 

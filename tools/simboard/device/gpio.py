@@ -76,7 +76,9 @@ class Line:
             self.drive(1)
 
     def _edge(self, kind: int) -> None:
-        if self.trigger & kind:
+        # The bank's edge detectors stand still in lightsleep (SLEEP_EN0.CLK_SYS_IO): the edge is
+        # lost. A board may see it all the same; firmware must not count on that.
+        if self.trigger & kind and not self._clock.timer_only:
             self._edges |= kind
             self.interrupt.trigger()
 

@@ -11,6 +11,7 @@ import time
 
 import micropython
 
+from simboard.device.clock import NEVER
 from simboard.device.processor import Module
 from simboard.device.radio.module import make_bluetooth
 
@@ -105,7 +106,7 @@ def make_time(processor: "Processor") -> "Module":
 
 
 def make_select(console: "Console") -> "Module":
-    """Return the `select` module; only the console can be waited for."""
+    """Return the `select` module. What waits looks at its streams after every interrupt."""
     clock = console.clock
 
     class poll:  # noqa: N801 - MicroPython's name
@@ -127,9 +128,9 @@ def make_select(console: "Console") -> "Module":
             ready = self._ready()
             if ready or timeout == 0:
                 return ready
-            until_us = clock.now + timeout * 1000 if timeout > 0 else -1
-            while not ready and (until_us < 0 or clock.now < until_us):
-                clock.idle()
+            until_us = clock.now + timeout * 1000 if timeout > 0 else NEVER
+            while not ready and clock.now < until_us:
+                clock.wait_until(until_us)
                 ready = self._ready()
             return ready
 

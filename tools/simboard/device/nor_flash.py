@@ -82,6 +82,7 @@ class NorFlash:
         self.erases = 0
         self.programmed_pages = 0
         self.longest_stall_us = 0
+        self.busy_us = 0  # time of erasing and programming
         self.worked_us = -1000000000  # when the last erase or program was over
         self.cut_operation = -1
         self.cut_fraction = 0.5
@@ -163,6 +164,7 @@ class NorFlash:
         self.operations += 1
         if us > self.longest_stall_us:
             self.longest_stall_us = us
+        self.busy_us += us
         before = clock.disable_irq()
         start_us = clock.now
         try:

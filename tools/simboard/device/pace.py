@@ -6,6 +6,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+_WAIT_MS = 60000  # longer waits end early
 _LOOK_US = 5000  # console input and orders are looked for at least this often
 
 
@@ -43,4 +44,4 @@ class Pace:
         """Wait until `target_us` by the wall, or until console input comes."""
         left_us = (target_us - self.now_us()) / self._speed
         if left_us > 0:
-            self._wait(int(left_us + 999) // 1000)
+            self._wait(min(int(left_us + 999) // 1000, _WAIT_MS))

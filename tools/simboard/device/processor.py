@@ -53,6 +53,8 @@ class Processor:
         self.spi_buses = spi_buses
         self.reset_cause = PWRON_RESET
         self.boot_local_us = 0
+        self.before_light_sleep = lambda: None  # stops what cannot live through it
+        self.registers = {}  # address: what returns its value
         self._timers = []
         self._timer_number = 0
         self._watchdog = Event(self._bite)
@@ -215,7 +217,7 @@ class Processor:
                 if not 1 <= timeout <= _WDT_MAX_MS:
                     raise ValueError("timeout exceeds %d" % _WDT_MAX_MS)
                 processor._watchdog_us = timeout * 1000
-                if clock.idle_limit_us > timeout * 250:  # a board's idle returns every ms
+                if clock.idle_limit_us > timeout * 250:  # one that a scenario stretched
                     clock.idle_limit_us = timeout * 250
                 self.feed()
 
@@ -238,11 +240,24 @@ class Processor:
                 return None
 
         def lightsleep(time_ms: int | None = None) -> None:
-            """Stop the clocks until an interrupt or for `time_ms`; peripherals wait meanwhile."""
+            """Stop the clocks for `time_ms` or until a timer's interrupt; USB and radio are dead.
+
+            ports/rp2/modmachine.c: all but the timer is gated, a short sleep is a plain delay.
+            """
             if time_ms is None:
-                clock.idle()
-            else:
+                raise ValueError("simulated: nothing would end it")
+            if time_ms <= 1:
                 clock.sleep(time_ms * 1000)
+                return
+            processor.before_light_sleep()
+            clock.light_sleep(time_ms * 1000)
+
+        class Memory:
+            """machine.mem32: the registers the firmware reads."""
+
+            def __getitem__(self, address: int) -> int:
+                clock.spend(1)
+                return processor.registers[address]()
 
         def deepsleep(time_ms: int | None = None) -> "Never":
             """Sleep, then reset."""
@@ -270,6 +285,7 @@ class Processor:
                 "RTC": RTC,
                 "idle": clock.idle,
                 "lightsleep": lightsleep,
+                "mem32": Memory(),
                 "deepsleep": deepsleep,
                 "reset": reset,
                 "soft_reset": soft_reset,

@@ -134,6 +134,11 @@ class Repl:
                 return
             source.append(char)
             left -= 1
+            # As much as is there: a byte at a time, a whole firmware takes seconds.
+            if left:
+                taken = self._console.take_text(left)
+                source += taken
+                left -= len(taken)
             if not left:
                 self._put(b"\x01")
                 left = window

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 _DAY_US = 86400 * 1000000
 _PROGRAM_BYTES = 256  # what rp2's _boot.py gives littlefs
+_CABLE_US = 8000000  # a host's cable is in before its bytes, and after
 _OUTAGE_US = 1000000  # how long power stays off when nothing else is said
 _GARBAGE_BYTES = 2000000
 _say = print  # the launcher's; print() is the board's while the firmware runs
@@ -54,6 +55,7 @@ class Run:
         self.boots = 0
         self.wall_start_ms = time.ticks_ms()
         self._outage_us = _OUTAGE_US
+        self._off_us = 0
         self._inputs = [(at_us, bytes(data)) for at_us, data in scenario["inputs"]]
         self._next_input = Event(self._on_input)
         self._port = None
@@ -260,6 +262,9 @@ class Run:
             flash = self.board.flash
             flash.cut_operation, flash.cut_fraction, self._outage_us = cuts[0]
         self._inputs.sort()
+        self.board.console.cables = [
+            (at_us - _CABLE_US, at_us + _CABLE_US) for at_us, _ in self._inputs
+        ]
         if self._inputs:
             self.clock.at(self._next_input, self._inputs[0][0])
         days = (scenario["length_us"] + _DAY_US - 1) // _DAY_US
@@ -312,6 +317,7 @@ class Run:
         board.power_off()
         self.clock.forget_firmware()
         self.clock.irq_on = False
+        off_from_us = self.clock.now
         board.flash.cut_operation = -1
         until_us = self.clock.now + self._outage_us
         self._outage_us = _OUTAGE_US
@@ -320,6 +326,7 @@ class Run:
                 self.clock.pace.wait_until(until_us)
                 self._port.read(64)  # the host's bytes reach nobody
         self.clock.advance_to(until_us)
+        self._off_us += self.clock.now - off_from_us
         self.clock.irq_on = True
 
     # --- real time ----------------------------------------------------------------------------
@@ -330,11 +337,15 @@ class Run:
         if self._port is None:
             raise ValueError("real time needs a pty")
         board.console.port = self._port
-        self.clock.pace = Pace(self.clock.now, self._port.wait, self.scenario["speed"])
-        self.clock.pace.on_look = self._look
+        self._keep_pace(self.scenario["speed"])
         if board.radio is not None and self.scenario["air_fd"] >= 0:
             board.radio.go_live(self.scenario["air_fd"])
             self._port.attach_radio(board.radio)
+
+    def _keep_pace(self, speed: float) -> None:
+        """Let so many seconds of the board pass in one of the wall from now on."""
+        self.clock.pace = Pace(self.clock.now, self._port.wait, speed)
+        self.clock.pace.on_look = self._look
 
     def _look(self) -> None:
         """See to input and the launcher's orders; called every few milliseconds of wall time."""
@@ -348,6 +359,8 @@ class Run:
             if words[0] == "save":
                 self.save()
                 _say("saved")
+            elif words[0] == "speed":
+                self._keep_pace(float(words[1]))
             elif words[0] == "bath":
                 baths = self.board.probes[int(words[1])].baths
                 baths.put(words[2], self.clock.now)
@@ -367,6 +380,9 @@ class Run:
                     "wall_s": time.ticks_diff(time.ticks_ms(), self.wall_start_ms) / 1000,
                     "boots": self.boots,
                     "interrupts": self.clock.served,
+                    "energy": self.clock.energy.report(
+                        self.clock.now - self._off_us, flash.busy_us, self.board.bus_us()
+                    ),
                     "chip_settings": self.board.chip_settings(),
                     "flash_erases": flash.erases,
                     "flash_pages": flash.programmed_pages,

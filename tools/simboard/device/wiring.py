@@ -39,6 +39,7 @@ _SHOCK_SPI = 1
 _SHOCK_SELECT = 13
 _SHOCK_INT1 = 14
 _I2C = 0
+_USB_SOF_RD = 0x50110048  # USBCTRL_REGS of RP2040 and RP2350
 _SUPPLY_ADC = 26
 
 _Implementation = namedtuple("implementation", ("name", "version", "_machine", "_mpy", "_build"))
@@ -129,6 +130,8 @@ class Board:
         if board["radio"] != "none":
             address = binascii.unhexlify(scenario["radio_address"])
             self.radio = Radio(self.clock, board["radio"], address)
+        self.processor.registers[_USB_SOF_RD] = self.console.frame_number
+        self.processor.before_light_sleep = self._stop_radio
 
     def _wire_probes(self, scenario: "dict[str, Any]") -> None:
         self.probe_spi = SpiBus(_PROBE_SPI)
@@ -199,6 +202,16 @@ class Board:
             "tilt sensor": self.tilt_sensor,
         }
         self.chips += [self.accelerometer, self.tilt_sensor]
+
+    def bus_us(self) -> int:
+        """Return how long the buses to the chips were busy."""
+        return self.probe_spi.busy_us + self.shock_spi.busy_us + self.i2c.busy_us
+
+    def _stop_radio(self) -> None:
+        """Do to a radio that is on what lightsleep does: its stack gets no turn."""
+        if self.radio is not None and self.radio.active:
+            self.clock.energy.radio_lost += 1
+            self.radio.reset()
 
     def power_on(self) -> None:
         """Give every chip its supply."""
