@@ -33,7 +33,7 @@ def _size_of(code: str) -> int:
 
 def _codes(form: str) -> "list[str]":
     """Return the wire types that a record's format is made of."""
-    codes = []
+    codes: "list[str]" = []
     count = ""
     for letter in form[1:]:
         count += letter
