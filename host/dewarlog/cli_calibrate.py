@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from dewarlog import answers_calibrate as answers
 from dewarlog import console, words
 from dewarlog.cli import (
     ArchiveFolder,
@@ -31,11 +32,11 @@ from dewarlog_wire import layout
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
-    from dewarlog.bench.bath import Now, ProbeNow
+    from dewarlog.bench.bath import Now
     from dewarlog.bench.calibration import Chain, Reference
-    from dewarlog.bench.calibration_file import CalibrationFile, CalibrationShelf
-    from dewarlog.bench.course import Done, Outcome, ProbeOutcome
-    from dewarlog.bench.drift import Due, Found
+    from dewarlog.bench.calibration_file import CalibrationShelf
+    from dewarlog.bench.course import Outcome
+    from dewarlog.bench.drift import Found
 
 _POINT_NAMES = ("ice", "ln2")
 _TELL_EVERY_S = 60.0  # of the board's time, where nobody watches a display
@@ -195,9 +196,9 @@ def calibrate(
                 _tell_untouched(error, touched=course.touched)
                 raise
     if as_json:
-        console.say_json(_done_data(done))
+        console.say_json(answers.done_data(done))
         return
-    _say_done(done)
+    answers.say_done(done)
 
 
 @contextlib.contextmanager
@@ -303,7 +304,7 @@ class _Guide:
     def bath(self, reference: Reference, chains: Sequence[Chain]) -> None:
         """Say what to do for a bath; wait for Enter where somebody is there."""
         self._told_s = -_TELL_EVERY_S
-        probes = _probe_list([chain.channel for chain in chains])
+        probes = answers.probe_list([chain.channel for chain in chains])
         for text in _BATH_WORDS[reference.point]:
             pressure = reference.pressure_hpa
             self.say(
@@ -319,7 +320,7 @@ class _Guide:
 
     def show(self, now: Now) -> None:
         """Show how each probe is doing."""
-        lines = [_probe_line(one, now) for one in now.probes]
+        lines = [answers.probe_line(one, now) for one in now.probes]
         head = (
             f"{words.duration(now.waited_s)} of {words.duration(now.settle_s)}; still "
             f"{words.duration(now.still_s)} at least ({words.duration(now.needs_s)} of quiet)"
@@ -340,7 +341,7 @@ class _Guide:
             return True
         with self._aside():
             for one in outcome.probes:
-                for line in _outcome_lines(one):
+                for line in answers.outcome_lines(one):
                     console.say(line)
             for jump in outcome.jumps:
                 console.warn(f"dewarlog: DRIFT: {jump.sentence}")
@@ -371,101 +372,6 @@ class _Guide:
             yield
         finally:
             self._live.start()
-
-
-def _probe_list(channels: Sequence[int]) -> str:
-    numbers = [str(channel + 1) for channel in channels]
-    if len(numbers) == 1:
-        return f"probe {numbers[0]}"
-    return f"probes {', '.join(numbers[:-1])} and {numbers[-1]}"
-
-
-def _probe_line(one: ProbeNow, now: Now) -> str:
-    """Say how one probe is doing: value, slope, spread, and what is still wanting."""
-    number = one.chain.channel + 1
-    if one.degc is None:
-        return f"  probe {number}: no reading"
-    line = one.judgement.fit
-    figures = ""
-    if line is not None:
-        figures = f"  slope {line.slope_k_per_min:+.3f} K/min  spread {line.spread_k:.3f} K"
-    if one.ready:
-        state = "at rest"
-    elif one.judgement.settled:
-        state = f"quiet, but not in a bath of {now.reference.degc:.1f} degC"
-    else:
-        state = {"slope": "moving", "spread": "unquiet"}.get(one.judgement.why, "begins")
-    return f"  probe {number}: {one.degc:8.2f} degC{figures}  {state}"
-
-
-def _outcome_lines(one: ProbeOutcome) -> list[str]:
-    """Say what one probe was found to be, and what it gets."""
-    chain, made = one.chain, one.correction
-    serial = words.plain(chain.serial) or "without a serial"
-    lines = [f"Probe {chain.channel + 1} ({serial}, type {chain.probe_type})"]
-    names = {"ice": "ice point", "ln2": "LN2 point"}
-    lines += [
-        f"  {names[point.point]}: should read {words.degc(point.reference_degc, 3)}, read "
-        f"{words.degc(point.indicated_degc, 3)}: {_k(point.deviation_k)}, u {point.u_k:.3f} K"
-        for point in one.points
-    ]
-    lines.append(
-        f"  offset {_k(made.offset_degc)} (was {_k(chain.offset_degc)}); from liquid nitrogen to "
-        f"{words.degc(made.hold_limit_degc, 0)} u = {made.u_k:.3f} K"
-    )
-    if made.left_known:
-        lines.append(
-            f"  left at {words.degc(made.hold_limit_degc, 0)}: {_k(made.left_k)}, by both points"
-        )
-    else:
-        lines.append("  not known without an ice point: what is left at the limit; u is larger")
-    return lines
-
-
-def _k(value: float) -> str:
-    return f"{value:+.3f} K".replace("-", "\u2212")
-
-
-def _say_done(done: Done) -> None:
-    file = done.file
-    if file.applied is None:
-        console.say("Not written to the logger; it is as it was.")
-    else:
-        console.say(
-            f"Calibrated: {_probe_list([one.channel for one in file.record.probes])}; due again "
-            f"{file.record.due}. Logger {file.record.device_id} has it, and began run "
-            f"{file.applied.run} with it."
-        )
-        for one in file.applied.verified:
-            console.say(
-                f"  probe {one.channel + 1} now reads {words.degc(one.read_degc, 2)}; expected "
-                f"{words.degc(one.expected_degc, 2)}"
-            )
-    console.say(f"Kept: {words.plain(str(file.path))}")
-
-
-def _done_data(done: Done) -> dict[str, Any]:
-    return _file_data(done.file) | {
-        "jumps": [
-            {
-                "probe": jump.after.channel + 1,
-                "serial": jump.after.serial,
-                "point": jump.after.point,
-                "since": jump.before.at.isoformat(),
-                "by_k": jump.by_k,
-                "limit_k": jump.limit_k,
-                "sentence": jump.sentence,
-            }
-            for jump in done.outcome.jumps
-        ]
-    }
-
-
-def _file_data(file: CalibrationFile) -> dict[str, Any]:
-    data = file.record.model_dump()
-    del data["series"]  # it is in the file
-    applied = None if file.applied is None else file.applied.model_dump()
-    return data | {"file": str(file.path), "applied": applied}
 
 
 # --- how probes age ------------------------------------------------------------------------------
@@ -503,7 +409,7 @@ def _say_history(
         console.say_json(
             {
                 "device_id": device_id,
-                "found": [_found_data(one) for one in found],
+                "found": [answers.found_data(one) for one in found],
                 "jumps": [jump.sentence for jump in said],
                 "plot": None if plot is None else str(plot),
             }
@@ -517,7 +423,7 @@ def _say_history(
                 str(one.channel + 1),
                 one.serial,
                 one.point,
-                _k(one.deviation_k),
+                answers.kelvin(one.deviation_k),
                 f"{one.u_k:.3f} K",
                 "" if one.due is None else str(one.due),
                 ("yes" if one.applied else "no")
@@ -530,20 +436,6 @@ def _say_history(
         console.warn(f"dewarlog: DRIFT: {jump.sentence}")
     if plot is not None:
         console.say(f"Drawn: {words.plain(str(plot))}")
-
-
-def _found_data(one: Found) -> dict[str, Any]:
-    return {
-        "at": one.at.isoformat(),
-        "device_id": one.device_id,
-        "probe": one.channel + 1,
-        "serial": one.serial,
-        "point": one.point,
-        "deviation_k": one.deviation_k,
-        "u_k": one.u_k,
-        "due": None if one.due is None else str(one.due),
-        "applied": one.applied,
-    }
 
 
 def _board_named(
@@ -618,20 +510,12 @@ def _say_due(archive: Path | None, *, as_json: bool) -> None:
                 one.serial,
                 "never" if one.calibrated is None else str(one.calibrated),
                 "" if one.due is None else str(one.due),
-                _due_words(one, one.days_left(today)),
+                answers.due_words(one, one.days_left(today)),
                 one.source,
             )
             for one in found
         ],
     )
-
-
-def _due_words(one: Due, days: int | None) -> str:
-    if one.calibrated is None:
-        return "NOT CALIBRATED"
-    if days is None:
-        return "no due date"
-    return f"in {words.plural(days, 'day')}" if days > 0 else f"PAST DUE by {-days} d"
 
 
 def add_commands(app: typer.Typer) -> None:

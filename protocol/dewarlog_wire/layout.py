@@ -1,7 +1,8 @@
 """The single source of every fixed record: name, wire type, value of one count, unit.
 
 Place in the line: below everything; imports nothing of ours. The host derives its construct
-parsers and the tables of protocol/SPEC.md from these records; the board packs with `struct` and `.format`.
+parsers and the tables of protocol/SPEC.md from these records; the board packs with `struct` and
+`.format`.
 All numbers are little-endian. Section numbers refer to protocol/SPEC.md.
 """
 

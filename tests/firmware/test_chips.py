@@ -139,3 +139,25 @@ def test_a_tilt_sensor_that_does_not_answer_is_told_once() -> None:
     rig.chips.read_tilt()
 
     assert rig.events == [(PART_TILT_SENSOR, SENSOR_SILENT), (PART_TILT_SENSOR, SENSOR_OK)]
+
+
+def test_an_accelerometer_that_tests_itself_is_not_looked_at() -> None:
+    """Its settings are the test's: no event, and nobody sets it up in the middle."""
+    rig = Rig()
+    rig.sampler.stop()
+    rig.driver.begin_self_test()
+
+    assert not rig.look()
+    assert rig.events == []
+    assert rig.shock_chip.registers[0x3A] == 0x22
+
+
+def test_a_tilt_sensor_that_tests_itself_gives_no_reading() -> None:
+    """What it measures is the test's force; that its settings are others is no fault."""
+    rig = Rig()
+    rig.chips.tilt_away = True
+    rig.chips.tilt_sensor.begin_self_test(push=True)
+    rig.tilt_chip.measure(*LEVEL_RAW)
+
+    assert rig.chips.read_tilt() is None
+    assert rig.events == []

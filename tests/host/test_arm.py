@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 import pytest
 
-from dewarlog.bench import arm, gate, trip_profile
-from dewarlog.bench.arm import ArmCourse, Callbacks
+from dewarlog.bench import gate, look, trip_profile, watch
 from dewarlog.bench.manifest_files import read_manifest
 from dewarlog.bench.profile import Profile
 from dewarlog.errors import DeviceRefused, NotProvisioned, PeerViolation, ProbesDiffer
-from dewarlog.session import Session, Status
+from dewarlog.session import Session, Status, StoredFile
 from dewarlog_firmware.config import load_config
 from dewarlog_wire import layout
 from workshop.places import FIRMWARE
@@ -141,7 +140,7 @@ class Pages:
 
 def failed(pages: Pages) -> tuple[str, ...] | None:
     """Return what the newest self-test failed."""
-    return arm._failed_tests(cast("Session", pages))  # noqa: SLF001 - asks, and nothing more
+    return look.failed_tests(cast("Session", pages))
 
 
 def test_the_newest_self_test_is_read_and_none_is_begun() -> None:
@@ -154,6 +153,23 @@ def test_the_newest_self_test_is_read_and_none_is_begun() -> None:
     assert pages.asked == [1, 4, 7]
     assert failed(Pages([])) is None
     assert failed(Pages([PASSED] * 4)) == ()
+
+
+def test_runs_that_were_pulled_are_room() -> None:
+    """Earlier ones, and only where all of one is held; never the one that is open."""
+
+    def file(run: int, number: int, *, held: bool) -> StoredFile:
+        return StoredFile(run, number, layout.ENTRY_CONFIRMED * held, 0, 1000 * run, bytes(8))
+
+    files = (
+        *(file(1, 0, held=True), file(1, 1, held=True)),
+        *(file(2, 0, held=True), file(2, 1, held=False)),
+        file(3, 0, held=True),
+        file(4, 0, held=True),
+    )
+    values = {name: 0 for name, *_ in layout.STATUS_REPLY.fields}
+    status = Status(**values | {"run": 4, "free_bytes": 500})
+    assert look.room_bytes(status, files) == 500 + 2 * 1000 + 3000
 
 
 # --- the watch -----------------------------------------------------------------------------------
@@ -200,9 +216,13 @@ class Watched:
 
 def watched(session: Watched) -> dict[int, gate.Slope]:
     """Watch a board with one probe."""
-    profile = Profile.of({"channels": [{"channel": 0}], "rules": []}, "test")
-    course = ArmCourse(cast("Session", session), cast("Any", None), session.clock, Callbacks())
-    return course._watch(session.status(), profile)[0]  # noqa: SLF001 - the part alone
+    told: list[tuple[float, float]] = []
+    slopes, _ = watch.follow(
+        cast("Session", session), session.status(), [0], lambda *now: told.append(now)
+    )
+    assert told[0] == (0, gate.WATCH_S)
+    assert told == sorted(told)
+    return slopes
 
 
 def test_a_watch_measures_how_fast_a_probe_moves() -> None:

@@ -284,6 +284,24 @@ def test_overwritten_blocks_before_a_block_without_samples_are_a_known_loss(
     assert _broken(_review(tmp_path, bytes(data))) == []
 
 
+@pytest.mark.parametrize(("told", "broken"), [(True, []), (False, ["blocks-missing"])])
+def test_overwritten_blocks_without_any_sample_are_a_known_loss(
+    tmp_path: Path, *, told: bool, broken: list[str]
+) -> None:
+    """A segment of shock windows alone is told as no samples given up, and told it must be."""
+    writer = LogWriter()
+    writer.start()
+    writer.samples(0, [[-24000] * 6], events=[(layout.KIND_SUPPLY, 0, (4000, 0))])
+    start = len(writer.data)
+    writer.shock(30_000, ([0] * 9, [0] * 9, [9] * 9))
+    end = len(writer.data)
+    gap = (layout.KIND_GAP, 60_000, (0, layout.GAP_OVERWRITTEN, 0, 0, 0))
+    writer.samples(60_000, [[-24000] * 6], events=[gap] if told else [])
+    data = writer.data[:start] + writer.data[end:]
+
+    assert [item.code for item in _broken(_review(tmp_path, bytes(data)))] == broken
+
+
 def test_sample_and_event_numbers_must_follow(tmp_path: Path) -> None:
     """Numbers that jump inside a sound chain are the writer's fault, and told."""
     writer = LogWriter()

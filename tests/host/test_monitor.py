@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import fields, replace
 from io import StringIO
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import pytest
 from rich.console import Console
@@ -138,6 +138,7 @@ def test_a_channel_that_is_not_fitted_is_not_shown() -> None:
 def test_the_trend_keeps_one_point_a_sample_and_ten_minutes() -> None:
     """Looks between two samples add nothing; what is older goes."""
     monitor = Monitor()
+    found = look()
     for second in range(1200):
         now = status(samples=second // 10, reading_0=code(-190 + second / 3600))
         found = monitor.look(NOW_S + second, BOARD, now, None, PROFILE)
@@ -334,6 +335,6 @@ def test_the_svg_is_a_picture_that_loads_nothing() -> None:
     """Well-formed XML without an address of anything else than its own names."""
     svg = monitor_view.as_svg(look(figures=live()), "usb:<&>")
 
-    assert ElementTree.fromstring(svg).tag.endswith("svg")  # noqa: S314 - our own
+    assert ET.fromstring(svg).tag.endswith("svg")  # noqa: S314 - our own
     assert "font-face" not in svg
     assert "url(http" not in svg

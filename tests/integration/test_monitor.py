@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
     from conftest import MicroPython
 
-PATIENCE_S = 60.0
+PATIENCE_S = 30.0
+RECORDED = 18  # samples of three minutes; one that serves goes on at the pace of a clock
 COMMAND = (sys.executable, "-m", "dewarlog", "monitor")
 SCENARIO = """
 title = "On the bench"
@@ -38,6 +39,10 @@ channel = 0
 [[probe]]
 channel = 1
 placement = "payload bottom"
+
+[[probe]]
+channel = 2
+placement = "neck"
 
 [[knock]]
 at = "1 min"
@@ -89,7 +94,7 @@ def test_one_view_shows_what_the_board_measures(board: SimBoard) -> None:
         "\u00b5V",
     ):
         assert needed in shown.stdout
-    assert "Shocks       1" in shown.stdout
+    assert "Shocks      1" in shown.stdout
     assert "\x1b" not in shown.stdout
     assert max(map(len, shown.stdout.splitlines())) <= 100
 
@@ -99,7 +104,7 @@ def test_the_figures_are_the_boards(board: SimBoard) -> None:
     first, second = (json.loads(once(board, "--json").stdout) for _ in range(2))
 
     assert first["device_id"] == second["device_id"]
-    assert first["status"]["samples"] == 18
+    assert second["status"]["samples"] >= first["status"]["samples"] >= RECORDED
     assert first["live"]["shocks"] == 1
     assert first["live"]["heap_low_bytes"] <= first["live"]["heap_free_bytes"]
     assert first["channels"][0]["reading_degc"] == pytest.approx(-192, abs=3)
@@ -130,22 +135,21 @@ def test_a_port_that_is_not_there_is_an_error_and_no_lost_board() -> None:
 
 def test_a_terminal_is_kept_until_q_and_then_given_back(board: SimBoard) -> None:
     """The alternate screen is left, the cursor shown, the line settings are as they were."""
-    import termios  # noqa: PLC0415 - not on Windows
+    import termios
 
     master, slave = pty.openpty()
     before = termios.tcgetattr(slave)
     command = [*COMMAND, f"usb:{board.pty}"]
-    with subprocess.Popen(
-        command,
-        stdin=slave,
-        stdout=slave,
-        stderr=slave,
-        env={**os.environ, "TERM": "xterm-256color", "COLUMNS": "80", "LINES": "24"},
-    ) as process:
-        seen = _read_until(master, b"Longest pass")
+    environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "80", "LINES": "24"}
+    process = subprocess.Popen(command, stdin=slave, stdout=slave, stderr=slave, env=environment)
+    try:
+        seen = _read_until(master, b"Pass, most")
         os.write(master, b"q")
         seen += _read_until(master, b"\x1b[?1049l")
         assert process.wait(PATIENCE_S) == 0
+    finally:
+        process.kill()
+        process.wait()
     assert termios.tcgetattr(slave) == before
     assert b"\x1b[?1049h" in seen
     assert seen.rfind(b"\x1b[?25h") > seen.rfind(b"\x1b[?25l")
@@ -173,7 +177,8 @@ def test_a_board_that_goes_away_is_said_to_be_lost_and_found_again(
             name.unlink()
             name.symlink_to(second.pty)
             found = next(line for line in lines if line["connected"])
-            assert (found["losses"], found["status"]["samples"]) == (1, 18)
+            assert found["losses"] == 1
+            assert found["status"]["samples"] >= RECORDED
             process.send_signal(signal.SIGINT)
             assert process.wait(PATIENCE_S) == 130
     finally:

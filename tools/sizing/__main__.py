@@ -11,8 +11,8 @@ from typing import Final
 from rich.console import Console
 from rich.table import Table
 
-import build_firmware
 from bench import flash_room
+from dewarlog.errors import SetUpError
 from sizing import board32, budget, measure
 
 _PLACES: Final = (
@@ -29,11 +29,11 @@ def main() -> int:
     parser.add_argument("--flash", action="store_true", help="flash alone, in seconds")
     parser.add_argument("--room", action="store_true", help="and the log's room, a minute more")
     chosen = parser.parse_args()
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else 110)
     limits = budget.load()
     try:
         sizes = measure.flash()
-    except build_firmware.CompileError as error:
+    except SetUpError as error:
         console.print(str(error), markup=False)
         return 1
     rams: dict[str, measure.Ram] = {}
@@ -67,7 +67,7 @@ def _print_modules(
     console: Console, sizes: dict[str, dict[str, int]], rams: dict[str, measure.Ram]
 ) -> None:
     table = Table(box=None, header_style="bold", pad_edge=False)
-    table.add_column("bytes")
+    table.add_column("bytes", no_wrap=True)
     names = list(next(iter(sizes.values())))
     for name in names:
         table.add_column(f"flash {name}", justify="right")

@@ -29,7 +29,7 @@ RIG: Final = ROOT / "tools/sizing/device"
 ARCHITECTURE: Final = "x86"  # mpy-cross's name for it
 _PACKAGES: Final = ("libc6", "libc6-dev", "linux-libc-dev", "libgcc-14-dev", "libcrypt1")
 _WITHOUT: Final = ("FFI", "SSL", "BTREE", "THREAD")
-_TIMEOUT_S: Final = 60.0
+_TIMEOUT_S: Final = 20.0
 
 
 class BuildError(Exception):
@@ -143,12 +143,16 @@ def run(
     """
     code = f"from size_rig.{module} import main; main()"
     places = [".frozen"] if compiled is None else [str(compiled), ".frozen"]
-    return subprocess.run(
-        [program, "-X", f"heapsize={heap_kib}k", "-c", code, *arguments],
-        env={**os.environ, "MICROPYPATH": ":".join(places)},
-        capture_output=True,
-        text=True,
-        errors="replace",
-        timeout=_TIMEOUT_S,
-        check=False,
-    )
+    command = [str(program), "-X", f"heapsize={heap_kib}k", "-c", code, *arguments]
+    try:
+        return subprocess.run(
+            command,
+            env={**os.environ, "MICROPYPATH": ":".join(places)},
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_TIMEOUT_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:  # short of memory, it tries again for ever
+        return subprocess.CompletedProcess(command, 1, "", "MemoryError: it did not end")

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Final
 
 import build_firmware
+from dewarlog.flash.source import firmware_files
 from sizing import board32
-from workshop.places import FIRMWARE, device_files
+from workshop.places import FIRMWARE, ROOT
 
 PROFILE: Final = FIRMWARE / "profile.example.json"
 PROBES: Final = 4
@@ -44,7 +45,7 @@ def flash() -> dict[str, dict[str, int]]:
     """Return bytes of .mpy by module and by processor.
 
     Raises:
-        CompileError: a file is not MicroPython.
+        NotMicroPython, CompilerMissing: as build_firmware.compile_one.
     """
     with tempfile.TemporaryDirectory() as scratch:
         table = build_firmware.compile_all(Path(scratch))
@@ -53,8 +54,8 @@ def flash() -> dict[str, dict[str, int]]:
 
 def compile_for(out: Path) -> Path:
     """Compile every module for board32; return the folder to search."""
-    for file in device_files():
-        build_firmware.compile_file(file, board32.ARCHITECTURE, out)
+    for source in firmware_files(ROOT):
+        build_firmware.compile_one(source, board32.ARCHITECTURE, out)
     return out / board32.ARCHITECTURE
 
 

@@ -3,7 +3,7 @@
 Right of everything else of a bench. One conversation over one link:
 
     look      status, figures, profile, list of runs, newest self-test; nothing changes
-    set time  the board's clock, before anything is judged by it
+    set time  the board's clock, before anything is judged by it, and again behind the watch
     watch     every sample for five minutes, where nothing else stands against it
     judge     the gate, on frozen facts
     put       the joined profile with its `arming`, purpose arm; the board starts again
@@ -17,28 +17,25 @@ next `arm` of the same trip finds a logger that is armed for it and leaves it al
 from __future__ import annotations
 
 import math
-import struct
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 from zlib import crc32
 
-from dewarlog.bench import contradictions, gate, requests, stability, trip_profile
+from dewarlog.bench import contradictions, gate, requests, trip_profile, watch
 from dewarlog.bench.charge import Dewar, charge_of, needed_kg
 from dewarlog.bench.endurance import PLANS, bytes_needed, wh_needed
-from dewarlog.bench.profile import Arming, LimitRule
+from dewarlog.bench.look import is_held, look, probes_of, room_bytes
+from dewarlog.bench.profile import Arming
 from dewarlog.bench.settings import utc_s as wire_s
 from dewarlog.errors import (
     ArmedNotSeen,
     ArmingUnknown,
-    DeviceRefused,
     LinkError,
     NotArmed,
     PeerViolation,
     PullError,
 )
-from dewarlog.session import read_record
-from dewarlog.uncertainty import budget
 from dewarlog_wire import layout
 
 if TYPE_CHECKING:
@@ -46,20 +43,16 @@ if TYPE_CHECKING:
 
     from dewarlog.bench.charge import Charge
     from dewarlog.bench.contradictions import Contradiction
-    from dewarlog.bench.gate import Facts, Judged, Slope
+    from dewarlog.bench.gate import Facts, Judged
+    from dewarlog.bench.look import Seen
     from dewarlog.bench.manifest import Manifest
-    from dewarlog.bench.profile import Channel, Profile
-    from dewarlog.bench.requests import Live
-    from dewarlog.session import Board, Session, Status, StoredFile
+    from dewarlog.bench.profile import Profile
+    from dewarlog.session import Board, Session, Status
 
 TIME_ERROR_MS: Final = 1000
 NOTE_MOST_BYTES: Final = layout.EVENT_TEXT_ASKED_MAX_BYTES[layout.KIND_PROFILE]
-# Where samples stop coming while they are watched: three intervals, and what a link may take.
-_SILENT_INTERVALS: Final = 3
-_SILENT_S: Final = 15.0
 _CLOCK_SET_S: Final = 3.0
-_LOOK_LEAST_S: Final = 0.05
-_LOOK_MOST_S: Final = 2.0
+_LOOK_EVERY_S: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,18 +73,6 @@ class Order:
     dry_run: bool = False
     again: bool = False
     """Also where the logger is armed for this trip already."""
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """What a board told before anything was changed."""
-
-    board: Board
-    status: Status
-    live: Live
-    profile: bytes
-    files: tuple[StoredFile, ...]
-    failed_tests: tuple[str, ...] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +211,7 @@ class ArmCourse:
             clock_state=status.clock_state,
             clock_off_s=off_s,
             clock_set=not order.dry_run,
-            free_bytes=status.free_bytes,
+            free_bytes=room_bytes(status, seen.files),
             needed_bytes=bytes_needed(wanted, order.planned_h * PLANS),
             supply_mv=status.supply_mv,
             supply_low=low,
@@ -245,8 +226,16 @@ class ArmCourse:
         if against and not order.reason:
             # Five minutes would change nothing.
             return facts, status
-        slopes, status = self._watch(status, wanted)
-        _, off_s = self._timed_status()
+        wanted_s = watch.length_s(status)
+        self._to.say(f"watching its probes for {wanted_s / 60:.0f} min")
+        channels = [channel.channel for channel in wanted.channels]
+        before = status
+        slopes, status = watch.follow(self._session, status, channels, self._to.watched)
+        # The run that begins is dated by what the clock says then.
+        off_s = self._timed_status()[1] if order.dry_run else self._set_time()[1]
+        strayed_s = watch.strayed_s(before, status)
+        if off_s is not None and abs(strayed_s) > gate.CLOCK_LIMIT_S:
+            off_s = strayed_s
         facts = replace(
             facts,
             probes=probes_of(wanted, status, slopes),
@@ -266,7 +255,7 @@ class ArmCourse:
         began_s = self._session.clock()
         while True:
             # It sets its chip where the next second begins.
-            self._session.pause(_LOOK_LEAST_S)
+            self._session.pause(_LOOK_EVERY_S)
             status, off_s = self._timed_status()
             if off_s is not None and abs(off_s) <= gate.CLOCK_LIMIT_S:
                 return status, off_s
@@ -287,48 +276,6 @@ class ArmCourse:
         off_s = status.utc_s + layout.UTC_EPOCH_UNIX_S + 0.5 - (asked_s + had_s) / 2
         unsure_s = 0.5 + (had_s - asked_s) / 2
         return status, math.copysign(max(0.0, abs(off_s) - unsure_s), off_s)
-
-    def _watch(self, status: Status, profile: Profile) -> tuple[dict[int, Slope], Status]:
-        """Follow the samples; return how each probe that gave one every time moved."""
-        interval_s = status.interval_ms / 1000
-        wanted_s = max(gate.WATCH_S, interval_s * gate.WATCH_SAMPLES)
-        self._to.say(f"watching its probes for {wanted_s / 60:.0f} min")
-        channels = [channel.channel for channel in profile.channels]
-        readings: dict[int, list[stability.Reading]] = {channel: [] for channel in channels}
-        faulty: set[int] = set()
-        first = last = status
-        began_s = heard_s = self._session.clock()
-        while True:
-            _note(last, readings, faulty)
-            done_s = _board_s(last) - _board_s(first)
-            self._to.watched(min(done_s, wanted_s), wanted_s)
-            count = len(next(iter(readings.values())))
-            if done_s >= wanted_s and count >= gate.WATCH_SAMPLES:
-                break
-            last_samples = last.samples
-            while last.samples == last_samples:
-                now_s = self._session.clock()
-                # How much of the board's time goes by in one of this computer's: 1, but for a
-                # simulated board in a hurry.
-                pace = max(1.0, (_board_s(last) - _board_s(first)) / max(now_s - began_s, 0.1))
-                silent_s = _SILENT_S + _SILENT_INTERVALS * interval_s / pace
-                if now_s - heard_s > silent_s:
-                    return {}, last
-                look_s = interval_s / pace / 4
-                self._session.pause(min(max(look_s, _LOOK_LEAST_S), _LOOK_MOST_S))
-                last = self._session.status()
-                if (last.run, last.boot) != (first.run, first.boot):
-                    raise PeerViolation("it started again while its probes were watched")
-            heard_s = self._session.clock()
-        slopes: dict[int, Slope] = {}
-        for channel in channels:
-            if channel in faulty:
-                continue
-            line = stability.fit(readings[channel])
-            slopes[channel] = gate.Slope(
-                line.slope_k_per_min * 60, line.slope_u_k_per_min * 60, line.length_s, line.count
-            )
-        return slopes, last
 
     # --- arming -------------------------------------------------------------------------------
 
@@ -393,132 +340,6 @@ class ArmCourse:
                 return
             raise NotArmed(seen.board.name, run, loss) from loss
         raise ArmingUnknown(seen.board.name, last) from last
-
-
-# --- looking ------------------------------------------------------------------------------------
-
-
-def look(session: Session) -> Seen:
-    """Ask a board for everything that is judged; nothing changes.
-
-    Raises:
-        NoBench: its firmware is too old.
-    """
-    board = session.board or session.hello()
-    live = requests.live(session)
-    return Seen(
-        board=board,
-        status=session.status(),
-        live=live,
-        profile=requests.get_profile(session),
-        files=tuple(session.list_files()),
-        failed_tests=_failed_tests(session),
-    )
-
-
-def _failed_tests(session: Session) -> tuple[str, ...] | None:
-    """Return what of the newest self-test failed; None where the board has none to show.
-
-    Results are asked for from the second on: the first would begin a new self-test. So the first
-    alone, one channel's converter settings, is not seen; a converter that loses them is a fault.
-    """
-    failed: list[str] = []
-    first, total = 1, 2
-    while first < total:
-        body = struct.pack(layout.SELFTEST.format, first)
-        try:
-            reply = session.request(layout.MSG_SELFTEST, body, "SELFTEST")
-        except DeviceRefused:
-            return None
-        head = layout.SELFTEST_REPLY.size
-        total, at, count = read_record(layout.SELFTEST_REPLY, reply[:head])
-        if at != first or count == 0 or len(reply) != head + count * layout.EVENT_SELFTEST.size:
-            raise PeerViolation("its test results do not make a whole")
-        for entry in struct.iter_unpack(layout.EVENT_SELFTEST.format, reply[head:]):
-            result = requests.TestResult(*entry)
-            if result.verdict == layout.SELFTEST_VERDICT_NAMES.index("fail"):
-                failed.append(f"{result.name} {result.index}" if result.index else result.name)
-        first += count
-    return tuple(failed)
-
-
-def is_held(file: StoredFile) -> bool:
-    """Tell whether a host has confirmed to hold all of a file; an empty one holds nothing."""
-    return bool(file.flags & layout.ENTRY_CONFIRMED) or not file.size
-
-
-def probes_of(
-    profile: Profile, status: Status, slopes: Mapping[int, Slope]
-) -> tuple[gate.Probe, ...]:
-    """Return what the gate judges of each fitted probe."""
-    return tuple(
-        _probe_of(profile, channel, status, slopes.get(channel.channel))
-        for channel in profile.channels
-    )
-
-
-def _probe_of(
-    profile: Profile, channel: Channel, status: Status, slope: Slope | None
-) -> gate.Probe:
-    code = status.readings[channel.channel]
-    state = layout.state_of(code)
-    degc = code / layout.TEMPERATURE_PER_DEGC if state == layout.STATE_OK else None
-    calibrated = channel.calibrated
-    expanded_k = 0.0
-    if degc is not None:
-        cold_junction = status.cold_junction / layout.COLD_JUNCTION_PER_DEGC
-        expanded_k = budget(
-            channel.probe_type,
-            degc,
-            *((cold_junction,) if status.cold_junction >= layout.READING_MIN else ()),
-            gain=profile.sampling.gain,
-            calibration_u_k=None if calibrated is None else channel.calibration_u_degc,
-        ).expanded_k
-    return gate.Probe(
-        channel=channel.channel,
-        serial=channel.serial,
-        placement=channel.placement,
-        state=state,
-        degc=degc,
-        expanded_k=expanded_k,
-        limit_degc=_limit_of(profile, channel.channel),
-        slope=slope,
-        calibrated_utc_s=_midnight_s(calibrated),
-        due_utc_s=_midnight_s(channel.calibration_due),
-        point_serials=tuple(point.serial for point in channel.calibration),
-    )
-
-
-def _midnight_s(day: Any) -> int | None:  # noqa: ANN401 - a date or None
-    if day is None:
-        return None
-    return wire_s(datetime(day.year, day.month, day.day, tzinfo=UTC))
-
-
-def _limit_of(profile: Profile, channel: int) -> float | None:
-    """Return the coldest hold limit above which a channel may not be."""
-    limits = [
-        rule.threshold_degc
-        for rule in profile.rules
-        if isinstance(rule, LimitRule)
-        and rule.kind == "above"
-        and rule.severity == "hold"
-        and channel in profile.channels_of(rule)
-    ]
-    return min(limits, default=None)
-
-
-def _note(status: Status, readings: dict[int, list[stability.Reading]], faulty: set[int]) -> None:
-    for channel, had in readings.items():
-        code = status.readings[channel]
-        if layout.state_of(code) != layout.STATE_OK:
-            faulty.add(channel)
-        degc = code / layout.TEMPERATURE_PER_DEGC
-        had.append(stability.Reading(_board_s(status), degc))
-
-
-def _board_s(status: Status) -> float:
-    return status.uptime_s + status.uptime_ms / 1000
 
 
 # --- what is written --------------------------------------------------------------------------

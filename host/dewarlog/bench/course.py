@@ -9,7 +9,7 @@ board as it was.
 from __future__ import annotations
 
 from calendar import monthrange
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any, Final, Protocol
 from zlib import crc32
@@ -17,7 +17,8 @@ from zlib import crc32
 from dewarlog.bench import calibration, requests
 from dewarlog.bench.bath import BATH_NAMES, BathWait, Patience, Taken, samples
 from dewarlog.bench.calibration import COUNTS_PER_DEGC, ICE, LN2, Chain
-from dewarlog.bench.drift import NAME_OF_POINT, Found, found_in, found_on, jumps, together
+from dewarlog.bench.calibration_record import changed, record
+from dewarlog.bench.drift import Found, found_in, found_on, jumps, together
 from dewarlog.bench.profile import Profile
 from dewarlog.bench.profile_parts import round_as_board
 from dewarlog.errors import (
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
     from dewarlog.bench.bath import Now
     from dewarlog.bench.calibration import Correction, PointResult, Reference
     from dewarlog.bench.calibration_file import CalibrationFile, CalibrationShelf
-    from dewarlog.bench.contribution import Contribution
     from dewarlog.bench.drift import Jump
     from dewarlog.session import Board, Session, Status
 
@@ -169,7 +169,7 @@ class Course:
             wait = BathWait(session, status, chains, reference, baths, plan.patience)
             taken.append(wait.take(self._guide.show, self._now))
         outcome = self._outcome(board, status, profile, chains, known, taken, plan)
-        file = self._shelf.file(_record(board, plan, taken, outcome, self._now()))
+        file = self._shelf.file(record(board, plan, taken, outcome, self._now()))
         if self._guide.confirm(outcome):
             fresh = self._write(board, before, profile, outcome, file, plan)
             verified = self._verify(board, fresh, taken[-1], outcome, file)
@@ -239,7 +239,7 @@ class Course:
         plan: Plan,
     ) -> Status:
         """Write the new profile and wait for the run that begins with it."""
-        data = _changed(profile, outcome, file).write()
+        data = changed(profile, outcome, file).write()
         numbers = ", ".join(str(probe.chain.channel + 1) for probe in outcome.probes)
         self._guide.say("writing to the logger")
         self.touched = True
@@ -359,108 +359,3 @@ def _expect_sound(chain: Chain, point: PointResult) -> None:
     raise ProbeSuspect(
         chain.channel + 1, BATH_NAMES[point.point], point.deviation_k, limit_k, chain.probe_type
     )
-
-
-def _changed(profile: Profile, outcome: Outcome, file: CalibrationFile) -> Profile:
-    """Give the profile with what was found in place of what was known before.
-
-    The run that begins with it was not armed by anybody.
-    """
-    record = file.record
-    profile = profile.with_(arming=None)
-    for found, kept in zip(outcome.probes, record.probes, strict=True):
-        profile = profile.with_channel(
-            found.chain.channel,
-            offset_degc=kept.offset_degc,
-            calibration_u_degc=round(kept.u_k, 4),
-            calibrated=record.calibrated,
-            calibration_due=record.due,
-            calibration=[
-                {
-                    "point": NAME_OF_POINT[point.point],
-                    "reference_degc": round(point.reference_degc, 4),
-                    "indicated_degc": round(point.indicated_degc, 4),
-                    "u_degc": round(point.u_k, 4),
-                    "pressure_hpa": None
-                    if point.pressure_hpa is None
-                    else round(point.pressure_hpa, 2),
-                    "at": point.at,
-                    "serial": kept.serial,
-                    "reference": record.reference,
-                }
-                for point in kept.points
-            ],
-        )
-    return profile
-
-
-# --- the file ------------------------------------------------------------------------------------
-
-
-def _lines(contributions: Sequence[Contribution]) -> list[dict[str, Any]]:
-    return [asdict(line) for line in contributions]
-
-
-def _record(
-    board: Board, plan: Plan, taken: Sequence[Taken], outcome: Outcome, at: datetime
-) -> dict[str, Any]:
-    """Give everything a calibration file holds, as CalibrationRecord names it."""
-    return {
-        "device_id": board.name,
-        "run": outcome.run,
-        "at": at,
-        "actor": plan.actor,
-        "reference": plan.reference,
-        "pressure": plan.pressure,
-        "valid_months": plan.valid_months,
-        "calibrated": at.date(),
-        "due": outcome.due,
-        "thresholds": asdict(plan.patience.thresholds),
-        "probes": [
-            _probe_record(index, probe, taken) for index, probe in enumerate(outcome.probes)
-        ],
-        "series": [
-            {
-                "point": one.reference.point,
-                "channels": tuple(probe.chain.channel for probe in outcome.probes),
-                "rows": one.rows,
-            }
-            for one in taken
-        ],
-    }
-
-
-def _probe_record(index: int, probe: ProbeOutcome, taken: Sequence[Taken]) -> dict[str, Any]:
-    chain, made = probe.chain, probe.correction
-    return {
-        "channel": chain.channel,
-        "probe_type": chain.probe_type,
-        "serial": chain.serial,
-        "offset_before_degc": chain.offset_degc,
-        "points": [_point_record(one, one.results[index], index) for one in taken],
-        "offset_degc": made.offset_degc,
-        "u_k": made.u_k,
-        "contributions": _lines(made.contributions),
-        "hold_limit_degc": made.hold_limit_degc,
-        "left_at_hold_limit_k": made.left_k,
-        "left_is_known": made.left_known,
-    }
-
-
-def _point_record(one: Taken, result: PointResult, index: int) -> dict[str, Any]:
-    line = one.fits[index]
-    return {
-        "point": result.point,
-        "reference_degc": result.reference_degc,
-        "indicated_degc": result.indicated_degc,
-        "u_k": result.u_k,
-        "contributions": _lines(result.contributions),
-        "pressure_hpa": result.pressure_hpa,
-        "at": one.at,
-        "waited_s": one.waited_s,
-        "readings": line.count,
-        "window_s": line.length_s,
-        "slope_k_per_min": line.slope_k_per_min,
-        "slope_u_k_per_min": line.slope_u_k_per_min,
-        "spread_k": line.spread_k,
-    }

@@ -107,6 +107,7 @@ class Facts:
     clock_set: bool
     """Whether it was set for this; a dry run leaves it, and judges only that there is one."""
     free_bytes: int
+    """Or in runs that were pulled, which make room by themselves."""
     needed_bytes: int
     """For three times the plan."""
     supply_mv: int
@@ -367,7 +368,7 @@ def _roomy(facts: Facts) -> tuple[list[Finding], str]:
             Finding(
                 f"{facts.free_bytes:,} bytes are free",
                 f"{facts.needed_bytes:,} for {PLANS} times {facts.planned_h:g} h",
-                "Erase runs that were pulled (`dewarlog erase`), or sample less often",
+                "Pull its earlier runs, which then make room, or sample less often",
             )
         ], said
     return [], said

@@ -154,7 +154,7 @@ def _state(look: Look) -> Text:
 def _channels(look: Look, width: int) -> Table:
     has_raw = look.live is not None
     probe = 26 if width >= _WIDE else 19
-    columns = [("Probe", probe, ""), ("Reading", 10, "r"), ("State", 8, "")]
+    columns = [("Probe", probe, ""), ("Reading", 10, "r"), ("State", 16 if width >= 96 else 8, "")]
     columns += [("Raw", 12, "r")] if has_raw else []
     columns += [("Cold jct", 8, "r"), ("Slope", 10, "r")]
     spark = min(60, width - 2 - sum(wide + 1 for _, wide, _ in columns))
@@ -236,7 +236,7 @@ def _facts(look: Look, link_errors: int) -> list[Fact]:
         facts += [
             ("Heap free", heap, _watch(live.heap_low_bytes < _HEAP_LOW_BYTES)),
             (
-                "Longest pass",
+                "Pass, most",
                 f"{live.pass_max_us / 1000:.1f} ms",
                 _watch(live.pass_max_us > _PASS_LONG_US),
             ),
@@ -285,7 +285,7 @@ def _motion(look: Look) -> list[Fact]:
         ("Shocks", f"{live.shocks:,}", _watch(live.shocks > 0)),
         ("Last shock", last, _BAD if held else ""),
         ("Tilt", tilt, _watch(angle is None or live.tilt_band > 0)),
-        ("Min per band", minutes, ""),
+        ("Tilt, min", minutes, ""),
     ]
 
 

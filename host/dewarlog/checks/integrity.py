@@ -101,7 +101,7 @@ class IntegrityCheck:
     _sealed_bytes: int = 0
     _blocks: int = 0
     _journal: JournalTail | None = None
-    _overwritten: int = 0
+    _overwritten: int | None = None  # samples the log says were given up; None: it says nothing
     _jumps: list[_Jump] = field(default_factory=list[_Jump])
     # Blocks are missing since the last that held samples, or events: the next may begin anywhere.
     _samples_open: bool = False
@@ -385,7 +385,7 @@ class IntegrityCheck:
         """Take events that stand behind the first `blocks` blocks of the log."""
         for event in events:
             if isinstance(event, GapEvent) and event.cause == layout.GAP_OVERWRITTEN:
-                self._overwritten += event.missed
+                self._overwritten = (self._overwritten or 0) + event.missed
             elif isinstance(event, UnknownEvent):
                 self._note_unknown(f"event kind {event.kind}")
             elif isinstance(event, HandoffEvent | PinEvent):
@@ -525,7 +525,8 @@ class IntegrityCheck:
     def _settle_overwritten(self) -> None:
         """Where the board says it overwrote its oldest samples, a jump is a known loss."""
         missing = sum(jump.samples for jump in self._jumps)
-        if not self._jumps or not self._overwritten or missing > self._overwritten:
+        # A segment of events and shock windows alone is told as no samples given up.
+        if not self._jumps or self._overwritten is None or missing > self._overwritten:
             return
         for jump in self._jumps:
             old = self._findings[jump.number]

@@ -196,13 +196,13 @@ class World:
         ]
         self.accelerometer = chips.Accelerometer(shock, pin(13), pin(14))
 
-    def idle(self) -> None:
-        """Do what is due next."""
+    def idle(self, limit_ms: int = 1000) -> None:
+        """Do what is due next, if it is due within the limit."""
         if self.radio.carry():
             return
         if self.turn is not None and self.turn():
             return
-        self.pass_to(self._next_ms())
+        self.pass_to(min(self._next_ms(), self.now_ms + limit_ms))
 
     def sleep_ms(self, ms: int) -> None:
         """Let time pass."""
@@ -248,6 +248,24 @@ class World:
         return next_ms
 
 
+class Waiter:
+    """board.Waiter: what the main loop waits with."""
+
+    def __init__(self, _console: Console, has_work: "Callable[[], bool]") -> None:
+        self.has_work = has_work
+
+    def wait(self, ms: int) -> None:
+        """Let time pass until something happens."""
+        world.idle(ms)
+
+
+class Memory:
+    """machine.mem32: the number of the USB frame, and a host is always there."""
+
+    def __getitem__(self, _address: int) -> int:
+        return world.now_ms & 0x7FF
+
+
 world = World()
 
 
@@ -264,6 +282,10 @@ def install() -> None:
     machine.Pin, machine.SPI, machine.I2C, machine.ADC = chips.Pin, chips.SPI, chips.I2C, chips.ADC
     machine.Timer = Timer
     machine.idle = world.idle
+    machine.lightsleep = world.sleep_ms
+    machine.mem32 = Memory()
+    machine.disable_irq = lambda: 0
+    machine.enable_irq = lambda _state: None
     machine.reset_cause = lambda: 1
     machine.PWRON_RESET = 1
     machine.unique_id = lambda: b"sizetest"

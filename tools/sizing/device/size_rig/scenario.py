@@ -97,6 +97,7 @@ def main() -> None:
     say("rig", held() - before)
     board.machine_name = lambda: _MACHINE
     board.Console = lambda: rig.world.console
+    board.Waiter = rig.Waiter
     make = app.App.__init__
     for name in _PARTS:
         setattr(app, name, _Part(name, getattr(app, name)))

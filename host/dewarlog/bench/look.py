@@ -1,0 +1,164 @@
+"""What a board tells of itself before it is armed: facts for the gate; nothing changes.
+
+Left of `arm`: one look over an open conversation, and what of its status the gate judges.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections import Counter
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from dewarlog.bench import gate, requests
+from dewarlog.bench.profile_parts import LimitRule
+from dewarlog.bench.settings import utc_s
+from dewarlog.errors import DeviceRefused, PeerViolation
+from dewarlog.session import read_record
+from dewarlog.uncertainty import budget
+from dewarlog_wire import layout
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import date
+
+    from dewarlog.bench.gate import Slope
+    from dewarlog.bench.profile import Profile
+    from dewarlog.bench.profile_parts import Channel
+    from dewarlog.bench.requests import Live
+    from dewarlog.session import Board, Session, Status, StoredFile
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a board told before anything was changed."""
+
+    board: Board
+    status: Status
+    live: Live
+    profile: bytes
+    files: tuple[StoredFile, ...]
+    failed_tests: tuple[str, ...] | None
+
+
+def look(session: Session) -> Seen:
+    """Ask a board for everything that is judged; nothing changes.
+
+    Raises:
+        NoBench: its firmware is too old.
+    """
+    board = session.board or session.hello()
+    live = requests.live(session)
+    return Seen(
+        board=board,
+        status=session.status(),
+        live=live,
+        profile=requests.get_profile(session),
+        files=tuple(session.list_files()),
+        failed_tests=failed_tests(session),
+    )
+
+
+def failed_tests(session: Session) -> tuple[str, ...] | None:
+    """Return what of the newest self-test failed; None where the board has none to show.
+
+    Results are asked for from the second on: the first would begin a new self-test. So the first
+    alone, one channel's converter settings, is not seen; a converter that loses them is a fault.
+    """
+    failed: list[str] = []
+    first, total = 1, 2
+    while first < total:
+        body = struct.pack(layout.SELFTEST.format, first)
+        try:
+            reply = session.request(layout.MSG_SELFTEST, body, "SELFTEST")
+        except DeviceRefused:
+            return None
+        head = layout.SELFTEST_REPLY.size
+        total, at, count = read_record(layout.SELFTEST_REPLY, reply[:head])
+        if at != first or count == 0 or len(reply) != head + count * layout.EVENT_SELFTEST.size:
+            raise PeerViolation("its test results do not make a whole")
+        for entry in struct.iter_unpack(layout.EVENT_SELFTEST.format, reply[head:]):
+            result = requests.TestResult(*entry)
+            if result.verdict == layout.SELFTEST_VERDICT_NAMES.index("fail"):
+                failed.append(f"{result.name} {result.index}" if result.index else result.name)
+        first += count
+    return tuple(failed)
+
+
+def is_held(file: StoredFile) -> bool:
+    """Tell whether a host has confirmed to hold all of a file; an empty one holds nothing."""
+    return bool(file.flags & layout.ENTRY_CONFIRMED) or not file.size
+
+
+def room_bytes(status: Status, files: Sequence[StoredFile]) -> int:
+    """Return what a board has room for: free, or in earlier runs that were pulled.
+
+    It gives those up by itself when it needs their place, whatever it does when it is full.
+    """
+    sizes: Counter[int] = Counter()
+    for file in files:
+        sizes[file.run] += file.size
+    kept = {file.run for file in files if not is_held(file)} | {status.run}
+    return status.free_bytes + sum(size for run, size in sizes.items() if run not in kept)
+
+
+def probes_of(
+    profile: Profile, status: Status, slopes: Mapping[int, Slope]
+) -> tuple[gate.Probe, ...]:
+    """Return what the gate judges of each fitted probe."""
+    return tuple(
+        _probe_of(profile, channel, status, slopes.get(channel.channel))
+        for channel in profile.channels
+    )
+
+
+def _probe_of(
+    profile: Profile, channel: Channel, status: Status, slope: Slope | None
+) -> gate.Probe:
+    code = status.readings[channel.channel]
+    state = layout.state_of(code)
+    degc = code / layout.TEMPERATURE_PER_DEGC if state == layout.STATE_OK else None
+    calibrated = channel.calibrated
+    expanded_k = 0.0
+    if degc is not None:
+        cold_junction = status.cold_junction / layout.COLD_JUNCTION_PER_DEGC
+        expanded_k = budget(
+            channel.probe_type,
+            degc,
+            *((cold_junction,) if status.cold_junction >= layout.READING_MIN else ()),
+            gain=profile.sampling.gain,
+            calibration_u_k=None if calibrated is None else channel.calibration_u_degc,
+        ).expanded_k
+    return gate.Probe(
+        channel=channel.channel,
+        serial=channel.serial,
+        placement=channel.placement,
+        state=state,
+        degc=degc,
+        expanded_k=expanded_k,
+        limit_degc=_limit_of(profile, channel.channel),
+        slope=slope,
+        calibrated_utc_s=_midnight_s(calibrated),
+        due_utc_s=_midnight_s(channel.calibration_due),
+        point_serials=tuple(point.serial for point in channel.calibration),
+    )
+
+
+def _midnight_s(day: date | None) -> int | None:
+    if day is None:
+        return None
+    return utc_s(datetime(day.year, day.month, day.day, tzinfo=UTC))
+
+
+def _limit_of(profile: Profile, channel: int) -> float | None:
+    """Return the coldest hold limit above which a channel may not be."""
+    limits = [
+        rule.threshold_degc
+        for rule in profile.rules
+        if isinstance(rule, LimitRule)
+        and rule.kind == "above"
+        and rule.severity == "hold"
+        and channel in profile.channels_of(rule)
+    ]
+    return min(limits, default=None)
