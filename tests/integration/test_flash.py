@@ -465,7 +465,9 @@ def test_a_name_that_is_no_port_is_a_wrong_command_line(port: str, error: str) -
 
 
 # --- --erase-log ---------------------------------------------------------------------------------
-def test_a_log_is_erased_for_its_admin_alone(flashed: Bench) -> None:
+def test_a_log_is_erased_for_its_admin_alone(
+    flashed: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Not for an unclaimed board's finder, nor without the key here; then all of it, told."""
     code, answer = flashed.flash("--erase-log")
     assert (code, answer["error"]) == (ExitCode.DEVICE, "NotClaimed")
@@ -476,6 +478,10 @@ def test_a_log_is_erased_for_its_admin_alone(flashed: Bench) -> None:
     run = flashed.log("before")["run"]
     shutil.rmtree(flashed.folder / "keys", ignore_errors=True)
     shutil.move(flashed.folder / "elsewhere", flashed.folder / "keys")
+    with monkeypatch.context() as patch:
+        patch.setattr(known, "BOARDS", known.BOARDS[2:])  # refused: then nothing is erased
+        assert flashed.flash("--erase-log")[1]["error"] == "UnknownBoard"
+    assert flashed.log("before")["run"] == run
     answer = flashed.flashed("--erase-log")
     assert answer["erased"]["erased"] >= 1
     assert answer["after"]["status"]["run"] == run + 1

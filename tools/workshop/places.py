@@ -12,9 +12,3 @@ KAITAI_HOME: Final = ROOT / ".kaitai"  # the compiler of protocol/dewarlog.ksy
 TYPINGS: Final = ROOT / "typings"  # MicroPython stubs, one folder for each port
 FIRMWARE: Final = ROOT / "firmware"
 PROTOCOL: Final = ROOT / "protocol"
-
-
-def device_files() -> list[Path]:
-    """Return every Python file that reaches a board, in a fixed order."""
-    packages = [*FIRMWARE.glob("dewarlog_firmware/**/*.py"), *PROTOCOL.glob("**/*.py")]
-    return [*sorted(packages), FIRMWARE / "boot.py", FIRMWARE / "main.py"]

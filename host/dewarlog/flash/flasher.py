@@ -11,6 +11,7 @@ import contextlib
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from dewarlog.bench.requests import Erased
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from dewarlog.flash.overdue import Calibrations
     from dewarlog.flash.plan import Plan
     from dewarlog.flash.prompt import Prompt
+    from dewarlog.flash.source import Source
 
 _LOOKING: Final = "looking at the board"
 _Answer = TypeVar("_Answer")
@@ -144,25 +146,14 @@ class Flasher:
         records = running is not None and running.status.recording
         if options.only_look and records and not options.may_stop:
             return Outcome(self._port, version, before, None, None, None, 0, 0.0)
-        erased = self._erase_log(before) if options.erase_log else None
+        see = partial(self._see, sources, made_here)
+        erased = self._erase_log(before, see) if options.erase_log else None
         with self._at_prompt(before) as prompt:
-            self._say("looking at its files")
-            identity = self._asked(lambda: looked.ask_identity(prompt))
-            board = recognise(self._port, identity, made_here)
-            found = self._asked(lambda: looked.ask_all(prompt))
-            self._was_marked = found.is_marked
-            self._say("compiling")
-            processor = read_mpy(identity.mpy).processor
-            plan = make_plan(board_files(sources, processor), found)
-            today = datetime.now(UTC).date()
-            profile = found.texts.get(board_code.PROFILE, b"")
-            calibrations = overdue.judge(profile, today)
-            problems = tuple(self._problems(found, plan, calibrations))
-            if problems and (options.refuse or not options.only_look):
-                raise problems[0]
-            seen = Seen(identity, board, found, plan, calibrations, problems)
-            if plan.has_changes and not options.only_look:
-                self._upload = Upload(self._port, prompt, plan, self._tell)
+            seen = see(prompt)
+            if seen.problems and (options.refuse or not options.only_look):
+                raise seen.problems[0]
+            if seen.plan.has_changes and not options.only_look:
+                self._upload = Upload(self._port, prompt, seen.plan, self._tell)
                 self._upload.run(f"dewarlog {version}: a flash of this board is under way.\n")
             sent_bytes = prompt.sent_bytes
         after = None
@@ -172,15 +163,35 @@ class Flasher:
         seconds = time.monotonic() - began_s
         return Outcome(self._port, version, before, seen, erased, after, sent_bytes, seconds)
 
-    def _erase_log(self, before: Present) -> Erased | None:
+    def _see(self, sources: list[Source], made_here: str, prompt: Prompt) -> Seen:
+        """Ask a board at its prompt for all there is to know, and plan."""
+        self._say("looking at its files")
+        identity = self._asked(lambda: looked.ask_identity(prompt))
+        board = recognise(self._port, identity, made_here)
+        found = self._asked(lambda: looked.ask_all(prompt))
+        self._was_marked = found.is_marked
+        self._say("compiling")
+        plan = make_plan(board_files(sources, read_mpy(identity.mpy).processor), found)
+        profile = found.texts.get(board_code.PROFILE, b"")
+        calibrations = overdue.judge(profile, datetime.now(UTC).date())
+        problems = tuple(self._problems(found, plan, calibrations))
+        return Seen(identity, board, found, plan, calibrations, problems)
+
+    def _erase_log(self, before: Present, see: Callable[[Prompt], Seen]) -> Erased | None:
         """Erase every run as the logger's admin; the run that is begun for it says so.
 
-        A run is never erased while it is open, and an erasure is recorded in an open one: so the
-        run is ended, the logger started again, and the ended run erased from the next.
+        Not before all is known that would refuse the flash, but for the room that it makes. A run
+        is never erased while it is open, and an erasure is recorded in an open one: so the run is
+        ended, the logger started again, and the ended run erased from the next.
         """
         admin = logger.admin_of(self._port, before, self._admin_key)
         if self._options.only_look:
             return None
+        with self._at_prompt(before) as prompt:
+            for problem in see(prompt).problems:
+                if not isinstance(problem, NoRoom):
+                    raise problem
+        logger.await_logger(self._port, records=True)
         self._say("erasing the log")
         run, earlier = logger.end_run(self._port, admin)
         with self._at_prompt(before):
