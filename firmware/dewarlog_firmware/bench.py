@@ -275,6 +275,9 @@ class Bench:
         (first,) = fields_of(layout.SELFTEST, body)
         if self._tester is not None:
             raise Refused(layout.ERROR_BUSY, "a self-test is going on")
+        if first == layout.SELFTEST_LAST:
+            self._expect_results()
+            return self._put_results(server, 0)
         if first:
             return self._put_results(server, first)
         server.expect_idle()
@@ -290,6 +293,11 @@ class Bench:
     def _tested(self, server: "Server", visitor: "Visitor") -> "int | None":
         """Put the first results, once they are there."""
         return None if self._tester is visitor else self._put_results(server, 0)
+
+    def _expect_results(self) -> None:
+        selftest = self._app.selftest
+        if selftest is None or not selftest.results:
+            raise Refused(layout.ERROR_RANGE, "there was no self-test since the board started")
 
     def _put_results(self, server: "Server", first: int) -> int:
         selftest = self._app.selftest

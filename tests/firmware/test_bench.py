@@ -438,6 +438,17 @@ def test_a_page_fits_the_conversation(board: BenchBoard) -> None:
     assert len(page_of(reply)[2]) == (160 - 3) // 15
 
 
+def test_the_last_results_are_read_again_without_another_test(board: BenchBoard) -> None:
+    """From the first on, and as often as one likes; nothing more is recorded."""
+    board.ask(layout.MSG_SELFTEST, b"\0")
+    for _ in range(2):
+        _, reply = board.ask(layout.MSG_SELFTEST, bytes((layout.SELFTEST_LAST,)))
+        total, first, entries = page_of(reply)
+        assert (total, first) == (len(RESULTS), 0)
+        assert entries == RESULTS[: len(entries)]
+    assert board.recorded(layout.KIND_SELFTEST) == RESULTS
+
+
 def test_other_requests_are_answered_while_a_selftest_goes_on(board: BenchBoard) -> None:
     """Only what would take its place has to wait."""
     board.tester.steps = 50
@@ -470,6 +481,7 @@ def test_results_of_no_selftest_are_out_of_range(board: BenchBoard) -> None:
     board.app.selftest = None
 
     assert board.code(layout.MSG_SELFTEST, b"\1") == layout.ERROR_RANGE
+    assert board.code(layout.MSG_SELFTEST, b"\xff") == layout.ERROR_RANGE
 
 
 def test_a_selftest_that_has_to_wait_is_busy(board: BenchBoard) -> None:
