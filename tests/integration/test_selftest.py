@@ -385,6 +385,66 @@ def test_memory_that_runs_out_meanwhile_is_a_failure_and_no_end(
     assert bench.of(SensorEvent) == []
 
 
+SLOW: Final = """
+from dewarlog_firmware import app
+
+step = app.App.step
+
+def slow(self):
+    step(self)
+    self.board.sleep_ms({pass_ms})
+
+app.App.step = slow
+app.run()
+"""
+
+
+@pytest.mark.parametrize("pass_ms", [110, 250, 290])
+def test_slow_passes_fail_no_good_board(
+    tmp_path: Path, untested: dict[str, str], pass_ms: int
+) -> None:
+    """A flash that erases often takes so long; no sensor is judged by when it was looked at.
+
+    The length of the passes themselves has a limit of its own, for the shock ring's sake.
+    """
+    bench = _bench(tmp_path, main=SLOW.format(pass_ms=pass_ms))
+
+    assert bench.failed - {"loop latency"} == set()
+    assert _changed(bench, untested) == set()
+
+
+@pytest.mark.parametrize(
+    ("parts", "failed"),
+    [
+        ({"sensors": "tilt_stuck = true"}, AXES),
+        ({"sensors": "shock_stuck = true"}, {"shock sensor self-test"}),
+        ({"board": "clock_drift_ppm = 50000"}, {"clock rate"}),
+    ],
+)
+def test_slow_passes_hide_no_fault(
+    tmp_path: Path, parts: dict[str, str], failed: set[str]
+) -> None:
+    """What fails on a quick board fails on a slow one."""
+    bench = _bench(tmp_path, main=SLOW.format(pass_ms=250), **parts)
+
+    assert bench.failed - {"loop latency"} == failed
+
+
+@pytest.mark.parametrize(("rate_hz", "limit_ms"), [(800, 1280), (3200, 320), (6400, 160)])
+def test_a_pass_may_be_as_long_as_the_shock_ring_bridges(
+    tmp_path: Path, rate_hz: int, limit_ms: int
+) -> None:
+    """Which depends on how often the profile has the sensor measure."""
+
+    def rate(profile: dict[str, Any]) -> None:
+        profile["shock"]["rate_hz"] = rate_hz
+
+    bench = _bench(tmp_path, change=rate)
+    (most,) = {one.result.most for one in bench.report.findings if one.title == "loop latency"}
+
+    assert most == limit_ms * 1000
+
+
 # --- the command ---------------------------------------------------------------------------------
 
 
