@@ -583,6 +583,8 @@ class App:
             self._health_due_s = uptime_s + HEALTH_PERIOD_S
             self.sampler.revive()
             self.logbook.at(uptime_s, uptime_ms)
+            if self.shock_sampler.is_away and (self.selftest is None or not self.selftest.is_busy):
+                self.start_accelerometer()  # a self-test that found no memory at its very end
             if self.chips.look_at_accelerometer(self.shock_sampler, self.start_accelerometer):
                 self._commit()
 

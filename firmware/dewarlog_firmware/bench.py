@@ -19,6 +19,7 @@ from micropython import const
 
 from dewarlog_firmware.access import Refused
 from dewarlog_firmware.config import ConfigError, load_config
+from dewarlog_firmware.logbook import NO_ROOM
 from dewarlog_firmware.opening import versions
 from dewarlog_firmware.request import expect_empty, fields_of
 from dewarlog_firmware.server import LATER
@@ -41,6 +42,11 @@ if TYPE_CHECKING:
 
         results: "list[tuple[int, int, int, int, int, int]]"  # the fields of EVENT_SELFTEST
 
+        @property
+        def is_busy(self) -> bool:
+            """Tell whether a test goes on."""
+            ...
+
         def begin(self) -> None:
             """Begin anew. ValueError when it has to wait."""
             ...
@@ -60,7 +66,6 @@ FAREWELL_MS = const(500)
 RESTART_MS = const(1500)
 _CHUNK_BYTES = const(256)
 _ENOENT = const(2)  # errno, the same on every port
-_ENOSPC = const(28)
 _U16_MAX = const(0xFFFF)
 _TICKS_MASK = const(0x3FFFFFFF)
 _ANGLE_UNKNOWN = const(255)
@@ -327,7 +332,7 @@ class Bench:
                 app.logbook.emit(layout.KIND_SELFTEST, values)
             app.logbook.commit()
         except OSError as error:
-            if error.args[0] != _ENOSPC:
+            if error.args[0] not in NO_ROOM:
                 raise
         finally:
             app.guard.speaker = None

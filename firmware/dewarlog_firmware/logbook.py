@@ -65,6 +65,7 @@ if TYPE_CHECKING:
 
 ENOSPC = 28  # errno, the same on every port
 _EBADF = 9  # what flash_log says where no journal is open: a boot that found no room for one
+NO_ROOM = (ENOSPC, _EBADF)  # errnos of a log that takes no event
 # What the journal's state record holds before the engine's: shocks so far, 1 if one meant HOLD.
 _STATE_HEAD = "<HB"
 _STATE_HEAD_BYTES = 3
@@ -319,7 +320,7 @@ class Logbook:
                 self.commit()
                 self._append(self.recorder.seal())
         except OSError as error:
-            if error.args[0] not in (ENOSPC, _EBADF):
+            if error.args[0] not in NO_ROOM:
                 raise
             keep_journal = True
         try:

@@ -51,6 +51,11 @@ class SelfTest:
         self._ran_out = False
         self.results: "list[tuple[int, int, int, int, int, int]]" = []
 
+    @property
+    def is_busy(self) -> bool:
+        """Tell whether a test goes on."""
+        return bool(self._jobs)
+
     def begin(self) -> None:
         """Begin anew. Raises ValueError while a test is going on."""
         if self._jobs:

@@ -6,10 +6,12 @@ taken away when no shock is going on, and the flash is written while it is away,
 operations cost no shock.
 """
 
+import gc
+
 from micropython import const
 
 from dewarlog_firmware import selftest_flash
-from dewarlog_firmware.logbook import ENOSPC
+from dewarlog_firmware.logbook import NO_ROOM
 from dewarlog_firmware.sensors import adxl372, lis3dh
 from dewarlog_firmware.shock_sampler import SENSOR_FAULT, SENSOR_OK
 
@@ -128,7 +130,15 @@ def _held_up(app: "App", before: int) -> int:
 
 
 def _bring_back(app: "App", *, was_kept: bool) -> None:
-    """Set the shock sensor up as it was found."""
+    """Set the shock sensor up as it was found; what that allocates may have to be cleared first."""
+    try:
+        _set_up(app, was_kept=was_kept)
+    except MemoryError:
+        gc.collect()
+        _set_up(app, was_kept=was_kept)
+
+
+def _set_up(app: "App", *, was_kept: bool) -> None:
     if app.is_recording:
         app.start_accelerometer()
     elif was_kept:
@@ -144,7 +154,7 @@ def _tell_away(app: "App", away_us: int) -> None:
         app.shocks.tell_away(away_us)
         app.logbook.commit()
     except OSError as error:
-        if error.args[0] != ENOSPC:
+        if error.args[0] not in NO_ROOM:
             raise  # a full log says so itself
 
 

@@ -23,6 +23,7 @@ from dewarlog.records import (
     SelfTestResult,
     SensorEvent,
     ShockEvent,
+    StopEvent,
 )
 from dewarlog_wire import layout
 from line import Log, dewarlog, profile_file, pull
@@ -443,6 +444,65 @@ def test_a_pass_may_be_as_long_as_the_shock_ring_bridges(
     (most,) = {one.result.most for one in bench.report.findings if one.title == "loop latency"}
 
     assert most == limit_ms * 1000
+
+
+def _at_the_end(what: str) -> str:
+    """Return a board's program: `what` happens when the shock sensor is to be brought back."""
+    return f"""
+from dewarlog_firmware import app, selftest, selftest_motion
+from dewarlog_firmware.sensors import adxl372
+
+configure = adxl372.ADXL372.configure
+push = adxl372.ADXL372.push
+failures = []
+
+def pushed(self):
+    failures[:] = [0] * {what}
+    return push(self)
+
+def fails(self, *arguments, **named):
+    if failures:
+        failures.pop()
+        raise MemoryError
+    return configure(self, *arguments, **named)
+
+adxl372.ADXL372.push = pushed
+adxl372.ADXL372.configure = fails
+app.HEALTH_PERIOD_S = 5
+app.run()
+"""
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_memory_that_runs_out_at_the_end_takes_no_sensor_away(
+    tmp_path: Path, untested: dict[str, str], times: int
+) -> None:
+    """The shock sensor is brought back at the second try, or when the chips are looked at."""
+    bench = _bench(tmp_path, main=_at_the_end(str(times)))
+
+    assert _changed(bench, untested) == set()
+    assert bench.of(SensorEvent) == []
+
+
+WITHOUT_RESULTS: Final = """
+from dewarlog_firmware import app, selftest
+
+def no_room(self):
+    raise MemoryError
+
+selftest.SelfTest._finish = no_room
+app.run()
+"""
+
+
+def test_results_that_find_no_memory_end_no_recording(tmp_path: Path) -> None:
+    """The host hears nothing; the run goes on to the end of the scenario."""
+    bench = _bench(tmp_path, refused=[UNANSWERED], main=WITHOUT_RESULTS)
+
+    assert bench.of(StopEvent) == []
+    done = dewarlog("check", bench.log.path, "--json")
+    coverage = json.loads(done.stdout)["coverage"]
+    assert (coverage["gaps"], coverage["samples"]) == ([], 4)  # one every 10 s, from the start on
 
 
 # --- the command ---------------------------------------------------------------------------------
