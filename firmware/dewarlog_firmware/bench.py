@@ -386,7 +386,7 @@ class Erasure:
         self._app.stamp()
         logbook.emit(layout.KIND_ERASE, (run, log_id, blocks, int(confirmed)))
         logbook.commit()
-        flash.remove_run(run)
+        logbook.remove_run(run)
         self._erased += 1
         return LATER
 

@@ -26,6 +26,7 @@ TORN = -1  # stands for a record kind: what follows in a journal cannot be read
 _STATE_FORMAT = "<8sBIII"
 _STATE_BYTES = struct.calcsize(_STATE_FORMAT)
 _NOBODYS = 0xFFFFFFFF  # in the place of a profile's CRC: no profile goes on with that run
+_ENOENT = 2  # errno, the same on every port
 _COPY_BYTES = 512
 _GOING = "x"  # behind the name of a folder: it is no run any more
 # Places in the tuple that BLOCK_HEADER unpacks to.
@@ -83,11 +84,16 @@ class StoredFile:
     def read_into(self, offset: int, view: memoryview) -> int:
         """Fill `view` from `offset`; return the bytes read, fewer only at the snapshot's end.
 
-        Raises ValueError when the file is another than the one that was opened.
+        Raises ValueError when the file is another than the one that was opened, or is gone.
         """
         if self._generation != self._log.generation:
             self._file.close()
-            self._file = open(self._path, "rb")
+            try:
+                self._file = open(self._path, "rb")
+            except OSError as error:
+                if error.args[0] != _ENOENT:
+                    raise
+                raise ValueError("the file is gone")
             if self._log.etag(*self._key) != self._etag:
                 raise ValueError("the journal was replaced")
             self._generation = self._log.generation

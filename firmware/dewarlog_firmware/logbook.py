@@ -499,12 +499,22 @@ class Logbook:
             if run == self.recorder.run:
                 continue
             if state is None and self.flash.is_empty(run):  # a power cut stopped its removal
-                self.flash.remove_run(run)
+                self.remove_run(run)
                 return True
             if self.is_confirmed(run):
-                self.flash.remove_run(run)
+                self.remove_run(run)
                 return True
         return False
+
+    def remove_run(self, run: int) -> None:
+        """Give up a run that has ended. The caller has checked that it may go."""
+        if self.stalls is not None:
+            self.stalls.stall_begins()
+        try:
+            self.flash.remove_run(run)
+        finally:
+            if self.stalls is not None:
+                self.stalls.stall_ends()
 
     def is_confirmed(self, run: int) -> bool:
         """Tell whether a host has confirmed that it holds all of a run that has ended."""

@@ -130,7 +130,7 @@ def _held_up(app: "App", before: int) -> int:
 
 
 def _bring_back(app: "App", *, was_kept: bool) -> None:
-    """Set the shock sensor up as it was found; what that allocates may have to be cleared first."""
+    """Set the shock sensor up as it was found; a heap that is full is cleared first."""
     try:
         _set_up(app, was_kept=was_kept)
     except MemoryError:
