@@ -316,6 +316,11 @@ class App:
         uptime_s, uptime_ms = self.now()
         self._clock_due_ms = uptime_s * 1000 + uptime_ms + wait_ms
 
+    @property
+    def awaits_second(self) -> bool:
+        """Tell whether the clock chip is still to be set."""
+        return self._clock_due_ms >= 0
+
     # --- radio --------------------------------------------------------------------------------
 
     def switch_radio(self, state: int, minutes: int) -> None:
@@ -463,10 +468,10 @@ class App:
             busy = self._link.poll(self._server) or busy
             if self.radio is not None:
                 busy = self._poll_air(self.radio) or busy
+            busy = self.signing.step() or busy
+            busy = self.bench.step() or busy
         except MemoryError:
             self._part()
-        busy = self.signing.step() or busy
-        busy = self.bench.step() or busy
         self._set_clock_when_due()
         if self.end_requested:
             self._end_run()
@@ -665,8 +670,10 @@ class App:
         """Start the board over: nothing of a run that is open is lost. Does not return."""
         from dewarlog_firmware.restart import restart
 
-        self._stop(_STOP_COMMAND)
-        restart(0)
+        try:
+            self._stop(_STOP_COMMAND)
+        finally:  # a stop that fails must not leave a board that answers nobody
+            restart(0)
 
 
 def _fast_functions() -> tuple:

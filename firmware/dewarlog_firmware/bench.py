@@ -6,7 +6,8 @@ time. Rules:
 - A profile is handed over in RAM, one for each conversation, and gone with it. It is put in force
   by one rename, behind an event that is durable before: a power cut leaves the old file or the
   new, whole, and the run that was open is never gone on with.
-- The board starts again once the reply is on its way, never before.
+- The board starts again once the reply is on its way, never before; no host is told meanwhile
+  that something was done which the next boot would not know of (access.Guard.is_leaving).
 - A run is told as erased before it is; it is then gone at once (flash_log.remove_run).
 """
 
@@ -90,7 +91,9 @@ class Bench:
         """Do what is due in this pass of the main loop; True while there is more."""
         if self._restarter is not None:
             gone_ms = (self._app.board.ticks_ms() - self._restart_ms) & _TICKS_MASK
-            if gone_ms >= RESTART_MS or (gone_ms >= FAREWELL_MS and self._restarter.ready):
+            # A time that was taken is set within a second of it: before the end, then.
+            is_free = self._restarter.ready and not self._app.awaits_second
+            if gone_ms >= RESTART_MS or (gone_ms >= FAREWELL_MS and is_free):
                 self._app.restart()
             return True
         if self._tester is None:
@@ -206,7 +209,6 @@ class Bench:
             raise Refused(layout.ERROR_CHANGED, "the bytes handed over are others")
         if before_crc != self._profile_file()[1]:
             raise Refused(layout.ERROR_CHANGED, "the board holds another profile by now")
-        self._expect_to_stay()
         try:
             load_config(draft)
         except ConfigError as error:
@@ -219,6 +221,7 @@ class Bench:
 
     def _restart_behind(self, server: "Server") -> None:
         """Have the board start again once this server's reply is away."""
+        self._app.guard.is_leaving = True
         self._restarter = server
         self._restart_ms = self._app.board.ticks_ms() & _TICKS_MASK
 
@@ -228,7 +231,10 @@ class Bench:
         OSError or Refused for no room: nothing has changed.
         """
         logbook = self._app.logbook
+        flash = logbook.flash
         aside = self._path + ".new"
+        runs = flash.runs()
+        owner = None
         try:
             with open(aside, "wb") as file:
                 file.write(data)
@@ -238,12 +244,13 @@ class Bench:
                 self._app.stamp()
                 logbook.record(layout.KIND_PROFILE, told)
                 logbook.commit()
-            runs = logbook.flash.runs()
             if runs:
-                logbook.flash.disown(runs[-1])
+                owner = flash.disown(runs[-1])
             os.rename(aside, self._path)
-        except (OSError, Refused):
+        except (OSError, MemoryError, Refused):
             _remove(aside)
+            if owner is not None:
+                flash.disown(runs[-1], owner)
             raise
         self._profile = None
         if logbook.is_open:
@@ -258,16 +265,11 @@ class Bench:
             raise Refused(layout.ERROR_NOT_ALLOWED, "a locked board keeps its key: open it first")
         if lock.is_claimed:
             server.visitor.expect_admin()
-        self._expect_to_stay()
         self._desk.seed(secret)
         # What was proven was proven by the old key.
         server.visitor.forget()
         self._restart_behind(server)
         return 0
-
-    def _expect_to_stay(self) -> None:
-        if self._restarter is not None:
-            raise Refused(layout.ERROR_BUSY, "the board is about to start again")
 
     # --- self-test ----------------------------------------------------------------------------
 

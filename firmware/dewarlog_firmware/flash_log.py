@@ -25,6 +25,7 @@ TORN = -1  # stands for a record kind: what follows in a journal cannot be read
 # log id, run closed, crc of the configuration, blocks confirmed by a host, crc32. Board-private.
 _STATE_FORMAT = "<8sBIII"
 _STATE_BYTES = struct.calcsize(_STATE_FORMAT)
+_NOBODYS = 0xFFFFFFFF  # in the place of a profile's CRC: no profile goes on with that run
 _COPY_BYTES = 512
 _GOING = "x"  # behind the name of a folder: it is no run any more
 # Places in the tuple that BLOCK_HEADER unpacks to.
@@ -545,12 +546,20 @@ class FlashLog:
             if len(name) == 9 and name.endswith(_GOING):
                 _remove_folder(self.root + "/" + name)
 
-    def disown(self, run: int) -> None:
-        """Have the next boot end this run and begin another, whatever its profile is then."""
+    def disown(self, run: int, crc: int = _NOBODYS) -> "int | None":
+        """Have the next boot end this run and begin another, whatever its profile is then.
+
+        Returns what told its profile before, which given as `crc` makes it that profile's again;
+        None when the run has ended already.
+        """
         state = self.read_state(run)
-        if state is not None and not state.closed:
-            state.config_crc ^= 0xFFFFFFFF
+        if state is None or state.closed:
+            return None
+        before = state.config_crc
+        if before != crc:
+            state.config_crc = crc
             self.write_state(run, state)
+        return before
 
     def remove_segment(self, segment: int) -> int:
         """Delete one segment of the open run; return the samples that were in it."""
