@@ -33,7 +33,7 @@ _GOING = "x"  # behind the name of a folder: it is no run any more
 _KIND = 2
 _LENGTH = 4
 _BLOCK_SEQ = 6
-_JOURNAL_NAMED_BYTES = layout.JOURNAL_HEAD.offset_of("crc32")
+_JOURNAL_NAMED_BYTES = layout.AT_JOURNAL_CRC
 _FROM_JOURNAL = (layout.BLOCK_SAMPLES, layout.BLOCK_EVENTS)
 
 

@@ -12,6 +12,8 @@ from dewarlog_wire import FORMAT_VERSION
 from dewarlog_wire.crc import crc32
 from dewarlog_wire.errors import BlockError
 from dewarlog_wire.layout import (
+    AT_BLOCK_CRC,
+    AT_BLOCK_LENGTH,
     BLOCK_HEADER,
     BLOCK_MAGIC,
     BLOCK_MAX_BYTES,
@@ -61,8 +63,6 @@ else:
     )
 
 BLOCK_MIN_BYTES = BLOCK_HEADER.size + BLOCK_SEAL.size
-_LENGTH_AT = BLOCK_HEADER.offset_of("length")
-_CRC_AT = BLOCK_SEAL.offset_of("crc32")
 _NO_TAG = bytes(16)
 
 
@@ -123,15 +123,15 @@ def seal_block(
             f"block of {length} bytes is over the limit of {BLOCK_MAX_BYTES}; seal it earlier",
             offset,
         )
-    struct.pack_into("<I", buffer, _LENGTH_AT, length)
+    struct.pack_into("<I", buffer, AT_BLOCK_LENGTH, length)
     view = memoryview(buffer)
     digest = sha256(previous_chain)
     digest.update(view[:offset])
     chain = digest.digest()
     tag = tag_of(state, chain) if key_index else _NO_TAG
     struct.pack_into(BLOCK_SEAL.format, buffer, offset, chain, key_index, tag, 0)
-    crc = crc32(view[: offset + _CRC_AT])
-    struct.pack_into("<I", buffer, offset + _CRC_AT, crc)
+    crc = crc32(view[: offset + AT_BLOCK_CRC])
+    struct.pack_into("<I", buffer, offset + AT_BLOCK_CRC, crc)
     return length, chain
 
 
@@ -201,7 +201,7 @@ def check_block(data: "Readable", offset: int, previous_chain: "bytes | None") -
     view = memoryview(data)
     seal = block.body_end
     chain, _, _, stored_crc = struct.unpack_from(BLOCK_SEAL.format, data, seal)
-    crc = crc32(view[offset : seal + _CRC_AT])
+    crc = crc32(view[offset : seal + AT_BLOCK_CRC])
     if crc != stored_crc:
         raise BlockError(
             "crc",

@@ -215,7 +215,8 @@ class Desk:
 
     def status(self) -> "tuple[int, ...]":
         """Return a status."""
-        return tuple([0] * len(layout.STATUS_REPLY.names))
+        record = layout.STATUS_REPLY
+        return struct.unpack(record.format, bytes(record.size))
 
     def set_time(self, utc_s: int, utc_ms: int, error_ms: int) -> "tuple[int, int]":
         """Record a time, and take it."""
