@@ -90,7 +90,7 @@ def open_logbook() -> Logbook:
     recorder = the_recorder()
     recorder.interval_ms = 0  # of a new one
     engine = new_engine()
-    flash = FlashLog(scratch[0] + "/log", recorder.buffer)
+    flash = FlashLog(scratch[0] + "/log")
     book = Logbook(recorder, flash, engine, layout.FULL_STOP, None, lambda values: False)
     engine.emit = book.emit
     return book
