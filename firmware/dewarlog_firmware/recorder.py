@@ -220,6 +220,17 @@ class Recorder:
         runs[end], runs[end + 1], runs[end + 2], runs[end + 3] = channel, state, index, 1
         self._run_count += 1
 
+    def pass_sample(self) -> None:
+        """Count a sample that an earlier block holds. Only while the open block is empty."""
+        self.first_sample += 1
+        self.uptime_ms += self.interval_ms
+        self.uptime_s += self.uptime_ms // 1000
+        self.uptime_ms %= 1000
+
+    def pass_event(self) -> None:
+        """Count an event that an earlier block holds. Only while the open block is empty."""
+        self.first_event += 1
+
     def raw_set(self, channel: int, fault: int, voltage_raw: int, cold_junction_raw: int) -> None:
         """Keep what the converter said for the newest sample; once a block for each channel."""
         if self._raw_bytes >= len(self._raw):
