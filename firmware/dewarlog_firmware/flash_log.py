@@ -517,25 +517,27 @@ class FlashLog:
 
     @staticmethod
     def _journal_records(file, crc: int):  # noqa: ANN001, ANN205 - yields (kind, body)
-        head_bytes = layout.JOURNAL_RECORD.size
-        start = file.tell()
-        size = file.seek(0, 2)
-        file.seek(start)
-        while start < size:
-            data = file.read(head_bytes)
-            if len(data) < head_bytes:
-                break
-            kind, length = struct.unpack(layout.JOURNAL_RECORD.format, data)
-            data += file.read(length + journal.RECORD_CRC_BYTES)
-            body_end = len(data) - journal.RECORD_CRC_BYTES
-            if body_end < head_bytes + length:
-                break
-            crc = crc32(memoryview(data)[:body_end], crc)
-            if crc != struct.unpack_from("<I", data, body_end)[0]:
-                break
-            yield kind, data[head_bytes:body_end]
-            start += len(data)
-        file.close()
+        try:
+            head_bytes = layout.JOURNAL_RECORD.size
+            start = file.tell()
+            size = file.seek(0, 2)
+            file.seek(start)
+            while start < size:
+                data = file.read(head_bytes)
+                if len(data) < head_bytes:
+                    break
+                kind, length = struct.unpack(layout.JOURNAL_RECORD.format, data)
+                data += file.read(length + journal.RECORD_CRC_BYTES)
+                body_end = len(data) - journal.RECORD_CRC_BYTES
+                if body_end < head_bytes + length:
+                    break
+                crc = crc32(memoryview(data)[:body_end], crc)
+                if crc != struct.unpack_from("<I", data, body_end)[0]:
+                    break
+                yield kind, data[head_bytes:body_end]
+                start += len(data)
+        finally:
+            file.close()
         if start < size:
             yield TORN, size - start
 

@@ -904,7 +904,7 @@ def supply_of(root: Path) -> list[int]:
         for kind, start, end in block.sections(data, one.body_start, one.body_end):
             if kind == layout.SECTION_EVENTS:
                 found += [
-                    struct.unpack(layout.EVENT_SUPPLY.format, body)[0]
+                    body[0]
                     for _, event, _, _, body in events.read_events(data, start, end)
                     if event == layout.KIND_SUPPLY
                 ]
