@@ -322,6 +322,11 @@ class App:
         uptime_s, uptime_ms = self.now()
         self._clock_due_ms = uptime_s * 1000 + uptime_ms + wait_ms
 
+    @property
+    def awaits_second(self) -> bool:
+        """Tell whether the clock chip is still to be set."""
+        return self._clock_due_ms >= 0
+
     # --- radio --------------------------------------------------------------------------------
 
     def switch_radio(self, state: int, minutes: int) -> None:
@@ -469,10 +474,10 @@ class App:
             busy = self._link.poll(self._server) or busy
             if self.radio is not None:
                 busy = self._poll_air(self.radio) or busy
+            busy = self.signing.step() or busy
+            busy = self.bench.step() or busy
         except MemoryError:
             self._part()
-        busy = self.signing.step() or busy
-        busy = self.bench.step() or busy
         self._set_clock_when_due()
         if self.end_requested:
             self._end_run()
@@ -584,6 +589,8 @@ class App:
             self._health_due_s = uptime_s + HEALTH_PERIOD_S
             self.sampler.revive()
             self.logbook.at(uptime_s, uptime_ms)
+            if self.shock_sampler.is_away and (self.selftest is None or not self.selftest.is_busy):
+                self.start_accelerometer()  # a self-test that found no memory at its very end
             if self.chips.look_at_accelerometer(self.shock_sampler, self.start_accelerometer):
                 self._commit()
 
@@ -671,8 +678,10 @@ class App:
         """Start the board over: nothing of a run that is open is lost. Does not return."""
         from dewarlog_firmware.restart import restart
 
-        self._stop(_STOP_COMMAND)
-        restart(0)
+        try:
+            self._stop(_STOP_COMMAND)
+        finally:  # a stop that fails must not leave a board that answers nobody
+            restart(0)
 
 
 def _fast_functions() -> tuple:

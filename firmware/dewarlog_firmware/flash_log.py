@@ -29,17 +29,19 @@ TORN = -1  # stands for a record kind: what follows in a journal cannot be read
 # log id, run closed, crc of the configuration, blocks confirmed by a host, crc32. Board-private.
 _STATE_FORMAT = "<8sBIII"
 _STATE_BYTES = struct.calcsize(_STATE_FORMAT)
+_NOBODYS = 0xFFFFFFFF  # in the place of a profile's CRC: no profile goes on with that run
+_ENOENT = 2  # errno, the same on every port
 _COPY_BYTES = 512
 _GOING = "x"  # behind the name of a folder: it is no run any more
 # Places in the tuple that BLOCK_HEADER unpacks to.
 _KIND = 2
 _LENGTH = 4
 _BLOCK_SEQ = 6
-_JOURNAL_NAMED_BYTES = layout.JOURNAL_HEAD.offset_of("crc32")
-_SEAL_CRC_AT = layout.BLOCK_SEAL.offset_of("crc32")
+_JOURNAL_NAMED_BYTES = layout.AT_JOURNAL_CRC
+_SEAL_CRC_AT = layout.AT_BLOCK_CRC
 # A first block holds 24 texts of at most 200 bytes, 4 channels with 4 calibrations each, 8 rules
 # and five more records.
-_BLOCK_0_MAX_BYTES = 7680
+BLOCK_0_MAX_BYTES = 7680
 _FROM_JOURNAL = (layout.BLOCK_SAMPLES, layout.BLOCK_EVENTS)
 
 
@@ -90,11 +92,16 @@ class StoredFile:
     def read_into(self, offset: int, view: memoryview) -> int:
         """Fill `view` from `offset`; return the bytes read, fewer only at the snapshot's end.
 
-        Raises ValueError when the file is another than the one that was opened.
+        Raises ValueError when the file is another than the one that was opened, or is gone.
         """
         if self._generation != self._log.generation:
             self._file.close()
-            self._file = open(self._path, "rb")
+            try:
+                self._file = open(self._path, "rb")
+            except OSError as error:
+                if error.args[0] != _ENOENT:
+                    raise
+                raise ValueError("the file is gone")
             if self._log.etag(*self._key) != self._etag:
                 raise ValueError("the journal was replaced")
             self._generation = self._log.generation
@@ -471,7 +478,7 @@ class FlashLog:
             return None
         with open(path, "rb") as file:
             for offset, fields in self._headers(file):
-                if fields[_LENGTH] > _BLOCK_0_MAX_BYTES:
+                if fields[_LENGTH] > BLOCK_0_MAX_BYTES:
                     return None
                 file.seek(offset)
                 return file.read(fields[_LENGTH])
@@ -566,12 +573,20 @@ class FlashLog:
             if len(name) == 9 and name.endswith(_GOING):
                 _remove_folder(self.root + "/" + name)
 
-    def disown(self, run: int) -> None:
-        """Have the next boot end this run and begin another, whatever its profile is then."""
+    def disown(self, run: int, crc: int = _NOBODYS) -> "int | None":
+        """Have the next boot end this run and begin another, whatever its profile is then.
+
+        Returns what told its profile before, which given as `crc` makes it that profile's again;
+        None when the run has ended already.
+        """
         state = self.read_state(run)
-        if state is not None and not state.closed:
-            state.config_crc ^= 0xFFFFFFFF
+        if state is None or state.closed:
+            return None
+        before = state.config_crc
+        if before != crc:
+            state.config_crc = crc
             self.write_state(run, state)
+        return before
 
     def remove_segment(self, segment: int) -> int:
         """Delete one segment of the open run; return the samples that were in it."""

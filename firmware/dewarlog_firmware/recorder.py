@@ -88,7 +88,7 @@ class Recorder:
         self.columns = len(keys)
         self._capacity = sizes.block_samples
         capacity_bytes = sizes.columns_bytes // (self.columns + 1)
-        pages = self._capacity // layout.COLUMN_PAGE
+        pages = (self._capacity + layout.COLUMN_PAGE - 1) // layout.COLUMN_PAGE
         self._encode_page = encode_page
         self._encoders = [
             ColumnEncoder(capacity_bytes, pages, encode_page) for _ in range(self.columns + 1)

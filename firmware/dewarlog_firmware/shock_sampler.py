@@ -133,6 +133,10 @@ class ShockSampler:
         """Return how long the chip keeps a shock and `pre_trigger` samples before it."""
         return (FIFO_SETS - pre_trigger) * 1000 // self._rate_hz
 
+    def ring_us(self) -> int:
+        """Return for how long the ring takes samples while the main loop takes none of them."""
+        return self.ring.slot_count * self._sets * 1_000_000 // self._rate_hz
+
     def rearm(self) -> bool:
         """End the capture and watch for the next activity; say whether that is so now.
 

@@ -13,6 +13,8 @@ from dewarlog_wire import FORMAT_VERSION
 from dewarlog_wire.crc import crc32
 from dewarlog_wire.errors import BlockError
 from dewarlog_wire.layout import (
+    AT_BLOCK_CRC,
+    AT_BLOCK_LENGTH,
     BLOCK_HEADER,
     BLOCK_MAGIC,
     BLOCK_MAX_BYTES,
@@ -62,8 +64,6 @@ else:
     )
 
 BLOCK_MIN_BYTES = BLOCK_HEADER.size + BLOCK_SEAL.size
-_LENGTH_AT = BLOCK_HEADER.offset_of("length")
-_CRC_AT = BLOCK_SEAL.offset_of("crc32")
 _NO_TAG = bytes(16)
 
 
@@ -142,7 +142,7 @@ def seal_pieces(
             f"block of {length} bytes is over the limit of {BLOCK_MAX_BYTES}; seal it earlier",
             offset,
         )
-    struct.pack_into("<I", pieces[0], _LENGTH_AT, length)
+    struct.pack_into("<I", pieces[0], AT_BLOCK_LENGTH, length)
     digest = sha256(previous_chain)
     crc = 0
     for piece in pieces:
@@ -152,7 +152,7 @@ def seal_pieces(
     tag = tag_of(state, chain) if key_index else _NO_TAG
     seal = bytearray(BLOCK_SEAL.size)
     struct.pack_into(BLOCK_SEAL.format, seal, 0, chain, key_index, tag, 0)
-    struct.pack_into("<I", seal, _CRC_AT, crc32(memoryview(seal)[:_CRC_AT], crc))
+    struct.pack_into("<I", seal, AT_BLOCK_CRC, crc32(memoryview(seal)[:AT_BLOCK_CRC], crc))
     pieces.append(seal)
     return length, chain
 
@@ -225,7 +225,7 @@ def check_block(data: "Readable", offset: int, previous_chain: "bytes | None") -
     view = memoryview(data)
     seal = block.body_end
     chain, _, _, stored_crc = struct.unpack_from(BLOCK_SEAL.format, data, seal)
-    crc = crc32(view[offset : seal + _CRC_AT])
+    crc = crc32(view[offset : seal + AT_BLOCK_CRC])
     if crc != stored_crc:
         raise BlockError(
             "crc",

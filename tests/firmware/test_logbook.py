@@ -3,6 +3,7 @@
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -562,6 +563,42 @@ def test_each_journal_of_a_run_has_an_etag_of_its_own(tmp_path: Path) -> None:
         book.seal()
 
     assert len(etags) == 5
+
+
+def test_reading_a_run_that_was_erased_is_refused_as_changed(tmp_path: Path) -> None:
+    """One link pulls it, the other erases it: the host is to list again, not to ask again."""
+    book = begun(tmp_path)
+    book.end()
+    run, file, _, etag, _, _ = book.list_entry(0)
+    stored = book.open(run, file, etag)
+    book.begin([], b"logid456", 1)
+    book.remove_run(run)
+
+    with pytest.raises(ValueError, match="gone"):
+        stored.read_into(0, memoryview(bytearray(8)))
+    stored.close()
+
+
+def test_a_run_is_given_up_as_all_that_stops_interrupts(tmp_path: Path) -> None:
+    """A shock that begins meanwhile is marked as one that may have begun before."""
+    book = begun(tmp_path)
+    book.end()
+    run = book.recorder.run
+    book.begin([], b"logid456", 1)
+    told: list[str] = []
+    remove = book.flash.remove_run
+    book.stalls = SimpleNamespace(
+        stall_begins=lambda: told.append("begins"), stall_ends=lambda: told.append("ends")
+    )
+
+    def removed(number: int) -> int:
+        told.append(f"removes {number}")
+        return remove(number)
+
+    book.flash.remove_run = removed
+    book.remove_run(run)
+
+    assert told == ["begins", f"removes {run}", "ends"]
 
 
 def test_reading_a_journal_that_was_replaced_is_refused(tmp_path: Path) -> None:
