@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from dewarlog_firmware.recorder import SealedBlock
 
 INTERVAL_MS = 10_000
+SHORT = Sizes(1024, *SMALL[1:])
 LOG_ID = b"logid123"
 
 
@@ -965,7 +966,7 @@ def test_a_journal_longer_than_this_boards_blocks_is_sealed_in_several(
     """Nothing is lost or stored twice, wherever among the blocks the power failed before."""
     large_journal(tmp_path, 2_500)
     with monkeypatch.context() as patched:
-        cut = new_book(tmp_path, sizes=SMALL)
+        cut = new_book(tmp_path, sizes=SHORT)
         append = cut.flash.append_block
         left = [sealed]
 
@@ -982,7 +983,7 @@ def test_a_journal_longer_than_this_boards_blocks_is_sealed_in_several(
             cut.resume()
     cut.flash.release()
 
-    again = new_book(tmp_path, sizes=SMALL)
+    again = new_book(tmp_path, sizes=SHORT)
     assert again.flash.open_run() is not None
     recovery = again.resume()
 
