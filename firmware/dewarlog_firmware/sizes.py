@@ -19,8 +19,8 @@ Sizes = namedtuple(
 )
 
 # 3072 samples of 10 s are 8.5 h: the fixed 84 bytes of header and seal are then 1.3 % of a block.
-# At 1.1 bytes a value (4 noisy channels) it needs 13.5 KB of planes. The shelf takes a dozen
-# knocks, or two of the longest usual windows; 64 slots of 16 sets bridge 320 ms at 3200 Hz.
+# Four noisy channels need 9 to 14 KB of planes for them. The shelf takes a dozen knocks, or two of
+# the longest usual windows; 64 slots of 16 sets bridge 320 ms at 3200 Hz.
 LARGE = Sizes(3072, 18432, 2048, 64, 4096)
-# For 264 KB of RAM: blocks of 2.8 h, half as many knocks in a row, 160 ms, frames of 1 KB.
-SMALL = Sizes(1024, 6144, 1024, 32, 1024)
+# For 264 KB of RAM: blocks of 5.7 h, half as many knocks in a row, 160 ms, frames of 1 KB.
+SMALL = Sizes(2048, 7168, 1024, 32, 1024)
