@@ -13,7 +13,7 @@ import gc
 import os
 import struct
 
-from dewarlog_firmware import rest
+from dewarlog_firmware import once, rest
 from dewarlog_firmware.access import Guard
 from dewarlog_firmware.advert import Advert
 from dewarlog_firmware.audit import Audit
@@ -21,31 +21,15 @@ from dewarlog_firmware.bench import Bench
 from dewarlog_firmware.board import open_board
 from dewarlog_firmware.chips import PART_ACCELEROMETER, PART_DEVICE_KEY, Chips
 from dewarlog_firmware.clock import Uptime
-from dewarlog_firmware.config import ConfigError, load_config, parse_config
 from dewarlog_firmware.desk import Desk
-from dewarlog_firmware.device_key import (
-    KEY_PATH,
-    derived_keys,
-    load_device_key,
-    signing_seed,
-    stands_at,
-)
 from dewarlog_firmware.excursion import Engine
 from dewarlog_firmware.flash_log import FlashLog
-from dewarlog_firmware.former_run import close_former_run
 from dewarlog_firmware.gauges import Gauges
 from dewarlog_firmware.keeper import Keeper
 from dewarlog_firmware.link_ble import BleLink
 from dewarlog_firmware.link_usb import UsbLink
 from dewarlog_firmware.lock import Lock, leave
 from dewarlog_firmware.logbook import ENOSPC, Logbook
-from dewarlog_firmware.opening import Opening
-from dewarlog_firmware.profile import (
-    default_document,
-    profile_crc,
-    profile_sections,
-    reading_columns,
-)
 from dewarlog_firmware.radio import Radio
 from dewarlog_firmware.recorder import BUFFER_BYTES, Recorder
 from dewarlog_firmware.rest import Rest
@@ -106,19 +90,37 @@ def run(lock: "Lock | None" = None) -> None:
 def _run(lock: Lock) -> None:
     board = open_board()
     began_ms = board.ticks_ms()  # what follows may erase flash for a second and more
+    config, is_own = _configured(lock)
+    if not is_own:
+        App(board, config, lock).run(records=False)
+        return
+    key = open_seal_key(board)
+    _close_former_run(config, key)
+    once.let_go()
+    gc.collect()  # its recorder's buffers are as large as those the app now makes
+    App(board, config, lock, key, began_ms).run()
+
+
+def _configured(lock: Lock) -> "tuple[Config, bool]":
+    """Return this board's configuration and True; the built-in one and False for want of it."""
+    from dewarlog_firmware.config import ConfigError, parse_config
+    from dewarlog_firmware.profile import default_document
+
     try:
-        config = load_profile(PROFILE_PATH)
+        return load_profile(PROFILE_PATH), True
     except ConfigError as error:
         if not lock.is_locked:
             raise
         print(error)  # noqa: T201 - to whoever sits at the console, as the traceback would
-        App(board, parse_config(default_document()), lock).run(records=False)
-        return
-    key = open_seal_key(board)
-    # Another profile is another run: limits never change inside one.
+        return parse_config(default_document()), False
+
+
+def _close_former_run(config: "Config", key: "SealKey | None") -> None:
+    """Close the run of another profile: limits never change inside one."""
+    from dewarlog_firmware.former_run import close_former_run
+    from dewarlog_firmware.profile import profile_crc, profile_sections
+
     close_former_run(LOG_ROOT, profile_crc(profile_sections(config)), _fast_functions()[0], key)
-    gc.collect()  # its recorder's buffers are as large as those the app now makes
-    App(board, config, lock, key, began_ms).run()
 
 
 def open_seal_key(board: "Board") -> "SealKey | None":
@@ -142,6 +144,9 @@ def _has_sealed_blocks() -> bool:
 
 def load_profile(path: str) -> "Config":
     """Read the shipment profile; the built-in one when the board was given none."""
+    from dewarlog_firmware.config import ConfigError, load_config, parse_config
+    from dewarlog_firmware.profile import default_document
+
     try:
         with open(path, "rb") as file:
             text = file.read()
@@ -166,6 +171,15 @@ class App:
         seal_key: "SealKey | None" = None,
         began_ms: "int | None" = None,
     ) -> None:
+        from dewarlog_firmware.device_key import (
+            KEY_PATH,
+            derived_keys,
+            load_device_key,
+            signing_seed,
+            stands_at,
+        )
+        from dewarlog_firmware.profile import reading_columns
+
         self.board = board
         self.is_recording = False
         self.end_requested = False
@@ -380,6 +394,7 @@ class App:
                 self._begin()
             else:
                 self.logbook.takes_events = False
+            once.let_go()
             while True:
                 self.step()
         except KeyboardInterrupt:
@@ -403,6 +418,9 @@ class App:
             self._memory_full()
 
     def _open_run(self) -> None:
+        from dewarlog_firmware.opening import Opening
+        from dewarlog_firmware.profile import profile_crc, profile_sections
+
         sections = list(profile_sections(self.config))
         opening = Opening(self)
         self.stamp()

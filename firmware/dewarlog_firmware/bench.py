@@ -16,9 +16,9 @@ from binascii import crc32
 
 from micropython import const
 
+from dewarlog_firmware import once
 from dewarlog_firmware.access import Refused
-from dewarlog_firmware.config import ConfigError, load_config
-from dewarlog_firmware.opening import versions
+from dewarlog_firmware.gauges import versions
 from dewarlog_firmware.request import expect_empty, fields_of
 from dewarlog_firmware.server import LATER
 from dewarlog_wire import events, layout
@@ -207,10 +207,7 @@ class Bench:
         if before_crc != self._profile_file()[1]:
             raise Refused(layout.ERROR_CHANGED, "the board holds another profile by now")
         self._expect_to_stay()
-        try:
-            load_config(draft)
-        except ConfigError as error:
-            raise Refused(layout.ERROR_MALFORMED, str(error))
+        _expect_a_profile(draft)
         server.expect_allowance()
         self._put_in_force(draft, told)
         server.draft = None
@@ -374,6 +371,18 @@ class Erasure:
         flash.remove_run(run)
         self._erased += 1
         return LATER
+
+
+def _expect_a_profile(text: bytearray) -> None:
+    """Refuse a text that is no profile, by what config says of it."""
+    from dewarlog_firmware.config import ConfigError, load_config
+
+    try:
+        load_config(text)
+    except ConfigError as error:
+        raise Refused(layout.ERROR_MALFORMED, str(error))
+    finally:
+        once.let_go()
 
 
 def _measured(path: str) -> tuple:

@@ -9,7 +9,6 @@ import struct
 
 from dewarlog_firmware.access import Refused
 from dewarlog_firmware.advert import payload_columns, warmest
-from dewarlog_firmware.device_key import KEY_PATH, load_device_key, seed_device_key
 from dewarlog_firmware.sensors import ds3231
 from dewarlog_wire import events, layout, proof
 from dewarlog_wire.errors import BlockError
@@ -31,7 +30,9 @@ class Desk:
     `features`: layout.FEATURE_* bits. `key_path`: of the device key.
     """
 
-    def __init__(self, app: "App", keys: dict, features: int, key_path: str = KEY_PATH) -> None:
+    def __init__(
+        self, app: "App", keys: dict, features: int, key_path: "str | None" = None
+    ) -> None:
         self._app = app
         self._key_path = key_path
         self._keys = keys
@@ -273,10 +274,13 @@ class Desk:
 
         Refused without a key; OSError when another cannot be stored: the old one stays then.
         """
+        from dewarlog_firmware.device_key import KEY_PATH, load_device_key, seed_device_key
+
         app = self._app
+        path = self._key_path or KEY_PATH
         device_key = b""
         if self._keys[layout.KEY_RECEIPT]:  # else it is missing or damaged, and stays so
-            device_key = load_device_key(self._key_path, os.urandom)
+            device_key = load_device_key(path, os.urandom)
         if not device_key:
             raise Refused(layout.ERROR_NOT_ALLOWED, "this board could not store a device key")
         lock = app.guard.lock
@@ -284,7 +288,7 @@ class Desk:
         # First: a board that is claimed by a key that nobody has could not be locked or claimed.
         lock.unclaim()
         try:
-            seed_device_key(self._key_path, device_key, secret)
+            seed_device_key(path, device_key, secret)
         except OSError:
             if was_claimed:
                 lock.claim()

@@ -337,8 +337,8 @@ def another_firmware_and_profile_are_told(rig: "Rig") -> None:
     kinds = set()
     for run in rig.witness.runs.values():
         kinds.update([event[0] for event in run.events])
-    if rig.witness.small_file(rig.versions.FIRMWARE_PATH) == _versions_file(rig.versions.VERSION):
-        is_told = rig.witness.is_rotten(rig.versions.FIRMWARE_PATH)
+    if rig.witness.small_file(rig.firmware_path) == _versions_file(rig.versions.VERSION):
+        is_told = rig.witness.is_rotten(rig.firmware_path)
         is_told = (
             is_told or rig.first_version == rig.versions.VERSION or layout.KIND_FIRMWARE in kinds
         )
