@@ -13,6 +13,8 @@ import gc
 import os
 import struct
 
+from micropython import const
+
 from dewarlog_firmware import once, rest
 from dewarlog_firmware.access import Guard
 from dewarlog_firmware.advert import Advert
@@ -56,20 +58,20 @@ if TYPE_CHECKING:
 PROFILE_PATH = "/profile.json"
 LOG_ROOT = "/log"
 RADIO_PATH = "/radio.bin"
-PUBLIC_PATH = "/public.bin"
+_PUBLIC_PATH = const("/public.bin")
 # A shock window is captured for at most a second or so; a sample waits that long for its flush,
 # so that no flash operation stalls the capture.
-CAPTURE_PATIENCE_MS = 2000
+_CAPTURE_PATIENCE_MS = const(2000)
 # How long a tick that fell silent can go unnoticed, and an accelerometer that lost its supply for
 # a moment: unlike a converter, it is not read while all is quiet.
-HEALTH_PERIOD_S = 60
-_REFUSED_MS = 20  # a frame that the console did not take is offered again
-_SHOCK_MS = 20  # while a shock is captured or waits to be written
-ENOENT = 2  # errno, the same on every port
-_STOP_COMMAND = 0
-_STOP_KEYBOARD = 1
-_STOP_MEMORY_FULL = 2
-_STOP_ERROR = 4
+_HEALTH_PERIOD_S = const(60)
+_REFUSED_MS = const(20)  # a frame that the console did not take is offered again
+_SHOCK_MS = const(20)  # while a shock is captured or waits to be written
+_ENOENT = const(2)  # errno, the same on every port
+_STOP_COMMAND = const(0)
+_STOP_KEYBOARD = const(1)
+_STOP_MEMORY_FULL = const(2)
+_STOP_ERROR = const(4)
 
 
 def run(lock: "Lock | None" = None) -> None:
@@ -151,7 +153,7 @@ def load_profile(path: str) -> "Config":
         with open(path, "rb") as file:
             text = file.read()
     except OSError as error:
-        if error.args[0] != ENOENT:
+        if error.args[0] != _ENOENT:
             raise ConfigError(path, "not readable (error %d)" % error.args[0], "a file")
         return parse_config(default_document())
     return load_config(text)
@@ -257,7 +259,7 @@ class App:
             board.device_id,
             self.now,
             self.chips.read_clock,
-            PUBLIC_PATH,
+            _PUBLIC_PATH,
         )
         if signer.can_sign:
             features |= layout.FEATURE_SIGN
@@ -578,7 +580,7 @@ class App:
             now_ms += now_s * 1000
             if self._uncommitted_since_ms < 0:
                 self._uncommitted_since_ms = now_ms
-            if now_ms - self._uncommitted_since_ms < CAPTURE_PATIENCE_MS:
+            if now_ms - self._uncommitted_since_ms < _CAPTURE_PATIENCE_MS:
                 return
         self._uncommitted_since_ms = -1
         self.logbook.commit()
@@ -593,7 +595,7 @@ class App:
                 self.logbook.emit(layout.KIND_TILT, self.tilt.values())
                 self._commit()
         if uptime_s >= self._health_due_s:
-            self._health_due_s = uptime_s + HEALTH_PERIOD_S
+            self._health_due_s = uptime_s + _HEALTH_PERIOD_S
             self.sampler.revive()
             self.logbook.at(uptime_s, uptime_ms)
             if self.chips.look_at_accelerometer(self.shock_sampler, self.start_accelerometer):

@@ -7,6 +7,8 @@ bytes are server's; only HANDOFF_REPLY's head is made here, because the board's 
 import os
 import struct
 
+from micropython import const
+
 from dewarlog_firmware.access import Refused
 from dewarlog_firmware.advert import payload_columns, warmest
 from dewarlog_firmware.sensors import ds3231
@@ -18,8 +20,11 @@ if TYPE_CHECKING:
     from dewarlog_firmware.access import Visitor
     from dewarlog_firmware.app import App
 
-_LOCK_OPEN, _LOCK_LOCKED, _LOCK_NEW_KEYS = range(3)  # LOCK_STATE_NAMES
-_LOCK_BY_PROFILE, _LOCK_BY_HOST = range(2)  # LOCK_CAUSE_NAMES
+_LOCK_OPEN = const(0)  # LOCK_STATE_NAMES
+_LOCK_LOCKED = const(1)
+_LOCK_NEW_KEYS = const(2)
+_LOCK_BY_PROFILE = const(0)  # LOCK_CAUSE_NAMES
+_LOCK_BY_HOST = const(1)
 _HANDOFF_HEAD = layout.HANDOFF_REPLY.format[: layout.HANDOFF_REPLY.format.index("32s")]
 
 
