@@ -1097,6 +1097,7 @@ PUT = Record(
 # Followed by a profile body: EVENT_PROFILE and its two texts.
 PUT_END = Record("put_end", ("total", U16, 1, "bytes"))
 SELFTEST = Record("selftest_request", ("from_index", U8, 1, ""))  # 0 begins a new one
+SELFTEST_LAST = 255  # from the first on, of the last one
 SELFTEST_REPLY = Record(
     "selftest_reply",
     ("total", U8, 1, ""),  # results there are
