@@ -10,6 +10,7 @@ import sys
 
 from dewarlog_firmware import app as firmware
 from dewarlog_firmware.chips import PART_DEVICE_KEY
+from dewarlog_firmware.device_key import KEY_PATH
 from dewarlog_firmware.lock import LOCK_PATH
 from dewarlog_firmware.shock_sampler import SENSOR_FAULT
 from dewarlog_wire import block, layout, reader_names
@@ -337,8 +338,8 @@ def another_firmware_and_profile_are_told(rig: "Rig") -> None:
     kinds = set()
     for run in rig.witness.runs.values():
         kinds.update([event[0] for event in run.events])
-    if rig.witness.small_file(rig.versions.FIRMWARE_PATH) == _versions_file(rig.versions.VERSION):
-        is_told = rig.witness.is_rotten(rig.versions.FIRMWARE_PATH)
+    if rig.witness.small_file(rig.firmware_path) == _versions_file(rig.versions.VERSION):
+        is_told = rig.witness.is_rotten(rig.firmware_path)
         is_told = (
             is_told or rig.first_version == rig.versions.VERSION or layout.KIND_FIRMWARE in kinds
         )
@@ -384,7 +385,7 @@ def the_device_key_is_the_first(rig: "Rig") -> None:
     run = rig.witness.open_run
     faults = [event[1] for event in run.events if event[0] == layout.KIND_SENSOR]
     told = bytes((PART_DEVICE_KEY, SENSOR_FAULT)) in faults
-    is_damaged = rig.witness.is_rotten(firmware.KEY_PATH)
+    is_damaged = rig.witness.is_rotten(KEY_PATH)
     need(is_damaged or not told, "run %d: the device key is told to be damaged", run.number)
     has_key = any(rig.app.guard.keys.secret(key) for key in layout.KEY_NAMES)
     need(has_key != is_damaged, "a board whose device key is damaged proves what it likes")

@@ -92,7 +92,9 @@ class Rig:
         from dewarlog_firmware import (
             app,
             ed25519,
+            gauges,
             logbook,
+            once,
             opening,
             restart,
             selftest,
@@ -105,8 +107,11 @@ class Rig:
         logbook._LAST_WORDS_BYTES = LAST_WORDS_BYTES  # noqa: SLF001
         self.firmware = app
         self.imported_late = (ed25519, restart, selftest, sha512)
-        self.versions = opening  # the module that has the firmware's version
-        self.first_version = opening.VERSION
+        self.let_go = [__import__("dewarlog_firmware." + name) for name in once.LET_GO]
+        once.let_go = lambda: None
+        self.versions = gauges  # the module that has the firmware's version
+        self.first_version = gauges.VERSION
+        self.firmware_path = opening.FIRMWARE_PATH
         self.claims = claims.CLAIMS
         self.witness = witness.Witness(self.flash.image)
         witness.attach(self.witness)
