@@ -170,7 +170,7 @@ former = opening.former_sections
 opening.former_sections = lambda flash, before=None: None if before else former(flash)
 """,
         "has other settings and does not say so",
-        10007475,
+        10007485,
     ),
     "a setting that the journal does not give back": (
         """
@@ -179,7 +179,7 @@ can_replay = Logbook._can_replay
 Logbook._can_replay = lambda self, kind, body: body[0] != 22 and can_replay(self, kind, body)
 """,
         "were durable",
-        10007535,
+        10007565,
     ),
     "a word on overwritten samples that counts those of one segment": (
         """
@@ -191,7 +191,7 @@ def of_one(self, before, behind, first_unsealed):
 FlashLog.samples_between = of_one
 """,
         "samples were overwritten",
-        20000000,
+        20014405,
     ),
 }
 
