@@ -170,7 +170,7 @@ former = opening.former_sections
 opening.former_sections = lambda flash, before=None: None if before else former(flash)
 """,
         "has other settings and does not say so",
-        10007485,
+        10007455,
     ),
     "a setting that the journal does not give back": (
         """
@@ -179,7 +179,7 @@ can_replay = Logbook._can_replay
 Logbook._can_replay = lambda self, kind, body: body[0] != 22 and can_replay(self, kind, body)
 """,
         "were durable",
-        10007565,
+        10007474,
     ),
     "a word on overwritten samples that counts those of one segment": (
         """
