@@ -151,8 +151,9 @@ def test_a_worse_firmware_does_not_go_unnoticed(
 
 
 # The same of what shows at one operation alone: the number of a cut there, behind the first block
-# before the key has moved on, and behind the first block and the first journal of the run with
-# other settings. Another hour has other numbers: `--systematic` with the sabotage finds them.
+# before the key has moved on, behind the first block and the first journal of the run with other
+# settings, and in an hour that overwrites its own first word on it. Another hour has other
+# numbers: `--systematic` with the sabotage finds them.
 SABOTAGE_AT: Final = {
     "a key that is not settled at a boot": (
         """
@@ -179,6 +180,18 @@ Logbook._can_replay = lambda self, kind, body: body[0] != 22 and can_replay(self
 """,
         "were durable",
         10007474,
+    ),
+    "a word on overwritten samples that counts those of one segment": (
+        """
+from dewarlog_firmware.flash_log import FlashLog
+between = FlashLog.samples_between
+def of_one(self, before, behind, first_unsealed):
+    kept = between(self, before, self.segments(self.run)[1:], first_unsealed)
+    return between(self, before, behind, first_unsealed) - kept
+FlashLog.samples_between = of_one
+""",
+        "samples were overwritten",
+        20014405,
     ),
 }
 

@@ -61,6 +61,7 @@ class Hour:
             (_at(noise, 25), host.pull),
             (_at(noise, 29), host.sync),
             (_at(noise, 30), host.pull),
+            (_at(noise, 31), host.selftest),
             (_at(noise, 33), host.radio_off),
             (_at(noise, 35), host.radio_on),
             (_at(noise, 36), host.fail),

@@ -326,14 +326,13 @@ def _wrap_flash_log(witness: Witness) -> None:
         if witness.open_run is run:
             witness.open_run = None
 
-    def watched_remove_segment(self: "Any", segment: int) -> int:
+    def watched_remove_segment(self: "Any", segment: int) -> None:
         run = witness.run(self.run)
         for seq in _blocks_in(self, segment):
             run.removed_blocks.add(seq)
         witness.context = "remove"
-        samples = remove_segment(self, segment)
+        remove_segment(self, segment)
         witness.context = ""
-        return samples
 
     def watched_remove_run(self: "Any", number: int) -> int:
         run = witness.run(number)
