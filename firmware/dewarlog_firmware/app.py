@@ -47,7 +47,7 @@ from dewarlog_firmware.profile import (
     reading_columns,
 )
 from dewarlog_firmware.radio import Radio
-from dewarlog_firmware.recorder import BUFFER_BYTES, Recorder
+from dewarlog_firmware.recorder import Recorder
 from dewarlog_firmware.rest import Rest
 from dewarlog_firmware.sampler import Sample, Sampler
 from dewarlog_firmware.seal_key import SealKey
@@ -104,6 +104,7 @@ def run(lock: "Lock | None" = None) -> None:
 
 
 def _run(lock: Lock) -> None:
+    gc.threshold(2048)
     board = open_board()
     began_ms = board.ticks_ms()  # what follows may erase flash for a second and more
     try:
@@ -116,7 +117,8 @@ def _run(lock: Lock) -> None:
         return
     key = open_seal_key(board)
     # Another profile is another run: limits never change inside one.
-    close_former_run(LOG_ROOT, profile_crc(profile_sections(config)), _fast_functions()[0], key)
+    crc = profile_crc(profile_sections(config))
+    close_former_run(LOG_ROOT, crc, _fast_functions()[0], key, board.wiring.sizes)
     gc.collect()  # its recorder's buffers are as large as those the app now makes
     App(board, config, lock, key, began_ms).run()
 
@@ -137,7 +139,7 @@ def _has_sealed_blocks() -> bool:
         os.stat(LOG_ROOT)
     except OSError:
         return False
-    return FlashLog(LOG_ROOT, bytearray(BUFFER_BYTES)).newest_key_index() > 0
+    return FlashLog(LOG_ROOT).newest_key_index() > 0
 
 
 def load_profile(path: str) -> "Config":
@@ -179,10 +181,13 @@ class App:
 
         self.engine = Engine(config.rules, self.columns)
         channels = tuple([channel.channel for channel in config.channels])
-        recorder = Recorder(channels, config.sampling.conversions > 1, encode_page)
-        flash = FlashLog(LOG_ROOT, recorder.buffer)
+        sizes = board.wiring.sizes
+        recorder = Recorder(channels, config.sampling.conversions > 1, encode_page, sizes)
+        flash = FlashLog(LOG_ROOT)
         self.accelerometer = board.accelerometer()
-        self.shock_sampler = ShockSampler(self.accelerometer, board.shock_line(), board.ticks_us)
+        self.shock_sampler = ShockSampler(
+            self.accelerometer, board.shock_line(), board.ticks_us, sizes.shock_slots
+        )
         self.logbook = Logbook(
             recorder,
             flash,
@@ -201,6 +206,7 @@ class App:
             config.shock.rate_hz,
             self.now,
             board.ticks_us,
+            sizes.shelf_sets,
         )
         self.chips = Chips(board, self.logbook.emit)
         self.keeper = Keeper(config, self.logbook, self.engine, self)
@@ -260,12 +266,13 @@ class App:
             self._desk,
             self.guard,
             os.urandom,
-            crc_shift=crc_shift,
+            sizes.serial_body_bytes,
+            crc_shift,
             in_hand=True,
             xor=xor,
             more=self.bench.handlers,
         )
-        self._link = UsbLink(console.reader, console.writer, cobs_encode)
+        self._link = UsbLink(console.reader, console.writer, cobs_encode, sizes.serial_body_bytes)
         self.radio = None if bluetooth is None else self._make_radio(bluetooth, features, xor)
         self.gauges = Gauges(board)  # once all buffers are made
 

@@ -20,6 +20,10 @@ from dewarlog_wire import block, journal, layout
 from dewarlog_wire.crc import crc32
 from dewarlog_wire.errors import BlockError, JournalError
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from dewarlog_firmware.recorder import SealedBlock
+
 TORN = -1  # stands for a record kind: what follows in a journal cannot be read
 
 # log id, run closed, crc of the configuration, blocks confirmed by a host, crc32. Board-private.
@@ -33,7 +37,11 @@ _GOING = "x"  # behind the name of a folder: it is no run any more
 _KIND = 2
 _LENGTH = 4
 _BLOCK_SEQ = 6
-_JOURNAL_NAMED_BYTES = layout.JOURNAL_HEAD.offset_of("crc32")
+_JOURNAL_NAMED_BYTES = layout.AT_JOURNAL_CRC
+_SEAL_CRC_AT = layout.AT_BLOCK_CRC
+# A first block holds 24 texts of at most 200 bytes, 4 channels with 4 calibrations each, 8 rules
+# and five more records.
+_BLOCK_0_MAX_BYTES = 7680
 _FROM_JOURNAL = (layout.BLOCK_SAMPLES, layout.BLOCK_EVENTS)
 
 
@@ -113,15 +121,16 @@ class StoredFile:
 class FlashLog:
     """The runs below one folder; one of them may be open for writing.
 
-    `scratch` is lent for recovery and must hold one block (layout.BLOCK_MAX_BYTES at most).
+    Blocks are read in small parts: one may come from a board that makes larger ones.
     """
 
-    def __init__(self, root: str, scratch: bytearray) -> None:
+    def __init__(self, root: str) -> None:
         self.root = root
         self.run = 0
         self.generation = 0
         self.journal_bytes = 0  # of the open journal
-        self._scratch = scratch
+        self._scratch = memoryview(bytearray(_COPY_BYTES))
+        self._seal = bytearray(layout.BLOCK_SEAL.size)
         self._segment = 0
         self._segment_bytes = 0
         self._journal = None
@@ -233,15 +242,16 @@ class FlashLog:
 
     # --- writing ------------------------------------------------------------------------------
 
-    def append_block(self, view: memoryview) -> None:
+    def append_block(self, sealed: "SealedBlock") -> None:
         """Store one sealed block at the end of the open run; durable on return."""
-        if self._segment_bytes and self._segment_bytes + len(view) > layout.SEGMENT_MAX_BYTES:
+        if self._segment_bytes and self._segment_bytes + len(sealed) > layout.SEGMENT_MAX_BYTES:
             self._segment += 1
             self._segment_bytes = 0
         with open(self._segment_path(self.run, self._segment), "ab") as file:
-            file.write(view)
+            for piece in sealed.pieces:
+                file.write(piece)
         self.generation += 1
-        self._segment_bytes += len(view)
+        self._segment_bytes += len(sealed)
 
     def start_journal(self, view: memoryview) -> None:
         """Replace the journal by a new one that begins with `view`, in one step."""
@@ -301,7 +311,7 @@ class FlashLog:
         with open(path, "rb") as file:
             for offset, found in self._sound_blocks(file):
                 end, blocks, chain = offset + found.length, found.block_seq + 1, found.chain
-                key_index = block.read_seal(self._scratch, found)[0]
+                key_index = struct.unpack(layout.BLOCK_SEAL.format, self._seal)[1]
         return end, blocks, chain, key_index
 
     def _sound_blocks(self, file):  # noqa: ANN001, ANN202 - an open file; yields (offset, Block)
@@ -319,20 +329,29 @@ class FlashLog:
             offset = self._next_magic(file, offset + (found.length if found else 1), size)
 
     def _check_at(self, file, offset: int, size: int) -> "block.Block | None":  # noqa: ANN001 - an open file
-        """Read the block at `offset` into the scratch; None when it is not sound."""
-        view = memoryview(self._scratch)
+        """Check the block at `offset`, its seal left in `_seal`; None when it is not sound."""
+        view = self._scratch
+        seal = self._seal
         file.seek(offset)
         if file.readinto(view[: layout.BLOCK_HEADER.size]) < layout.BLOCK_HEADER.size:
             return None
-        length = struct.unpack_from(layout.BLOCK_HEADER.format, view, 0)[_LENGTH]
-        if not layout.BLOCK_HEADER.size < length <= min(size - offset, len(view)):
-            return None
-        file.seek(offset)
-        file.readinto(view[:length])
         try:
-            return block.check_block(view[:length], 0, None)
+            found = block.read_header(view, 0, size - offset)
         except BlockError:
             return None
+        file.seek(offset)
+        left = found.body_end
+        crc = 0
+        while left:
+            part = view if left >= len(view) else view[:left]
+            file.readinto(part)
+            crc = crc32(part, crc)
+            left -= len(part)
+        file.readinto(seal)
+        chain, _, _, stored_crc = struct.unpack(layout.BLOCK_SEAL.format, seal)
+        if crc32(memoryview(seal)[:_SEAL_CRC_AT], crc) != stored_crc:
+            return None
+        return block.Block(*found[:-1], chain)
 
     def _headers(self, file):  # noqa: ANN001, ANN202 - an open file; yields (offset, fields)
         """Yield (offset, header fields) of every block that fits, searching past damaged ones."""
@@ -344,7 +363,7 @@ class FlashLog:
             file.readinto(head)
             fields = struct.unpack(layout.BLOCK_HEADER.format, head)
             length = fields[_LENGTH]
-            fits = len(head) < length <= min(size - offset, len(self._scratch))
+            fits = len(head) < length <= min(size - offset, layout.BLOCK_MAX_BYTES)
             if fields[0] == layout.BLOCK_MAGIC and fits:
                 yield offset, fields
                 offset += length
@@ -452,17 +471,17 @@ class FlashLog:
                     return key_index
         return 0
 
-    def block_0(self, run: int) -> "memoryview | None":
-        """Return the bytes of a run's first block (in the scratch); None when there is none."""
+    def block_0(self, run: int) -> "bytes | None":
+        """Return a copy of a run's first block; None when there is none, or none so short."""
         path = self._segment_path(run, 0)
         if not _exists(path):
             return None
         with open(path, "rb") as file:
             for offset, fields in self._headers(file):
-                view = memoryview(self._scratch)[: fields[_LENGTH]]
+                if fields[_LENGTH] > _BLOCK_0_MAX_BYTES:
+                    return None
                 file.seek(offset)
-                file.readinto(view)
-                return view
+                return file.read(fields[_LENGTH])
         return None
 
     def _cut(self, path: str, end: int) -> None:
@@ -470,12 +489,12 @@ class FlashLog:
         if end == 0:
             os.remove(path)
             return
-        chunk = bytearray(_COPY_BYTES)
+        chunk = self._scratch
         with open(path, "rb") as source, open(self.root + "/cut", "wb") as target:
             left = end
             while left:
-                count = source.readinto(memoryview(chunk)[: min(left, _COPY_BYTES)])
-                target.write(memoryview(chunk)[:count])
+                count = source.readinto(chunk[: min(left, _COPY_BYTES)])
+                target.write(chunk[:count])
                 left -= count
         os.rename(self.root + "/cut", path)
 

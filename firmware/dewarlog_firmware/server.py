@@ -571,7 +571,7 @@ class Server:
             self._envelope = None
         try:
             answer, secret, said = visitor.prove(auth, self.device.features)
-            is_secret = auth[layout.AUTH.offset_of("flags")] & layout.AUTH_SECRET != 0
+            is_secret = auth[layout.AT_AUTH_FLAGS] & layout.AUTH_SECRET != 0
             keys = SessionKeys(secret, said, self._xor)
             self._envelope = Envelope(keys, self._counted, is_secret=is_secret)
         except (OSError, MemoryError):

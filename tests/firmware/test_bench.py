@@ -208,7 +208,7 @@ def test_the_next_boot_ends_the_run_even_where_the_profile_is_the_same(
     board.close()
 
     assert close_former_run(str(board.root / "log"), 1, encode_page)
-    state = FlashLog(str(board.root / "log"), bytearray(8192)).read_state(run)
+    state = FlashLog(str(board.root / "log")).read_state(run)
     assert state is not None
     assert state.closed
 
@@ -723,7 +723,7 @@ def test_a_cut_during_an_erasure_leaves_nothing_that_a_boot_takes_for_a_run(
         board.logbook.flash.remove_run(run)
     monkeypatch.undo()
     board.close()
-    flash = FlashLog(str(tmp_path / "log"), bytearray(32768))
+    flash = FlashLog(str(tmp_path / "log"))
 
     assert flash.runs() == [2]
     assert flash.open_run() is not None

@@ -11,7 +11,7 @@ import pytest
 from dewarlog_firmware import logbook as logbook_module
 from dewarlog_firmware.flash_log import FlashLog
 from dewarlog_firmware.logbook import Logbook
-from dewarlog_firmware.recorder import BLOCK_SAMPLES, Recorder
+from dewarlog_firmware.recorder import Recorder
 from dewarlog_wire import block, events, layout
 from dewarlog_wire import journal as wire_journal
 from dewarlog_wire.column import decode_column
@@ -69,7 +69,7 @@ def codes_of(number: int) -> tuple[int, ...]:
 def new_book(root: Path, policy: int = layout.FULL_STOP) -> Logbook:
     """Open the log below `root` as the board does after a boot."""
     recorder = Recorder((0, 1, 2), has_extremes=False)
-    OPEN.append(Logbook(recorder, FlashLog(str(root), recorder.buffer), CountingEngine(), policy))
+    OPEN.append(Logbook(recorder, FlashLog(str(root)), CountingEngine(), policy))
     return OPEN[-1]
 
 
@@ -421,7 +421,7 @@ class SmallFlash(FlashLog):
 def small_book(root: Path, policy: int) -> Logbook:
     """Begin a run on a flash with room for little more than the reserve."""
     recorder = Recorder((0, 1, 2), has_extremes=False)
-    book = Logbook(recorder, SmallFlash(str(root), recorder.buffer), CountingEngine(), policy)
+    book = Logbook(recorder, SmallFlash(str(root)), CountingEngine(), policy)
     OPEN.append(book)
     book.at(1, 0)
     book.begin([(layout.SECTION_TEXT, b"\x02dewar 7")], LOG_ID, 7)

@@ -90,7 +90,7 @@ def open_logbook() -> Logbook:
     recorder = the_recorder()
     recorder.interval_ms = 0  # of a new one
     engine = new_engine()
-    flash = FlashLog(scratch[0] + "/log", recorder.buffer)
+    flash = FlashLog(scratch[0] + "/log")
     book = Logbook(recorder, flash, engine, layout.FULL_STOP, None, lambda values: False)
     engine.emit = book.emit
     return book
@@ -215,7 +215,8 @@ class Desk:
 
     def status(self) -> "tuple[int, ...]":
         """Return a status."""
-        return tuple([0] * len(layout.STATUS_REPLY.names))
+        record = layout.STATUS_REPLY
+        return struct.unpack(record.format, bytes(record.size))
 
     def set_time(self, utc_s: int, utc_ms: int, error_ms: int) -> "tuple[int, int]":
         """Record a time, and take it."""
