@@ -5,7 +5,7 @@ import struct
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -614,13 +614,14 @@ def test_a_run_is_given_up_as_all_that_stops_interrupts(tmp_path: Path) -> None:
     book.begin([], b"logid456", 1)
     told: list[str] = []
     remove = book.flash.remove_run
-    book.stalls = SimpleNamespace(
+    stalls: Any = SimpleNamespace(
         stall_begins=lambda: told.append("begins"), stall_ends=lambda: told.append("ends")
     )
+    book.stalls = stalls
 
-    def removed(number: int) -> int:
-        told.append(f"removes {number}")
-        return remove(number)
+    def removed(run: int) -> int:
+        told.append(f"removes {run}")
+        return remove(run)
 
     book.flash.remove_run = removed
     book.remove_run(run)

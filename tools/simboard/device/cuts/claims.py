@@ -343,6 +343,15 @@ def _crc_in(data: bytes) -> int:
     return struct.unpack_from("<I", data, len(data) - 4)[0]
 
 
+def a_new_key_is_nobodys(rig: "Rig") -> None:
+    """A board whose key is another since SEED is not claimed: its owner's key would be gone."""
+    after = rig.witness.seeding
+    rig.witness.seeding = None
+    if after is not None and read_file(KEY_PATH) == after:
+        lock = rig.app.guard.lock
+        need(not lock.is_claimed, "the board has a new key, and is claimed by the old one")
+
+
 def what_was_answered_is_still_told(rig: "Rig") -> None:
     """Each custody step that a host was told is recorded has its pin behind it."""
     for run, number, follows in rig.witness.promised:
@@ -436,6 +445,7 @@ CLAIMS = [
     every_stored_block_has_its_seal,
     no_earlier_state_is_anywhere,
     the_lock_is_as_it_was_left,
+    a_new_key_is_nobodys,
     what_was_answered_is_still_told,
     every_host_is_named,
     another_firmware_and_profile_are_told,

@@ -18,7 +18,7 @@ from simboard.device.console import CTRL_C
 from simboard.device.cuts.broken import ClaimBroken, need
 from simboard.device.cuts.export import Export
 from simboard.device.cuts.host import Host
-from simboard.device.cuts.hour import HOUR_US, Hour
+from simboard.device.cuts.hour import Hour
 from simboard.device.cuts.rot import turn_one_over
 from simboard.device.modules import Overlay
 from simboard.device.noise import Noise
@@ -328,7 +328,7 @@ class Rig:
             self._at(at_us, self._visitor(visit))
         for at_us, with_profile, room_kib in self.hour.copies:
             self._at(at_us, self._copier(with_profile, room_kib))
-        self._at(HOUR_US, self._end)
+        self._at(self.hour.length_us, self._end)
 
     def _at(self, at_us: int, action: "Any") -> None:
         """Do something then; if a flash operation is under way, behind it."""

@@ -77,6 +77,7 @@ class Witness:
         self.open_run = None  # RunWitness of the run that must be found open
         self.removed_runs = set()
         self.is_replaying = False
+        self.seeding = None  # what the device key's file is to be, once a host gave a seed
         self.small = {}  # path: (durable content or None, content being written or None)
         self.is_dark = False  # the power is gone, and the firmware about to end
         self.context = ""  # what the firmware is at, for choosing where to cut
