@@ -133,4 +133,4 @@ def test_demo_refuses_what_it_does_not_know(arguments: list[str]) -> None:
         [ROOT / "tools/demo", *arguments], check=False, capture_output=True, text=True
     )
     assert (refused.returncode, refused.stdout) == (2, "")
-    assert "it takes --ble or nothing" in refused.stderr
+    assert "it takes --ble, --bench or nothing" in refused.stderr

@@ -109,6 +109,7 @@ class Guard:
         self.keys = keys
         self.device_id = device_id
         self.lock = lock
+        self.is_leaving = False  # the board is about to start again: what is said now goes nowhere
         self.speaker: "Visitor | None" = None
         self.failures = 0  # attempts refused since the last that held, locked out or not
         self._refused = 0  # those of them that were looked at

@@ -47,7 +47,7 @@ from dewarlog_firmware.profile import (
     reading_columns,
 )
 from dewarlog_firmware.radio import Radio
-from dewarlog_firmware.recorder import BUFFER_BYTES, Recorder
+from dewarlog_firmware.recorder import Recorder
 from dewarlog_firmware.rest import Rest
 from dewarlog_firmware.sampler import Sample, Sampler
 from dewarlog_firmware.seal_key import SealKey
@@ -104,6 +104,7 @@ def run(lock: "Lock | None" = None) -> None:
 
 
 def _run(lock: Lock) -> None:
+    gc.threshold(2048)
     board = open_board()
     began_ms = board.ticks_ms()  # what follows may erase flash for a second and more
     try:
@@ -116,7 +117,8 @@ def _run(lock: Lock) -> None:
         return
     key = open_seal_key(board)
     # Another profile is another run: limits never change inside one.
-    close_former_run(LOG_ROOT, profile_crc(profile_sections(config)), _fast_functions()[0], key)
+    crc = profile_crc(profile_sections(config))
+    close_former_run(LOG_ROOT, crc, _fast_functions()[0], key, board.wiring.sizes)
     gc.collect()  # its recorder's buffers are as large as those the app now makes
     App(board, config, lock, key, began_ms).run()
 
@@ -137,7 +139,7 @@ def _has_sealed_blocks() -> bool:
         os.stat(LOG_ROOT)
     except OSError:
         return False
-    return FlashLog(LOG_ROOT, bytearray(BUFFER_BYTES)).newest_key_index() > 0
+    return FlashLog(LOG_ROOT).newest_key_index() > 0
 
 
 def load_profile(path: str) -> "Config":
@@ -179,10 +181,13 @@ class App:
 
         self.engine = Engine(config.rules, self.columns)
         channels = tuple([channel.channel for channel in config.channels])
-        recorder = Recorder(channels, config.sampling.conversions > 1, encode_page)
-        flash = FlashLog(LOG_ROOT, recorder.buffer)
+        sizes = board.wiring.sizes
+        recorder = Recorder(channels, config.sampling.conversions > 1, encode_page, sizes)
+        flash = FlashLog(LOG_ROOT)
         self.accelerometer = board.accelerometer()
-        self.shock_sampler = ShockSampler(self.accelerometer, board.shock_line(), board.ticks_us)
+        self.shock_sampler = ShockSampler(
+            self.accelerometer, board.shock_line(), board.ticks_us, sizes.shock_slots
+        )
         self.logbook = Logbook(
             recorder,
             flash,
@@ -201,6 +206,7 @@ class App:
             config.shock.rate_hz,
             self.now,
             board.ticks_us,
+            sizes.shelf_sets,
         )
         self.chips = Chips(board, self.logbook.emit)
         self.keeper = Keeper(config, self.logbook, self.engine, self)
@@ -260,12 +266,13 @@ class App:
             self._desk,
             self.guard,
             os.urandom,
-            crc_shift=crc_shift,
+            sizes.serial_body_bytes,
+            crc_shift,
             in_hand=True,
             xor=xor,
             more=self.bench.handlers,
         )
-        self._link = UsbLink(console.reader, console.writer, cobs_encode)
+        self._link = UsbLink(console.reader, console.writer, cobs_encode, sizes.serial_body_bytes)
         self.radio = None if bluetooth is None else self._make_radio(bluetooth, features, xor)
         self.gauges = Gauges(board)  # once all buffers are made
 
@@ -315,6 +322,11 @@ class App:
         self._clock_utc_s = utc_s
         uptime_s, uptime_ms = self.now()
         self._clock_due_ms = uptime_s * 1000 + uptime_ms + wait_ms
+
+    @property
+    def awaits_second(self) -> bool:
+        """Tell whether the clock chip is still to be set."""
+        return self._clock_due_ms >= 0
 
     # --- radio --------------------------------------------------------------------------------
 
@@ -463,10 +475,10 @@ class App:
             busy = self._link.poll(self._server) or busy
             if self.radio is not None:
                 busy = self._poll_air(self.radio) or busy
+            busy = self.signing.step() or busy
+            busy = self.bench.step() or busy
         except MemoryError:
             self._part()
-        busy = self.signing.step() or busy
-        busy = self.bench.step() or busy
         self._set_clock_when_due()
         if self.end_requested:
             self._end_run()
@@ -578,6 +590,8 @@ class App:
             self._health_due_s = uptime_s + HEALTH_PERIOD_S
             self.sampler.revive()
             self.logbook.at(uptime_s, uptime_ms)
+            if self.shock_sampler.is_away and (self.selftest is None or not self.selftest.is_busy):
+                self.start_accelerometer()  # a self-test that found no memory at its very end
             if self.chips.look_at_accelerometer(self.shock_sampler, self.start_accelerometer):
                 self._commit()
 
@@ -665,8 +679,10 @@ class App:
         """Start the board over: nothing of a run that is open is lost. Does not return."""
         from dewarlog_firmware.restart import restart
 
-        self._stop(_STOP_COMMAND)
-        restart(0)
+        try:
+            self._stop(_STOP_COMMAND)
+        finally:  # a stop that fails must not leave a board that answers nobody
+            restart(0)
 
 
 def _fast_functions() -> tuple:

@@ -37,9 +37,9 @@ _BY_HOST = (
 )
 # What a person is to look at: place in the body and the value that means nothing is wrong.
 _RAISES = {
-    layout.KIND_PROBE_STATE: (layout.EVENT_PROBE_STATE.offset_of("state"), layout.STATE_OK),
-    layout.KIND_SENSOR: (layout.EVENT_SENSOR.offset_of("state"), 0),
-    layout.KIND_SUPPLY: (layout.EVENT_SUPPLY.offset_of("low"), 0),
+    layout.KIND_PROBE_STATE: (layout.AT_PROBE_STATE, layout.STATE_OK),
+    layout.KIND_SENSOR: (layout.AT_SENSOR_STATE, 0),
+    layout.KIND_SUPPLY: (layout.AT_SUPPLY_LOW, 0),
 }
 
 
@@ -140,7 +140,7 @@ class Audit:
             at, fine = _RAISES[kind]
             return body[at] != fine
         if kind == layout.KIND_GAP:
-            return body[layout.EVENT_GAP.offset_of("cause")] == layout.GAP_MEMORY_FULL
+            return body[layout.AT_GAP_CAUSE] == layout.GAP_MEMORY_FULL
         if kind == layout.KIND_SHOCK:
             return self._means_hold(struct.unpack(layout.EVENT_SHOCK.format, body))
         return kind == layout.KIND_EXCURSION_BEGIN

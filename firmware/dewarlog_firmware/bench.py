@@ -6,7 +6,8 @@ time. Rules:
 - A profile is handed over in RAM, one for each conversation, and gone with it. It is put in force
   by one rename, behind an event that is durable before: a power cut leaves the old file or the
   new, whole, and the run that was open is never gone on with.
-- The board starts again once the reply is on its way, never before.
+- The board starts again once the reply is on its way, never before; no host is told meanwhile
+  that something was done which the next boot would not know of (access.Guard.is_leaving).
 - A run is told as erased before it is; it is then gone at once (flash_log.remove_run).
 """
 
@@ -18,6 +19,7 @@ from micropython import const
 
 from dewarlog_firmware.access import Refused
 from dewarlog_firmware.config import ConfigError, load_config
+from dewarlog_firmware.logbook import NO_ROOM
 from dewarlog_firmware.opening import versions
 from dewarlog_firmware.request import expect_empty, fields_of
 from dewarlog_firmware.server import LATER
@@ -40,6 +42,11 @@ if TYPE_CHECKING:
 
         results: "list[tuple[int, int, int, int, int, int]]"  # the fields of EVENT_SELFTEST
 
+        @property
+        def is_busy(self) -> bool:
+            """Tell whether a test goes on."""
+            ...
+
         def begin(self) -> None:
             """Begin anew. ValueError when it has to wait."""
             ...
@@ -59,7 +66,6 @@ FAREWELL_MS = const(500)
 RESTART_MS = const(1500)
 _CHUNK_BYTES = const(256)
 _ENOENT = const(2)  # errno, the same on every port
-_ENOSPC = const(28)
 _U16_MAX = const(0xFFFF)
 _TICKS_MASK = const(0x3FFFFFFF)
 _ANGLE_UNKNOWN = const(255)
@@ -90,7 +96,9 @@ class Bench:
         """Do what is due in this pass of the main loop; True while there is more."""
         if self._restarter is not None:
             gone_ms = (self._app.board.ticks_ms() - self._restart_ms) & _TICKS_MASK
-            if gone_ms >= RESTART_MS or (gone_ms >= FAREWELL_MS and self._restarter.ready):
+            # A time that was taken is set within a second of it: before the end, then.
+            is_free = self._restarter.ready and not self._app.awaits_second
+            if gone_ms >= RESTART_MS or (gone_ms >= FAREWELL_MS and is_free):
                 self._app.restart()
             return True
         if self._tester is None:
@@ -206,7 +214,6 @@ class Bench:
             raise Refused(layout.ERROR_CHANGED, "the bytes handed over are others")
         if before_crc != self._profile_file()[1]:
             raise Refused(layout.ERROR_CHANGED, "the board holds another profile by now")
-        self._expect_to_stay()
         try:
             load_config(draft)
         except ConfigError as error:
@@ -219,6 +226,7 @@ class Bench:
 
     def _restart_behind(self, server: "Server") -> None:
         """Have the board start again once this server's reply is away."""
+        self._app.guard.is_leaving = True
         self._restarter = server
         self._restart_ms = self._app.board.ticks_ms() & _TICKS_MASK
 
@@ -228,7 +236,10 @@ class Bench:
         OSError or Refused for no room: nothing has changed.
         """
         logbook = self._app.logbook
+        flash = logbook.flash
         aside = self._path + ".new"
+        runs = flash.runs()
+        owner = None
         try:
             with open(aside, "wb") as file:
                 file.write(data)
@@ -238,12 +249,13 @@ class Bench:
                 self._app.stamp()
                 logbook.record(layout.KIND_PROFILE, told)
                 logbook.commit()
-            runs = logbook.flash.runs()
             if runs:
-                logbook.flash.disown(runs[-1])
+                owner = flash.disown(runs[-1])
             os.rename(aside, self._path)
-        except (OSError, Refused):
+        except (OSError, MemoryError, Refused):
             _remove(aside)
+            if owner is not None:
+                flash.disown(runs[-1], owner)
             raise
         self._profile = None
         if logbook.is_open:
@@ -258,16 +270,11 @@ class Bench:
             raise Refused(layout.ERROR_NOT_ALLOWED, "a locked board keeps its key: open it first")
         if lock.is_claimed:
             server.visitor.expect_admin()
-        self._expect_to_stay()
         self._desk.seed(secret)
         # What was proven was proven by the old key.
         server.visitor.forget()
         self._restart_behind(server)
         return 0
-
-    def _expect_to_stay(self) -> None:
-        if self._restarter is not None:
-            raise Refused(layout.ERROR_BUSY, "the board is about to start again")
 
     # --- self-test ----------------------------------------------------------------------------
 
@@ -275,6 +282,9 @@ class Bench:
         (first,) = fields_of(layout.SELFTEST, body)
         if self._tester is not None:
             raise Refused(layout.ERROR_BUSY, "a self-test is going on")
+        if first == layout.SELFTEST_LAST:
+            self._expect_results()
+            return self._put_results(server, 0)
         if first:
             return self._put_results(server, first)
         server.expect_idle()
@@ -290,6 +300,11 @@ class Bench:
     def _tested(self, server: "Server", visitor: "Visitor") -> "int | None":
         """Put the first results, once they are there."""
         return None if self._tester is visitor else self._put_results(server, 0)
+
+    def _expect_results(self) -> None:
+        selftest = self._app.selftest
+        if selftest is None or not selftest.results:
+            raise Refused(layout.ERROR_RANGE, "there was no self-test since the board started")
 
     def _put_results(self, server: "Server", first: int) -> int:
         selftest = self._app.selftest
@@ -317,7 +332,7 @@ class Bench:
                 app.logbook.emit(layout.KIND_SELFTEST, values)
             app.logbook.commit()
         except OSError as error:
-            if error.args[0] != _ENOSPC:
+            if error.args[0] not in NO_ROOM:
                 raise
         finally:
             app.guard.speaker = None
@@ -371,7 +386,7 @@ class Erasure:
         self._app.stamp()
         logbook.emit(layout.KIND_ERASE, (run, log_id, blocks, int(confirmed)))
         logbook.commit()
-        flash.remove_run(run)
+        logbook.remove_run(run)
         self._erased += 1
         return LATER
 

@@ -20,6 +20,7 @@ from dewarlog_firmware.sensors.ds3231 import DS3231
 from dewarlog_firmware.sensors.lis3dh import LIS3DH
 from dewarlog_firmware.sensors.max31856 import MAX31856
 from dewarlog_firmware.sensors.supply import Supply
+from dewarlog_firmware.sizes import LARGE, SMALL
 from dewarlog_wire.layout import BOOT_CAUSE_NAMES
 
 TYPE_CHECKING = False
@@ -42,6 +43,7 @@ Wiring = namedtuple(
         "adc_reference_mv",
         "timer",  # id for machine.Timer
         "light_sleep",  # whether machine.lightsleep(ms) can be used: see Board.light_sleep
+        "sizes",  # of the buffers, by how much RAM there is (sizes.py)
         "usb_frame",  # address of the register with the last USB frame's number; 0: none
     ),
 )
@@ -61,8 +63,10 @@ _RP2 = {
     "adc_reference_mv": 3300,
     "timer": -1,
     "light_sleep": True,
+    "sizes": LARGE,
     "usb_frame": 0x5011_0048,  # USBCTRL_REGS, SOF_RD: RP2040 and RP2350 data sheets, "USB"
 }
+_RP2040 = dict(_RP2, sizes=SMALL)
 # Any pin takes any function on ESP32-S3. Avoided: strapping pins 0, 3, 45, 46; USB 19, 20; flash
 # and PSRAM 26 to 37; console 43, 44 (ESP32-S3 series data sheet, sections on pins and strapping).
 _ESP32_S3 = {
@@ -78,14 +82,15 @@ _ESP32_S3 = {
     "timer": 0,
     # Light sleep stops the clock of the timer that ticks here, and USB (ESP-IDF, "Sleep Modes").
     "light_sleep": False,
+    "sizes": LARGE,
     "usb_frame": 0,
 }
 
 # How `os.uname().machine` begins, and what that board is. Order matters: first match.
 _BOARDS = (
     ("Raspberry Pi Pico 2 W", "RPI_PICO2_W", _RP2),
-    ("Raspberry Pi Pico W", "RPI_PICO_W", _RP2),
-    ("Raspberry Pi Pico with", "RPI_PICO", _RP2),
+    ("Raspberry Pi Pico W", "RPI_PICO_W", _RP2040),
+    ("Raspberry Pi Pico with", "RPI_PICO", _RP2040),
     ("Generic ESP32S3", "ESP32_GENERIC_S3", _ESP32_S3),
 )
 

@@ -47,8 +47,6 @@ def former_sections(
     """Return (run, sections of its block 0) of the newest stored run that can be read.
 
     Only of those before the run `before`, when that is given.
-
-    Reads into the flash log's scratch: only while the recorder holds nothing.
     """
     for run in reversed(flash.runs()):
         if before is not None and run >= before:

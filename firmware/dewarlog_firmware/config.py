@@ -189,7 +189,7 @@ def load_config(text: "str | bytes") -> Config:
     try:
         if not isinstance(text, str):
             text = str(text, "utf-8")
-        deepest, left_open = _brackets(text)
+        deepest, left_open, named = _brackets(text)
         if deepest > _DEPTH_MAX:
             raise ConfigError("profile", "nested too deep", "a JSON object")
         document = json.loads(text)
@@ -197,16 +197,18 @@ def load_config(text: "str | bytes") -> Config:
         raise ConfigError("profile", "not JSON (%s)" % error, "a JSON object") from None
     if left_open:
         raise ConfigError("profile", "cut off before its end", "a whole JSON object")
+    if named != _names_in(document):
+        raise ConfigError("profile", "not clear (a name stands twice)", "each name once, and a :")
     return parse_config(document)
 
 
 def _brackets(text: str) -> tuple:
-    """Return how deep brackets nest, and how many are left open.
+    """Return how deep brackets nest, how many are left open, and how many names have a value.
 
-    MicroPython's reader takes a lost last brace, and 80 bytes of heap for each bracket.
+    MicroPython's reader takes a lost last brace, and 80 bytes of heap for each bracket. Of a name
+    that stands twice every reader keeps the last value alone.
     """
-    depth = 0
-    deepest = 0
+    depth = deepest = named = 0
     in_string = False
     escaped = False
     for character in text:
@@ -224,7 +226,18 @@ def _brackets(text: str) -> tuple:
             deepest = max(deepest, depth)
         elif character in "}]":
             depth -= 1
-    return deepest, depth
+        elif character == ":":
+            named += 1
+    return deepest, depth, named
+
+
+def _names_in(value: object) -> int:
+    """Return how many names the objects in a document have."""
+    if isinstance(value, dict):
+        return len(value) + sum([_names_in(item) for item in value.values()])
+    if isinstance(value, list):
+        return sum([_names_in(item) for item in value])
+    return 0
 
 
 def parse_config(document: object) -> Config:

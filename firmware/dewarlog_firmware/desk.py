@@ -281,11 +281,11 @@ class Desk:
             raise Refused(layout.ERROR_NOT_ALLOWED, "this board could not store a device key")
         lock = app.guard.lock
         was_claimed = lock.is_claimed
-        # First: a board that is claimed by a key that nobody has could not be locked or claimed.
-        lock.unclaim()
         try:
-            seed_device_key(self._key_path, device_key, secret)
-        except OSError:
+            # Unclaimed before the key is another: a board that is claimed by a key which nobody
+            # has could not be locked or claimed.
+            seed_device_key(self._key_path, device_key, secret, lock.unclaim)
+        except (OSError, MemoryError):
             if was_claimed:
                 lock.claim()
             raise

@@ -56,13 +56,28 @@ def _make(path: str, random_bytes: "Callable[[int], bytes]") -> bytes:
     return key
 
 
-def seed_device_key(path: str, device_key: bytes, secret: bytes) -> None:
+def seed_device_key(
+    path: str, device_key: bytes, secret: bytes, once_there: "Callable[[], None]"
+) -> None:
     """Store another key in the place of `device_key`, made of it and a host's secret.
 
-    Whoever trusts either has a random key: RP2040's own source is a poor one. OSError when it
-    cannot be stored; the old one stays then. A board uses the new one from its next boot on.
+    Whoever trusts either has a random key: RP2040's own source is a poor one. `once_there` is
+    called when there is room for it, just before it takes the old one's place. OSError when it
+    cannot be stored, or what that raises; the old one stays then. A board uses the new one from
+    its next boot on.
     """
-    write_whole(path, _with_crc(proof.seeded_key(device_key, secret)))
+    aside = path + ".new"
+    try:
+        with open(aside, "wb") as file:
+            file.write(_with_crc(proof.seeded_key(device_key, secret)))
+        once_there()
+        os.rename(aside, path)
+    except (OSError, MemoryError):
+        try:
+            os.remove(aside)
+        except OSError:
+            pass  # it was not written
+        raise
 
 
 def _with_crc(key: bytes) -> bytes:

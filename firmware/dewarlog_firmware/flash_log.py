@@ -20,18 +20,28 @@ from dewarlog_wire import block, journal, layout
 from dewarlog_wire.crc import crc32
 from dewarlog_wire.errors import BlockError, JournalError
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from dewarlog_firmware.recorder import SealedBlock
+
 TORN = -1  # stands for a record kind: what follows in a journal cannot be read
 
 # log id, run closed, crc of the configuration, blocks confirmed by a host, crc32. Board-private.
 _STATE_FORMAT = "<8sBIII"
 _STATE_BYTES = struct.calcsize(_STATE_FORMAT)
+_NOBODYS = 0xFFFFFFFF  # in the place of a profile's CRC: no profile goes on with that run
+_ENOENT = 2  # errno, the same on every port
 _COPY_BYTES = 512
 _GOING = "x"  # behind the name of a folder: it is no run any more
 # Places in the tuple that BLOCK_HEADER unpacks to.
 _KIND = 2
 _LENGTH = 4
 _BLOCK_SEQ = 6
-_JOURNAL_NAMED_BYTES = layout.JOURNAL_HEAD.offset_of("crc32")
+_JOURNAL_NAMED_BYTES = layout.AT_JOURNAL_CRC
+_SEAL_CRC_AT = layout.AT_BLOCK_CRC
+# A first block holds 24 texts of at most 200 bytes, 4 channels with 4 calibrations each, 8 rules
+# and five more records.
+_BLOCK_0_MAX_BYTES = 7680
 _FROM_JOURNAL = (layout.BLOCK_SAMPLES, layout.BLOCK_EVENTS)
 
 
@@ -82,11 +92,16 @@ class StoredFile:
     def read_into(self, offset: int, view: memoryview) -> int:
         """Fill `view` from `offset`; return the bytes read, fewer only at the snapshot's end.
 
-        Raises ValueError when the file is another than the one that was opened.
+        Raises ValueError when the file is another than the one that was opened, or is gone.
         """
         if self._generation != self._log.generation:
             self._file.close()
-            self._file = open(self._path, "rb")
+            try:
+                self._file = open(self._path, "rb")
+            except OSError as error:
+                if error.args[0] != _ENOENT:
+                    raise
+                raise ValueError("the file is gone")
             if self._log.etag(*self._key) != self._etag:
                 raise ValueError("the journal was replaced")
             self._generation = self._log.generation
@@ -106,15 +121,16 @@ class StoredFile:
 class FlashLog:
     """The runs below one folder; one of them may be open for writing.
 
-    `scratch` is lent for recovery and must hold one block (layout.BLOCK_MAX_BYTES at most).
+    Blocks are read in small parts: one may come from a board that makes larger ones.
     """
 
-    def __init__(self, root: str, scratch: bytearray) -> None:
+    def __init__(self, root: str) -> None:
         self.root = root
         self.run = 0
         self.generation = 0
         self.journal_bytes = 0  # of the open journal
-        self._scratch = scratch
+        self._scratch = memoryview(bytearray(_COPY_BYTES))
+        self._seal = bytearray(layout.BLOCK_SEAL.size)
         self._segment = 0
         self._segment_bytes = 0
         self._journal = None
@@ -226,15 +242,16 @@ class FlashLog:
 
     # --- writing ------------------------------------------------------------------------------
 
-    def append_block(self, view: memoryview) -> None:
+    def append_block(self, sealed: "SealedBlock") -> None:
         """Store one sealed block at the end of the open run; durable on return."""
-        if self._segment_bytes and self._segment_bytes + len(view) > layout.SEGMENT_MAX_BYTES:
+        if self._segment_bytes and self._segment_bytes + len(sealed) > layout.SEGMENT_MAX_BYTES:
             self._segment += 1
             self._segment_bytes = 0
         with open(self._segment_path(self.run, self._segment), "ab") as file:
-            file.write(view)
+            for piece in sealed.pieces:
+                file.write(piece)
         self.generation += 1
-        self._segment_bytes += len(view)
+        self._segment_bytes += len(sealed)
 
     def start_journal(self, view: memoryview) -> None:
         """Replace the journal by a new one that begins with `view`, in one step."""
@@ -294,7 +311,7 @@ class FlashLog:
         with open(path, "rb") as file:
             for offset, found in self._sound_blocks(file):
                 end, blocks, chain = offset + found.length, found.block_seq + 1, found.chain
-                key_index = block.read_seal(self._scratch, found)[0]
+                key_index = struct.unpack(layout.BLOCK_SEAL.format, self._seal)[1]
         return end, blocks, chain, key_index
 
     def _sound_blocks(self, file):  # noqa: ANN001, ANN202 - an open file; yields (offset, Block)
@@ -312,20 +329,29 @@ class FlashLog:
             offset = self._next_magic(file, offset + (found.length if found else 1), size)
 
     def _check_at(self, file, offset: int, size: int) -> "block.Block | None":  # noqa: ANN001 - an open file
-        """Read the block at `offset` into the scratch; None when it is not sound."""
-        view = memoryview(self._scratch)
+        """Check the block at `offset`, its seal left in `_seal`; None when it is not sound."""
+        view = self._scratch
+        seal = self._seal
         file.seek(offset)
         if file.readinto(view[: layout.BLOCK_HEADER.size]) < layout.BLOCK_HEADER.size:
             return None
-        length = struct.unpack_from(layout.BLOCK_HEADER.format, view, 0)[_LENGTH]
-        if not layout.BLOCK_HEADER.size < length <= min(size - offset, len(view)):
-            return None
-        file.seek(offset)
-        file.readinto(view[:length])
         try:
-            return block.check_block(view[:length], 0, None)
+            found = block.read_header(view, 0, size - offset)
         except BlockError:
             return None
+        file.seek(offset)
+        left = found.body_end
+        crc = 0
+        while left:
+            part = view if left >= len(view) else view[:left]
+            file.readinto(part)
+            crc = crc32(part, crc)
+            left -= len(part)
+        file.readinto(seal)
+        chain, _, _, stored_crc = struct.unpack(layout.BLOCK_SEAL.format, seal)
+        if crc32(memoryview(seal)[:_SEAL_CRC_AT], crc) != stored_crc:
+            return None
+        return block.Block(*found[:-1], chain)
 
     def _headers(self, file):  # noqa: ANN001, ANN202 - an open file; yields (offset, fields)
         """Yield (offset, header fields) of every block that fits, searching past damaged ones."""
@@ -337,7 +363,7 @@ class FlashLog:
             file.readinto(head)
             fields = struct.unpack(layout.BLOCK_HEADER.format, head)
             length = fields[_LENGTH]
-            fits = len(head) < length <= min(size - offset, len(self._scratch))
+            fits = len(head) < length <= min(size - offset, layout.BLOCK_MAX_BYTES)
             if fields[0] == layout.BLOCK_MAGIC and fits:
                 yield offset, fields
                 offset += length
@@ -445,17 +471,17 @@ class FlashLog:
                     return key_index
         return 0
 
-    def block_0(self, run: int) -> "memoryview | None":
-        """Return the bytes of a run's first block (in the scratch); None when there is none."""
+    def block_0(self, run: int) -> "bytes | None":
+        """Return a copy of a run's first block; None when there is none, or none so short."""
         path = self._segment_path(run, 0)
         if not _exists(path):
             return None
         with open(path, "rb") as file:
             for offset, fields in self._headers(file):
-                view = memoryview(self._scratch)[: fields[_LENGTH]]
+                if fields[_LENGTH] > _BLOCK_0_MAX_BYTES:
+                    return None
                 file.seek(offset)
-                file.readinto(view)
-                return view
+                return file.read(fields[_LENGTH])
         return None
 
     def _cut(self, path: str, end: int) -> None:
@@ -463,12 +489,12 @@ class FlashLog:
         if end == 0:
             os.remove(path)
             return
-        chunk = bytearray(_COPY_BYTES)
+        chunk = self._scratch
         with open(path, "rb") as source, open(self.root + "/cut", "wb") as target:
             left = end
             while left:
-                count = source.readinto(memoryview(chunk)[: min(left, _COPY_BYTES)])
-                target.write(memoryview(chunk)[:count])
+                count = source.readinto(chunk[: min(left, _COPY_BYTES)])
+                target.write(chunk[:count])
                 left -= count
         os.rename(self.root + "/cut", path)
 
@@ -545,12 +571,20 @@ class FlashLog:
             if len(name) == 9 and name.endswith(_GOING):
                 _remove_folder(self.root + "/" + name)
 
-    def disown(self, run: int) -> None:
-        """Have the next boot end this run and begin another, whatever its profile is then."""
+    def disown(self, run: int, crc: int = _NOBODYS) -> "int | None":
+        """Have the next boot end this run and begin another, whatever its profile is then.
+
+        Returns what told its profile before, which given as `crc` makes it that profile's again;
+        None when the run has ended already.
+        """
         state = self.read_state(run)
-        if state is not None and not state.closed:
-            state.config_crc ^= 0xFFFFFFFF
+        if state is None or state.closed:
+            return None
+        before = state.config_crc
+        if before != crc:
+            state.config_crc = crc
             self.write_state(run, state)
+        return before
 
     def remove_segment(self, segment: int) -> int:
         """Delete one segment of the open run; return the samples that were in it."""

@@ -14,6 +14,7 @@ import struct
 from dewarlog_firmware.flash_log import FlashLog
 from dewarlog_firmware.logbook import ENOSPC, Logbook
 from dewarlog_firmware.recorder import Recorder
+from dewarlog_firmware.sizes import LARGE
 from dewarlog_wire import block, layout
 from dewarlog_wire.errors import BlockError
 
@@ -22,10 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from dewarlog_firmware.seal_key import SealKey
-
-# A first block holds 24 texts of at most 200 bytes, 4 channels with 4 calibrations each, 8 rules
-# and five more records.
-_BLOCK_0_BYTES = 7680
+    from dewarlog_firmware.sizes import Sizes
 
 
 class _NoRules:
@@ -53,16 +51,18 @@ def close_former_run(
     config_crc: int,
     encode_page: "Callable[..., object]",
     key: "SealKey | None" = None,
+    sizes: "Sizes" = LARGE,
 ) -> bool:
     """Seal and close the open run below `root` if it is another profile's; say whether it was.
 
-    `key` is the board's sealing key, moved on first if its block is stored (SPEC 4.9).
+    `key` is the board's sealing key, moved on first if its block is stored (SPEC 4.9). `sizes` are
+    the board's; the run may have begun with others.
     """
     try:
         os.stat(root)
     except OSError:
         return False  # a new board: its first write belongs to its first run
-    flash = FlashLog(root, bytearray(_BLOCK_0_BYTES))
+    flash = FlashLog(root)
     state = flash.open_run()
     if state is None or state.config_crc == config_crc:
         return False
@@ -70,11 +70,8 @@ def close_former_run(
     if columns is None:
         flash.close_run(keep_journal=True)
         return True
-    del flash  # a board has no room for its buffer and the recorder's at once
-    recorder = Recorder(columns[0], columns[1], encode_page)
-    flash = FlashLog(root, recorder.buffer)
+    recorder = Recorder(columns[0], columns[1], encode_page, sizes)
     logbook = Logbook(recorder, flash, _NoRules(), layout.FULL_STOP, key=key)
-    logbook.flash.open_run()
     try:
         logbook.resume()
         logbook.end()
@@ -85,7 +82,7 @@ def close_former_run(
     return True
 
 
-def _columns_of(first: "memoryview | None") -> "tuple[tuple[int, ...], bool] | None":
+def _columns_of(first: "bytes | None") -> "tuple[tuple[int, ...], bool] | None":
     """Return (channels, whether each has min and max) as a run's first block tells them."""
     if first is None:
         return None

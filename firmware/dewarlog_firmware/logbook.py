@@ -65,6 +65,7 @@ if TYPE_CHECKING:
 
 ENOSPC = 28  # errno, the same on every port
 _EBADF = 9  # what flash_log says where no journal is open: a boot that found no room for one
+NO_ROOM = (ENOSPC, _EBADF)  # errnos of a log that takes no event
 # What the journal's state record holds before the engine's: shocks so far, 1 if one meant HOLD.
 _STATE_HEAD = "<HB"
 _STATE_HEAD_BYTES = 3
@@ -319,7 +320,7 @@ class Logbook:
                 self.commit()
                 self._append(self.recorder.seal())
         except OSError as error:
-            if error.args[0] not in (ENOSPC, _EBADF):
+            if error.args[0] not in NO_ROOM:
                 raise
             keep_journal = True
         try:
@@ -498,12 +499,22 @@ class Logbook:
             if run == self.recorder.run:
                 continue
             if state is None and self.flash.is_empty(run):  # a power cut stopped its removal
-                self.flash.remove_run(run)
+                self.remove_run(run)
                 return True
             if self.is_confirmed(run):
-                self.flash.remove_run(run)
+                self.remove_run(run)
                 return True
         return False
+
+    def remove_run(self, run: int) -> None:
+        """Give up a run that has ended. The caller has checked that it may go."""
+        if self.stalls is not None:
+            self.stalls.stall_begins()
+        try:
+            self.flash.remove_run(run)
+        finally:
+            if self.stalls is not None:
+                self.stalls.stall_ends()
 
     def is_confirmed(self, run: int) -> bool:
         """Tell whether a host has confirmed that it holds all of a run that has ended."""

@@ -75,7 +75,7 @@ def profile_sections(config: "Config") -> "Iterator[tuple[int, bytes]]":
     for channel in config.channels:
         yield layout.SECTION_CHANNEL, struct.pack(layout.CHANNEL.format, *channel)
     for point in config.calibrations:
-        yield layout.SECTION_CALIBRATION, _with_texts(layout.CALIBRATION, point)
+        yield layout.SECTION_CALIBRATION, _with_texts(layout.CALIBRATION, point, texts=1)
     for rule in config.rules:
         yield layout.SECTION_RULE, struct.pack(layout.RULE.format, *rule)
     yield (
@@ -86,12 +86,12 @@ def profile_sections(config: "Config") -> "Iterator[tuple[int, bytes]]":
     if config.handling is not None:
         yield layout.SECTION_HANDLING, struct.pack(layout.HANDLING.format, *config.handling)
     if config.arming is not None:
-        yield layout.SECTION_ARMING, _with_texts(layout.ARMING, config.arming)
+        yield layout.SECTION_ARMING, _with_texts(layout.ARMING, config.arming, texts=2)
 
 
-def _with_texts(record: layout.Record, values: tuple) -> bytes:
+def _with_texts(record: layout.Record, values: tuple, *, texts: int) -> bytes:
     """Return a record's fields, then each text behind them with its length in one byte."""
-    fields = len(record.names)
+    fields = len(values) - texts
     body = struct.pack(record.format, *values[:fields])
     for text in values[fields:]:
         data = text.encode()

@@ -2,21 +2,27 @@
 
 Takes samples and events from logbook, gives it bytes to store; does no I/O of its own. One block
 is open: its columns are encoded page by page as samples come, so that RAM holds the compressed
-planes and one page, never the raw block. Format: protocol/SPEC.md sections 4 to 6.
+planes and one page, never the raw block. A closed one is given away in the pieces it was made in,
+and there is no copy of it. How large it may become is sizes.py's. Format: protocol/SPEC.md
+sections 4 to 6.
 
 Contract: main loop only, never an interrupt. `sample` and `event` allocate nothing that lives on;
 `seal` may allocate a SHA-256 object.
 """
 
 import struct
+from array import array
 
+from dewarlog_firmware.sizes import LARGE
 from dewarlog_wire import block, column, journal, layout
-from dewarlog_wire.column import ColumnEncoder
+from dewarlog_wire.column import PAGE_REMAINDER_MAX_BYTES, ColumnEncoder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Protocol
+
+    from dewarlog_firmware.sizes import Sizes
 
     class SealKey(Protocol):
         """What is asked of seal_key.SealKey."""
@@ -29,13 +35,6 @@ if TYPE_CHECKING:
             ...
 
 
-# 3072 samples of 10 s are 8.5 h: the fixed 84 bytes of header and seal are then 1.3 % of a block,
-# and power loss costs nothing because the journal holds every sample (protocol/DESIGN.md).
-BLOCK_SAMPLES = 3072
-_PAGES = BLOCK_SAMPLES // layout.COLUMN_PAGE
-# The compressed planes of all columns together; at 1.1 bytes a value (4 noisy channels) a block
-# of BLOCK_SAMPLES needs 13.5 KB, and a block that needs more is sealed early.
-_COLUMNS_BYTES = 18432
 _EVENTS_BYTES = 3072
 # One sample may begin or end the excursions of 8 rules on 4 probes: 32 x (20 + 24) bytes, beside
 # its probe states.
@@ -43,15 +42,30 @@ _SAMPLE_EVENTS_BYTES = 1600
 # The excursion engine's state of 8 rules on 4 probes, or a sample with a burst of events.
 _JOURNAL_BYTES = 4096
 _RUNS_MAX = 48
-_RUN_BODY_BYTES = 2048
-BUFFER_BYTES = _COLUMNS_BYTES + _EVENTS_BYTES + _RUN_BODY_BYTES  # no block is longer
+_RUN_FIELDS = 4  # channel, state, first index, count
 LATENESS_MAX_MS = 30000
+
+
+class SealedBlock:
+    """A block in pieces of memory, none of which is copied; it stands until the next is begun."""
+
+    def __init__(self, pieces: list, length: int) -> None:
+        self.pieces = pieces
+        self._length = length
+
+    def __len__(self) -> int:
+        return self._length
+
+    def joined(self) -> bytes:
+        """Return a copy in one piece."""
+        return b"".join([bytes(piece) for piece in self.pieces])
 
 
 class Recorder:
     """The open block of one run: columns, probe states, raw sets and events.
 
     `channels`: numbers of the fitted probes. `has_extremes`: each has min and max columns too.
+    `sizes`: how much the open block holds; one that grows faster than usual is sealed early.
     `encode_page`: the page encoder to use, column.encode_page or its machine-code twin.
     """
 
@@ -60,6 +74,7 @@ class Recorder:
         channels: tuple,
         has_extremes: bool,
         encode_page: "Callable[..., object]" = column.encode_page,
+        sizes: "Sizes" = LARGE,
     ) -> None:
         quantities = (layout.QUANTITY_READING,)
         if has_extremes:
@@ -71,23 +86,25 @@ class Recorder:
         keys.append((layout.CHANNEL_COMMON, layout.QUANTITY_COLD_JUNCTION))
         self._keys = tuple(keys)
         self.columns = len(keys)
-        capacity_bytes = _COLUMNS_BYTES // (self.columns + 1)
+        self._capacity = sizes.block_samples
+        capacity_bytes = sizes.columns_bytes // (self.columns + 1)
+        pages = self._capacity // layout.COLUMN_PAGE
         self._encode_page = encode_page
         self._encoders = [
-            ColumnEncoder(capacity_bytes, _PAGES, encode_page) for _ in range(self.columns + 1)
+            ColumnEncoder(capacity_bytes, pages, encode_page) for _ in range(self.columns + 1)
         ]
         self._lateness = self._encoders[-1]
         self._has_lateness = False
         self._last_valid = [0] * self.columns
         # Probe state runs of this block: channel, state, first index, count.
-        self._runs = [[0, 0, 0, 0] for _ in range(_RUNS_MAX)]
+        self._runs = array("H", bytes(2 * _RUN_FIELDS * _RUNS_MAX))
         self._run_count = 0
         self._raw = bytearray(layout.RAW_SET.size * len(channels))
         self._raw_bytes = 0
         self._events = bytearray(_EVENTS_BYTES)
         self._events_bytes = 0
         self._event_count = 0
-        self.buffer = bytearray(BUFFER_BYTES)
+        self._events_view = memoryview(self._events)
         self.journal_buffer = bytearray(_JOURNAL_BYTES)
         self._journal_view = memoryview(self.journal_buffer)
         self._journal_bytes = 0
@@ -135,7 +152,7 @@ class Recorder:
 
     def has_room(self) -> bool:
         """Tell whether another sample and its events are sure to fit into the open block."""
-        if self.count >= BLOCK_SAMPLES or self._run_count > _RUNS_MAX - self.columns:
+        if self.count >= self._capacity or self._run_count > _RUNS_MAX - self.columns:
             return False
         if not self.fits_event(_SAMPLE_EVENTS_BYTES):
             return False
@@ -192,15 +209,15 @@ class Recorder:
         self.count = index + 1
 
     def _extend_run(self, channel: int, state: int, index: int) -> None:
-        for number in range(self._run_count - 1, -1, -1):
-            run = self._runs[number]
-            if run[0] == channel:
-                if run[1] == state and run[2] + run[3] == index:
-                    run[3] += 1
+        runs = self._runs
+        end = _RUN_FIELDS * self._run_count
+        for at in range(end - _RUN_FIELDS, -1, -_RUN_FIELDS):
+            if runs[at] == channel:
+                if runs[at + 1] == state and runs[at + 2] + runs[at + 3] == index:
+                    runs[at + 3] += 1
                     return
                 break
-        run = self._runs[self._run_count]
-        run[0], run[1], run[2], run[3] = channel, state, index, 1
+        runs[end], runs[end + 1], runs[end + 2], runs[end + 3] = channel, state, index, 1
         self._run_count += 1
 
     def raw_set(self, channel: int, fault: int, voltage_raw: int, cold_junction_raw: int) -> None:
@@ -281,33 +298,33 @@ class Recorder:
 
     # --- blocks -------------------------------------------------------------------------------
 
-    def seal(self) -> memoryview:
-        """Close the open block and return its bytes; valid until the next block is built."""
+    def seal(self) -> SealedBlock:
+        """Close the open block and return it."""
         kind = layout.BLOCK_SAMPLES if self.count else layout.BLOCK_EVENTS
         if self.count:
             uptime_s, uptime_ms = self.uptime_s, self.uptime_ms
         else:
             head = struct.unpack_from(layout.EVENT_HEAD.format, self._events, 0)
             uptime_ms, uptime_s = head[2], head[3]
-        offset = self._begin(kind, uptime_s, uptime_ms)
+        pieces = self._begin(kind, uptime_s, uptime_ms)
         if self.count:
-            offset = self._put_samples(offset)
+            self._put_samples(pieces)
         if self._event_count:
-            offset = self._put_events(offset)
-        view = self._finish(offset)
+            self._put_events(pieces)
+        sealed = self._finish(pieces)
         self.first_sample += self.count
         self.first_event += self._event_count
         self._clear()
-        return view
+        return sealed
 
     def run_block(
         self, sections: "Sequence[tuple[int, bytes]]", uptime_s: int, uptime_ms: int
-    ) -> memoryview:
+    ) -> SealedBlock:
         """Build block 0 of a run from (section kind, body) pairs."""
-        offset = self._begin(layout.BLOCK_RUN, uptime_s, uptime_ms)
+        pieces = self._begin(layout.BLOCK_RUN, uptime_s, uptime_ms)
         for kind, body in sections:
-            offset = block.put_section(self.buffer, offset, kind, body)
-        return self._finish(offset)
+            _put(pieces, kind, body)
+        return self._finish(pieces)
 
     def shock_block(
         self,
@@ -315,61 +332,64 @@ class Recorder:
         columns: "Sequence[Sequence[int]]",
         uptime_s: int,
         uptime_ms: int,
-    ) -> memoryview:
+    ) -> SealedBlock:
         """Build the block of one shock window: SHOCK_HEAD values, then x, y and z counts.
 
         Allocates a column encoder for the time of the call: shocks are rare, RAM is not.
         """
-        offset = self._begin(layout.BLOCK_SHOCK, uptime_s, uptime_ms)
-        body = struct.pack(layout.SHOCK_HEAD.format, *head)
-        offset = block.put_section(self.buffer, offset, layout.SECTION_SHOCK_HEAD, body)
+        pieces = self._begin(layout.BLOCK_SHOCK, uptime_s, uptime_ms)
+        _put(pieces, layout.SECTION_SHOCK_HEAD, struct.pack(layout.SHOCK_HEAD.format, *head))
         count = head[1]
         pages = (count + layout.COLUMN_PAGE - 1) // layout.COLUMN_PAGE
-        # Acceleration counts are 12 bits: 3 bytes a value is beyond what coding can need.
-        encoder = ColumnEncoder(count * 3 + 1024, pages, self._encode_page)
+        encoder = ColumnEncoder(pages * PAGE_REMAINDER_MAX_BYTES, pages, self._encode_page)
         for axis in range(3):
             encoder.begin(axis, layout.QUANTITY_ACCELERATION)
             for index in range(count):
                 encoder.push(columns[axis][index])
-            offset = encoder.finish_into(self.buffer, offset)
-        return self._finish(offset)
+            for piece in encoder.finish():
+                pieces.append(bytes(piece))  # the next axis is encoded over it
+        return self._finish(pieces)
 
-    def _begin(self, kind: int, uptime_s: int, uptime_ms: int) -> int:
-        return block.begin_block(
-            self.buffer, kind, self.run, self.blocks, self.boot, uptime_s, uptime_ms
-        )
+    def _begin(self, kind: int, uptime_s: int, uptime_ms: int) -> list:
+        head = bytearray(layout.BLOCK_HEADER.size)
+        block.begin_block(head, kind, self.run, self.blocks, self.boot, uptime_s, uptime_ms)
+        return [head]
 
-    def _finish(self, offset: int) -> memoryview:
+    def _finish(self, pieces: list) -> SealedBlock:
         key = self.key
         if key is None or not key.index:
-            length, self.chain = block.seal_block(self.buffer, offset, self.chain)
+            length, self.chain = block.seal_pieces(pieces, self.chain)
         else:
-            length, self.chain = block.seal_block(
-                self.buffer, offset, self.chain, key.index, key.secret, key.tag
+            length, self.chain = block.seal_pieces(
+                pieces, self.chain, key.index, key.secret, key.tag
             )
         self.blocks += 1
-        return memoryview(self.buffer)[:length]
+        return SealedBlock(pieces, length)
 
-    def _put_samples(self, offset: int) -> int:
+    def _put_samples(self, pieces: list) -> None:
         span = struct.pack(layout.SPAN.format, self.first_sample, self.count, self.interval_ms)
-        offset = block.put_section(self.buffer, offset, layout.SECTION_SPAN, span)
+        _put(pieces, layout.SECTION_SPAN, span)
         for encoder in self._encoders:
             if encoder is not self._lateness or self._has_lateness:
-                offset = encoder.finish_into(self.buffer, offset)
+                pieces.extend(encoder.finish())
         if self._run_count:
             runs = b"".join(
-                struct.pack(layout.STATE_RUN.format, *run) for run in self._runs[: self._run_count]
+                [
+                    struct.pack(layout.STATE_RUN.format, *self._runs[at : at + _RUN_FIELDS])
+                    for at in range(0, _RUN_FIELDS * self._run_count, _RUN_FIELDS)
+                ]
             )
-            offset = block.put_section(self.buffer, offset, layout.SECTION_STATES, runs)
+            _put(pieces, layout.SECTION_STATES, runs)
         if self._raw_bytes:
-            raw = self._raw[: self._raw_bytes]
-            offset = block.put_section(self.buffer, offset, layout.SECTION_RAW, raw)
-        return offset
+            _put(pieces, layout.SECTION_RAW, self._raw[: self._raw_bytes])
 
-    def _put_events(self, offset: int) -> int:
+    def _put_events(self, pieces: list) -> None:
         head = struct.pack(layout.EVENTS_HEAD.format, self.first_event, self._event_count)
-        body = head + self._events[: self._events_bytes]
-        return block.put_section(self.buffer, offset, layout.SECTION_EVENTS, body)
+        length = len(head) + self._events_bytes
+        pieces.append(
+            struct.pack(layout.SECTION_HEAD.format, layout.SECTION_EVENTS, length) + head
+        )
+        pieces.append(self._events_view[: self._events_bytes])
 
     def _clear(self) -> None:
         for number in range(self.columns):
@@ -383,3 +403,9 @@ class Recorder:
         self._events_bytes = 0
         self._event_count = 0
         self.count = 0
+
+
+def _put(pieces: list, kind: int, body) -> None:  # noqa: ANN001 - bytes-like
+    """Add a section as two pieces."""
+    pieces.append(struct.pack(layout.SECTION_HEAD.format, kind, len(body)))
+    pieces.append(body)

@@ -23,11 +23,13 @@ _DEVICE_KEY = const(18)
 _SEALING_KEY = const(19)
 
 # The two crystals agree to 0.1 ms in a second; an edge that is seen late by 10 ms is no fault of
-# theirs, one per cent is.
+# theirs, two per cent are.
 _RATE_LEAST_MS = const(980)
 _RATE_MOST_MS = const(1020)
 _SHARP_MS = const(10)  # an edge between two looks no further apart than this
 _RATE_WAIT_MS = const(4000)
+_RATE_SLOW_MS = const(10_000)
+_RATE_OFF_MS = const(200)  # a clock that is further off is as good as none
 # Ten days at a sample every 10 s, and as many events as such a trip has, take 135 KB.
 _TRIP_BYTES = const(144 * 1024)
 # A board that has just been told to send advertises within a second; a Pico W then loads the
@@ -67,33 +69,43 @@ def _clock(app: "App", found: "SelfTest") -> "Iterator[bool]":
 def _rate(app: "App") -> "Iterator[bool]":
     """Return the board's ms in a second of the clock chip, from edge to edge; 0: it stands still.
 
-    A pass of the loop may be long: edges that were seen late are left out while there is time.
+    Two edges in a row that were seen in time tell. Where passes of the loop are so long that none
+    are, each look still says which second it was: of the rates that fit all of them, the one
+    nearest to the right one is returned, so that only what is certainly wrong fails.
     """
     clock, ticks_ms = app.chips.clock, app.board.ticks_ms
-    asked_ms = looked_ms = ticks_ms()
+    asked_ms = ticks_ms()
+    looked_ms = edge_ms = seconds = 0  # from `asked_ms` on
     second = clock.second()
-    first_s = first_ms = last_ms = -1
-    seconds = 0
+    seen = []  # (ms, second) of the looks on either side of each edge
     is_sharp = False
-    while (looked_ms - asked_ms) & _TICKS_MASK < _RATE_WAIT_MS:
+    while looked_ms < (_RATE_SLOW_MS if seen else _RATE_WAIT_MS):
         yield False
-        before_ms, looked_ms = looked_ms, ticks_ms()
+        before_ms, looked_ms = looked_ms, (ticks_ms() - asked_ms) & _TICKS_MASK
         now_s = clock.second()
         if now_s == second:
             continue
+        passed = (now_s - second) % 60
         second = now_s
-        was_sharp = is_sharp
-        is_sharp = (looked_ms - before_ms) & _TICKS_MASK <= _SHARP_MS
-        if first_s < 0 or (is_sharp and not was_sharp and not seconds):
-            first_s, first_ms = now_s, looked_ms
-            continue
-        seconds = (now_s - first_s) % 60
-        last_ms = looked_ms
+        was_sharp, is_sharp = is_sharp, looked_ms - before_ms <= _SHARP_MS
         if is_sharp and was_sharp:
-            break
-    if not seconds:
-        return 0
-    return (((last_ms - first_ms) & _TICKS_MASK) + seconds // 2) // seconds
+            return (looked_ms - edge_ms + passed // 2) // passed
+        edge_ms = looked_ms
+        seen.append((before_ms, seconds))
+        seconds += passed
+        seen.append((looked_ms, seconds))
+    if seen:
+        for off_ms in range(_RATE_OFF_MS):
+            for rate_ms in (1000 - off_ms, 1000 + off_ms):
+                if _fits(seen, rate_ms):
+                    return rate_ms
+    return 0
+
+
+def _fits(seen: "list[tuple[int, int]]", rate_ms: int) -> bool:
+    """Tell whether seconds of that length, counted from one moment, are what was seen."""
+    begins = [ms - rate_ms * second for ms, second in seen]
+    return max(begins) - rate_ms < min(begins)
 
 
 def _radio(app: "App", found: "SelfTest") -> "Iterator[bool]":

@@ -156,6 +156,8 @@ REPLY_BODY_MAX_BYTES = const(512)
 _ENOSPC = const(28)  # errno, the same on every port
 LATER = const(-1)  # a handler's answer: the reply comes when the slices are done
 _UNTAGGED = (layout.MSG_HELLO, layout.MSG_AUTH)  # they, and their replies
+# What a board that is about to start again still carries out: none of it lasts.
+_TO_THE_END = (layout.MSG_HELLO, layout.MSG_STATUS, layout.MSG_ABORT)
 # Requests that write to the flash: so many at once, twenty pulls' worth, then one in a while. A
 # stranger in reach may go on for a whole trip and not fill the memory; who holds the board or has
 # the key writes at most as often as a sample is taken.
@@ -286,6 +288,8 @@ class Server:
         try:
             if kind not in self._handlers and kind not in self._more:
                 raise Refused(layout.ERROR_UNKNOWN, "this board knows no request 0x%02x" % kind)
+            if self._guard.is_leaving and kind not in _TO_THE_END:
+                raise Refused(layout.ERROR_BUSY, "the board is about to start again")
             self.visitor.expect(access.NEEDS.get(kind, 0))
             self._seq = key[1]
             if kind in self._more:
@@ -567,7 +571,7 @@ class Server:
             self._envelope = None
         try:
             answer, secret, said = visitor.prove(auth, self.device.features)
-            is_secret = auth[layout.AUTH.offset_of("flags")] & layout.AUTH_SECRET != 0
+            is_secret = auth[layout.AT_AUTH_FLAGS] & layout.AUTH_SECRET != 0
             keys = SessionKeys(secret, said, self._xor)
             self._envelope = Envelope(keys, self._counted, is_secret=is_secret)
         except (OSError, MemoryError):

@@ -4,7 +4,8 @@ Takes drained samples from shock_sampler, lets shock find the shocks in them, gi
 event for each and a block with the window for those that reach the first band. Main loop only.
 
 A completed shock first waits on the shelf: flash is written when the sensor has watched in vain
-for CALM_MS, when the shelf is full, or after PATIENCE_MS at the latest.
+for CALM_MS, when the shelf is full, or after PATIENCE_MS at the latest. A window longer than the
+shelf is written at once.
 
 What is missing is told as GAP events of the shock stream:
     a hole inside a capture             its length, as the sampler measured it
@@ -20,6 +21,7 @@ from dewarlog_firmware.clock import earlier
 from dewarlog_firmware.shock import COMPLETE
 from dewarlog_firmware.shock_sampler import FLAG_BEGIN, FLAG_GAP, FLAG_LATE
 from dewarlog_firmware.shock_shelf import ShockShelf
+from dewarlog_firmware.sizes import LARGE
 from dewarlog_wire import layout
 
 TYPE_CHECKING = False
@@ -47,6 +49,7 @@ class ShockKeeper:
         rate_hz: int,
         now: "Callable[[], tuple[int, int]]",
         ticks_us: "Callable[[], int]",
+        shelf_sets: int = LARGE.shelf_sets,
     ) -> None:
         self._sampler = sampler
         self._capture = capture
@@ -56,7 +59,7 @@ class ShockKeeper:
         self._ticks_us = ticks_us
         self._counts = array("h", bytes(2 * 3 * burst_sets))
         self._late_us = 0  # what may be missing before the capture going on
-        self._shelf = ShockShelf()
+        self._shelf = ShockShelf(shelf_sets)
         self._first_us = 0  # ticks_us when the oldest shock was shelved
         self._last_us = 0  # and the newest
 
@@ -118,6 +121,7 @@ class ShockKeeper:
         count = capture.count if capture.band else 0  # below the first band: no window is kept
         if not self._shelf.has_room(count):
             self.flush()
+        fits = self._shelf.has_room(count)  # or the window is longer than the shelf
         if not len(self._shelf):
             self._first_us = self._ticks_us()
         self._last_us = self._ticks_us()
@@ -127,7 +131,14 @@ class ShockKeeper:
             capture.head(number) if count else None,
             (began_s, began_ms),
         )
-        self._shelf.put(entry, capture.columns, count)
+        if fits:
+            self._shelf.put(entry, capture.columns, count)
+        else:
+            self._shelf.put(entry[:2] + (None, entry[3]), capture.columns, 0)
+            self.flush()
+            columns = tuple([memoryview(column)[:count] for column in capture.columns])
+            self._write(entry[2], columns, began_s, began_ms)
+            self._logbook.commit()
         capture.restart()
 
     def flush(self) -> None:
@@ -141,10 +152,14 @@ class ShockKeeper:
         logbook.commit()
         for number in range(len(shelf)):
             (_, _, head, (began_s, began_ms)), columns = shelf.take(number)
-            if head is not None and not logbook.write_shock(head, columns, began_s, began_ms):
-                self._tell(layout.GAP_MEMORY_FULL, 0, head[1])
+            if head is not None:
+                self._write(head, columns, began_s, began_ms)
         shelf.clear()
         logbook.commit()
+
+    def _write(self, head: tuple, columns: tuple, began_s: int, began_ms: int) -> None:
+        if not self._logbook.write_shock(head, columns, began_s, began_ms):
+            self._tell(layout.GAP_MEMORY_FULL, 0, head[1])
 
     def _tell_late(self) -> None:
         if self._late_us:

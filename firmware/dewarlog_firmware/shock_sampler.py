@@ -29,6 +29,7 @@ from micropython import const
 
 from dewarlog_firmware.ring import TICKS_MASK, Ring, get_u32, put_u32
 from dewarlog_firmware.sensors.adxl372 import FIFO_SETS, FifoDecoder
+from dewarlog_firmware.sizes import LARGE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -65,9 +66,9 @@ class ShockSampler:
         chip: "ADXL372",
         line: "Line",
         ticks_us: "Callable[[], int]",
-        slot_count: int = 64,
+        slot_count: int = LARGE.shock_slots,
     ) -> None:
-        """64 slots of 16 sets bridge 320 ms of main loop at 3200 Hz, beside the FIFO's 53 ms."""
+        """A slot of 16 sets bridges 5 ms of main loop at 3200 Hz; the FIFO has 53 ms itself."""
         self.ring = Ring(_BURST + chip.burst_bytes, slot_count)
         self.flags = 0  # FLAG_* of the slot taken last
         self.gap_us = 0  # what is missing before its first sample
@@ -131,6 +132,10 @@ class ShockSampler:
     def bridged_ms(self, pre_trigger: int) -> int:
         """Return how long the chip keeps a shock and `pre_trigger` samples before it."""
         return (FIFO_SETS - pre_trigger) * 1000 // self._rate_hz
+
+    def ring_us(self) -> int:
+        """Return for how long the ring takes samples while the main loop takes none of them."""
+        return self.ring.slot_count * self._sets * 1_000_000 // self._rate_hz
 
     def rearm(self) -> bool:
         """End the capture and watch for the next activity; say whether that is so now.

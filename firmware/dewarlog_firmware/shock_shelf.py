@@ -7,15 +7,13 @@ knocks comes faster than flash takes it. Pure; every buffer is made once.
 
 from array import array
 
-# 2048 sets of x, y, z: the windows of a dozen knocks, or two of the longest usual windows.
-SHELF_SETS = 2048
 ENTRIES_MAX = 16
 
 
 class ShockShelf:
     """A stack of windows in one buffer, taken off all at once. Main loop only."""
 
-    def __init__(self, sets: int = SHELF_SETS) -> None:
+    def __init__(self, sets: int) -> None:
         self._counts = array("h", bytes(2 * 3 * sets))
         self._view = memoryview(self._counts)
         self._used = 0

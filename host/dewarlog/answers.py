@@ -133,13 +133,6 @@ def audit_words(audit: Audit) -> str:
     return ", ".join(f"{count:,} x {name}" for name, count in audit.counts().items())
 
 
-def byte_count(count: float) -> str:
-    """Write a number of bytes."""
-    if count < 1000:
-        return f"{count:.0f} B"
-    return f"{count / 1000:.1f} kB" if count < 1_000_000 else f"{count / 1_000_000:.2f} MB"
-
-
 def say_pull(
     result: PullResult, only_run: int | None = None, *, checked_next: bool = False
 ) -> None:
@@ -148,13 +141,13 @@ def say_pull(
     `only_run` is the run that was asked for.
     """
     rate = result.received_bytes / result.seconds if result.seconds > 0 else 0.0
-    received, held = byte_count(result.received_bytes), byte_count(result.held_bytes)
+    received, held = words.byte_count(result.received_bytes), words.byte_count(result.held_bytes)
     console.say(
         f"Logger {result.board.name}: {received} in {result.seconds:.1f} s "
-        f"({byte_count(rate)}/s), {held} held already"
+        f"({words.byte_count(rate)}/s), {held} held already"
     )
     for log in result.logs:
-        new = f"{byte_count(log.new_bytes)} new" if log.new_bytes else "nothing new"
+        new = f"{words.byte_count(log.new_bytes)} new" if log.new_bytes else "nothing new"
         console.say(f"  run {log.run}: {log.size_bytes:,} bytes, {log.blocks:,} blocks, {new}")
         if log.problem is not None:
             console.warn(f"  its chain does not hold: {log.problem}")
@@ -212,7 +205,11 @@ def say_merge(merged: list[MergedLog], joined: Joined | None = None) -> None:
         if log.filed is None:
             console.warn(f"left where it is: {log.damage}")
             continue
-        new = f"{byte_count(log.filed.new_bytes)} new" if log.filed.new_bytes else "nothing new"
+        new = (
+            f"{words.byte_count(log.filed.new_bytes)} new"
+            if log.filed.new_bytes
+            else "nothing new"
+        )
         receipts = f", {words.plural(log.receipts, 'new receipt')}" if log.receipts else ""
         console.say(f"logger {log.filed.device_id.hex()}, run {log.filed.run}: {new}{receipts}")
         if log.disagrees is not None:
@@ -331,8 +328,8 @@ def status_words(board: Board, now: Status) -> list[tuple[str, str]]:
         ("Clock", clock),
         ("Interval", words.duration(now.interval_ms / 1000)),
         ("Recorded", ", ".join(recorded)),
-        ("Not yet pulled", byte_count(now.backlog_bytes)),
-        ("Free memory", byte_count(now.free_bytes)),
+        ("Not yet pulled", words.byte_count(now.backlog_bytes)),
+        ("Free memory", words.byte_count(now.free_bytes)),
         ("Supply", f"{now.supply_mv / 1000:.2f} V"),
     ]
     rows += _access_rows(board, now)

@@ -9,8 +9,9 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from dewarlog import console, words
-from dewarlog.answers import byte_count, status_data, status_words
+from dewarlog.answers import status_data, status_words
 from dewarlog.flash import plan as plans
+from dewarlog.words import byte_count
 
 if TYPE_CHECKING:
     from dewarlog.flash.flasher import Outcome, Seen

@@ -460,7 +460,7 @@ def progress_bar(*, show: bool) -> Generator[Callable[[Progress], None] | None]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn
 
-    from dewarlog.answers import byte_count
+    from dewarlog.words import byte_count
 
     columns = (
         TextColumn("{task.description}", markup=False),

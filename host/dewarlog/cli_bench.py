@@ -58,7 +58,7 @@ def erase(
     --unpulled is given. Each erasure stands in the log of the open run, with who asked for it. It
     takes the admin key, or an unlocked logger at its cable.
     """
-    from dewarlog import answers
+    from dewarlog import words
 
     with console.failures(as_json=as_json):
         from dewarlog.bench import requests
@@ -86,12 +86,12 @@ def erase(
         )
         return
     for run, size in went.items():
-        console.say(f"run {run}: erased, {answers.byte_count(size)}")
+        console.say(f"run {run}: erased, {words.byte_count(size)}")
     for run, (size, why) in kept.items():
-        console.say(f"run {run}: kept, {answers.byte_count(size)}: {why}")
+        console.say(f"run {run}: kept, {words.byte_count(size)}: {why}")
     if not went:
         console.say("Nothing was erased.")
-    console.say(f"Free memory: {answers.byte_count(now.free_bytes)}")
+    console.say(f"Free memory: {words.byte_count(now.free_bytes)}")
     if any(why == _NOT_HELD for _, why in kept.values()):
         console.say("Pull what nobody holds first: dewarlog pull. --unpulled erases it unread.")
 

@@ -111,3 +111,10 @@ def escaped(char: str) -> str:
     if code < 0x100:
         return f"\\x{code:02x}"
     return f"\\u{code:04x}" if code < 0x1_0000 else f"\\U{code:08x}"
+
+
+def byte_count(count: float) -> str:
+    """Write a number of bytes."""
+    if count < 1000:
+        return f"{count:.0f} B"
+    return f"{count / 1000:.1f} kB" if count < 1_000_000 else f"{count / 1_000_000:.2f} MB"

@@ -1,7 +1,8 @@
 """Sealed blocks: header, sections, seal; written into a given buffer, read from any bytes.
 
-Place in the line: layout, column -> block -> (recorder, flash_log | parse). Writing allocates only
-the hash. Format: protocol/SPEC.md section 4; chain and seal: protocol/DESIGN.md "Custody".
+Place in the line: layout, column -> block -> (recorder, flash_log | parse). A board has no room
+for a block in one piece: it seals one that stands in pieces where they were made. Format:
+protocol/SPEC.md section 4; chain and seal: protocol/DESIGN.md "Custody".
 """
 
 import struct
@@ -12,6 +13,8 @@ from dewarlog_wire import FORMAT_VERSION
 from dewarlog_wire.crc import crc32
 from dewarlog_wire.errors import BlockError
 from dewarlog_wire.layout import (
+    AT_BLOCK_CRC,
+    AT_BLOCK_LENGTH,
     BLOCK_HEADER,
     BLOCK_MAGIC,
     BLOCK_MAX_BYTES,
@@ -61,8 +64,6 @@ else:
     )
 
 BLOCK_MIN_BYTES = BLOCK_HEADER.size + BLOCK_SEAL.size
-_LENGTH_AT = BLOCK_HEADER.offset_of("length")
-_CRC_AT = BLOCK_SEAL.offset_of("crc32")
 _NO_TAG = bytes(16)
 
 
@@ -116,6 +117,24 @@ def seal_block(
     `key_index` and `state` are those of the sealing key (seal.py); 0 where none is in use. A board
     gives its own `tag_of`, which leaves no copy of the key behind.
     """
+    pieces: "list[Readable]" = [memoryview(buffer)[:offset]]
+    length, chain = seal_pieces(pieces, previous_chain, key_index, state, tag_of)
+    buffer[offset:length] = pieces[1]
+    return length, chain
+
+
+def seal_pieces(
+    pieces: "list[Any]",
+    previous_chain: bytes,
+    key_index: int = 0,
+    state: "Readable" = b"",
+    tag_of: "Callable[[Readable, bytes], bytes]" = block_tag,
+) -> "tuple[int, bytes]":
+    """Close a block that stands in pieces, as `seal_block`: the seal becomes one more of them.
+
+    The first piece begins with the header and is written to.
+    """
+    offset = sum([len(piece) for piece in pieces])
     length = offset + BLOCK_SEAL.size
     if length > BLOCK_MAX_BYTES:
         raise BlockError(
@@ -123,15 +142,18 @@ def seal_block(
             f"block of {length} bytes is over the limit of {BLOCK_MAX_BYTES}; seal it earlier",
             offset,
         )
-    struct.pack_into("<I", buffer, _LENGTH_AT, length)
-    view = memoryview(buffer)
+    struct.pack_into("<I", pieces[0], AT_BLOCK_LENGTH, length)
     digest = sha256(previous_chain)
-    digest.update(view[:offset])
+    crc = 0
+    for piece in pieces:
+        digest.update(piece)
+        crc = crc32(piece, crc)
     chain = digest.digest()
     tag = tag_of(state, chain) if key_index else _NO_TAG
-    struct.pack_into(BLOCK_SEAL.format, buffer, offset, chain, key_index, tag, 0)
-    crc = crc32(view[: offset + _CRC_AT])
-    struct.pack_into("<I", buffer, offset + _CRC_AT, crc)
+    seal = bytearray(BLOCK_SEAL.size)
+    struct.pack_into(BLOCK_SEAL.format, seal, 0, chain, key_index, tag, 0)
+    struct.pack_into("<I", seal, AT_BLOCK_CRC, crc32(memoryview(seal)[:AT_BLOCK_CRC], crc))
+    pieces.append(seal)
     return length, chain
 
 
@@ -141,12 +163,14 @@ def read_seal(data: "Readable", found: "Block") -> "tuple[int, bytes]":
     return key_index, bytes(tag)
 
 
-def read_header(data: "Readable", offset: int) -> "Block":
+def read_header(data: "Readable", offset: int, room: "int | None" = None) -> "Block":
     """Read the header at `offset` without looking at the body; its chain is then empty.
 
-    Enough to step from block to block: bounds are checked, the CRC is not.
+    Enough to step from block to block: bounds are checked, the CRC is not. `room` is how many
+    bytes there are from `offset` on, when `data` does not hold all of them.
     """
-    room = len(data) - offset
+    if room is None:
+        room = len(data) - offset
     if room < BLOCK_MIN_BYTES:
         raise BlockError(
             "length",
@@ -201,7 +225,7 @@ def check_block(data: "Readable", offset: int, previous_chain: "bytes | None") -
     view = memoryview(data)
     seal = block.body_end
     chain, _, _, stored_crc = struct.unpack_from(BLOCK_SEAL.format, data, seal)
-    crc = crc32(view[offset : seal + _CRC_AT])
+    crc = crc32(view[offset : seal + AT_BLOCK_CRC])
     if crc != stored_crc:
         raise BlockError(
             "crc",

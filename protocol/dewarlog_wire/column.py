@@ -221,25 +221,27 @@ class ColumnEncoder:
 
         The column is then finished: call `begin` before the next push.
         """
+        for piece in self.finish():
+            end = offset + len(piece)
+            buffer[offset:end] = piece
+            offset = end
+        return offset
+
+    def finish(self) -> "tuple[bytes, memoryview, memoryview]":
+        """Return the section in pieces, which stand until the next push; as `finish_into`."""
         if self._fill:
             self._close_page()
         remainder_bytes = self._state[STATE_REMAINDER_BITS] + 7 >> 3
         unary_bytes = self._state[STATE_UNARY_BITS] + 7 >> 3
         pages = self._pages
         length = COLUMN_HEAD.size + pages + remainder_bytes + unary_bytes
-        struct.pack_into(SECTION_HEAD.format, buffer, offset, SECTION_COLUMN, length)
-        offset += SECTION_HEAD.size
-        struct.pack_into(
-            COLUMN_HEAD.format, buffer, offset, self._channel, self._quantity, self._first
+        head = struct.pack(SECTION_HEAD.format, SECTION_COLUMN, length)
+        head += struct.pack(COLUMN_HEAD.format, self._channel, self._quantity, self._first)
+        return (
+            head + bytes(memoryview(self._parameters)[:pages]),
+            self._remainder_view[:remainder_bytes],
+            self._unary_view[:unary_bytes],
         )
-        offset += COLUMN_HEAD.size
-        for i in range(pages):
-            buffer[offset + i] = self._parameters[i]
-        offset += pages
-        buffer[offset : offset + remainder_bytes] = self._remainder_view[:remainder_bytes]
-        offset += remainder_bytes
-        buffer[offset : offset + unary_bytes] = self._unary_view[:unary_bytes]
-        return offset + unary_bytes
 
     def _close_page(self) -> None:
         state = self._state

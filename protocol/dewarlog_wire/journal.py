@@ -10,7 +10,7 @@ import struct
 from dewarlog_wire import FORMAT_VERSION
 from dewarlog_wire.crc import crc32
 from dewarlog_wire.errors import JournalError
-from dewarlog_wire.layout import JOURNAL_HEAD, JOURNAL_MAGIC, JOURNAL_RECORD
+from dewarlog_wire.layout import AT_JOURNAL_CRC, JOURNAL_HEAD, JOURNAL_MAGIC, JOURNAL_RECORD
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 RECORD_CRC_BYTES = 4
 RECORD_OVERHEAD_BYTES = JOURNAL_RECORD.size + RECORD_CRC_BYTES
-_HEAD_CRC_AT = JOURNAL_HEAD.offset_of("crc32")
 
 
 def pack_head_into(buffer: "Writable", offset: int, *values: int) -> "tuple[int, int]":
@@ -33,8 +32,8 @@ def pack_head_into(buffer: "Writable", offset: int, *values: int) -> "tuple[int,
     struct.pack_into(
         JOURNAL_HEAD.format, buffer, offset, JOURNAL_MAGIC, FORMAT_VERSION, *values, 0
     )
-    crc = crc32(memoryview(buffer)[offset : offset + _HEAD_CRC_AT])
-    struct.pack_into("<I", buffer, offset + _HEAD_CRC_AT, crc)
+    crc = crc32(memoryview(buffer)[offset : offset + AT_JOURNAL_CRC])
+    struct.pack_into("<I", buffer, offset + AT_JOURNAL_CRC, crc)
     return offset + JOURNAL_HEAD.size, crc
 
 
@@ -73,7 +72,7 @@ def read_head(data: "Readable", offset: int = 0) -> "tuple[Any, ...]":
             f"{FORMAT_VERSION}: update dewarlog",
             offset,
         )
-    crc = crc32(memoryview(data)[offset : offset + _HEAD_CRC_AT])
+    crc = crc32(memoryview(data)[offset : offset + AT_JOURNAL_CRC])
     if crc != values[-1]:
         raise JournalError(
             "crc",

@@ -1,14 +1,16 @@
 """The single source of every fixed record: name, wire type, value of one count, unit.
 
-Place in the line: below everything; imports nothing of ours. The host derives its construct
-parsers and the tables of protocol/SPEC.md from these records; the board packs with `struct` and
-`.format`.
+Place in the line: below everything; imports nothing of ours but the names that readers alone need
+(reader_names.py). The host derives its construct parsers and the tables of protocol/SPEC.md from
+these records; the board packs with `struct` and `.format`.
 All numbers are little-endian. Section numbers refer to protocol/SPEC.md.
 """
 
+import struct
 import sys
 
-# A board knows names and sizes; scales and units, for readers, are 17 KB of its heap.
+# Frozen code stays in flash; what importing it makes is in the heap. So a board keeps of a record
+# its name and its format, and none of what readers alone need: it is 25 KB of a Pico W's 190.
 _IS_BOARD = sys.implementation.name == "micropython"
 
 U8 = "B"
@@ -19,53 +21,46 @@ U32 = "I"
 I32 = "i"
 # A byte string of fixed length n is written BYTES(n); struct code "ns".
 
-_SIZES = {"B": 1, "b": 1, "H": 2, "h": 2, "I": 4, "i": 4}
-
 
 def BYTES(count: int) -> str:  # noqa: N802 - reads as a type beside U8 and U16 below
     """Name the wire type of a byte string `count` bytes long."""
     return "%ds" % count
 
 
-def _size_of(code: str) -> int:
-    return int(code[:-1]) if code[-1] == "s" else _SIZES[code]
-
-
-def _codes(form: str) -> "list[str]":
-    """Return the wire types that a record's format is made of."""
-    codes: "list[str]" = []
-    count = ""
-    for letter in form[1:]:
-        count += letter
-        if letter not in "0123456789":
-            codes.append(count)
-            count = ""
-    return codes
+# Of each record; a board empties it once this module is imported.
+_FIELDS: "dict[Record, tuple[tuple[str, str, float, str], ...]]" = {}
 
 
 class Record:
     """One fixed layout: `fields` of (name, wire type, value of one count, unit).
 
-    `format` feeds `struct`, `size` is in bytes. Frozen by convention: nothing writes to it. On a
-    board, `names` is all that is left of `fields`, which is empty there.
+    `format` feeds `struct`, `size` is in bytes. Frozen by convention: nothing writes to it.
+    A board has no `fields`; the places it asks for by name are the AT_* at the end.
     """
-
-    fields: "tuple[tuple[str, str, float, str], ...]" = ()
 
     def __init__(self, name: str, *fields: "tuple[str, str, float, str]") -> None:
         self.name = name
-        self.names = tuple([field[0] for field in fields])
         self.format = "<" + "".join([code for _, code, _, _ in fields])
-        self.size = sum([_size_of(code) for _, code, _, _ in fields])
-        if not _IS_BOARD:
-            self.fields = fields
+        _FIELDS[self] = fields
+
+    @property
+    def fields(self) -> "tuple[tuple[str, str, float, str], ...]":
+        """Return the fields in order; none on a board."""
+        return _FIELDS.get(self, ())
+
+    @property
+    def size(self) -> int:
+        """Return how many bytes it takes."""
+        return struct.calcsize(self.format)
 
     def offset_of(self, field_name: str) -> int:
         """Return the byte offset of one field; KeyError when there is no such field."""
-        if field_name not in self.names:
-            raise KeyError(field_name)
-        before = _codes(self.format)[: self.names.index(field_name)]
-        return sum([_size_of(code) for code in before])
+        before = "<"
+        for name, code, _, _ in self.fields:
+            if name == field_name:
+                return struct.calcsize(before)
+            before += code
+        raise KeyError(field_name)
 
 
 # --- 2. Conventions ---------------------------------------------------------------------------
@@ -88,17 +83,6 @@ STATE_COLD_JUNCTION = 5  # cold junction outside the converter's range
 STATE_SILENT = 6  # converter gave no answer or no fresh conversion
 STATE_BROWN_OUT = 7  # converter lost its settings: its supply dropped
 STATE_ABSENT = 8  # no reading was due (channel not fitted)
-STATE_NAMES = (
-    "ok",
-    "open",
-    "short",
-    "below table",
-    "above table",
-    "cold junction out of range",
-    "converter silent",
-    "brown-out",
-    "absent",
-)
 
 
 def state_code(state: int) -> int:
@@ -143,7 +127,6 @@ BLOCK_RUN = 1
 BLOCK_SAMPLES = 2
 BLOCK_SHOCK = 3
 BLOCK_EVENTS = 4  # events alone, when no sample stands with them
-BLOCK_NAMES = {1: "run", 2: "samples", 3: "shock", 4: "events"}
 
 # A body is a list of sections.
 SECTION_HEAD = Record(
@@ -190,7 +173,6 @@ QUANTITY_MAX = 2
 QUANTITY_COLD_JUNCTION = 3
 QUANTITY_LATENESS = 4  # ms after the nominal time
 QUANTITY_ACCELERATION = 5  # channel 0, 1, 2 = x, y, z
-QUANTITY_NAMES = ("reading", "min", "max", "cold junction", "lateness", "acceleration")
 
 STATE_RUN = Record(
     "state_run",
@@ -291,7 +273,6 @@ RULE_ABOVE = 1
 RULE_BELOW = 2
 RULE_RISING = 3  # rate of change above threshold, K/h
 RULE_FALLING = 4  # rate of change below minus threshold, K/h
-RULE_KIND_NAMES = {1: "above", 2: "below", 3: "rising", 4: "falling"}
 MODE_SINGLE = 0
 MODE_CUMULATIVE = 1
 SEVERITY_WARN = 0
@@ -418,9 +399,7 @@ BOOT_CAUSE_NAMES = (
 CLOCK_OK = 0
 CLOCK_UNSET = 1  # the clock chip's oscillator stopped since it was last set
 CLOCK_ABSENT = 2  # no clock chip answered
-CLOCK_STATE_NAMES = ("ok", "unset", "absent")
 EVENT_STOP = Record("stop", ("cause", U8, 1, ""))
-STOP_CAUSE_NAMES = ("command", "keyboard interrupt", "memory full", "low supply", "error")
 EVENT_CLOCK_READ = Record(
     "clock_read",
     ("utc_s", U32, 1, "s"),  # what the clock chip said: true time is in [utc_s, utc_s + 1)
@@ -446,7 +425,6 @@ GAP_LENGTH_UNKNOWN = 0xFFFFFFFF
 STREAM_SAMPLES = 0
 STREAM_SHOCK = 1
 STREAM_EVENTS = 2
-STREAM_NAMES = ("samples", "shock", "events")
 GAP_POWER = 0
 GAP_RING_FULL = 1
 GAP_FLASH_STALL = 2
@@ -455,16 +433,6 @@ GAP_MEMORY_FULL = 4
 GAP_STOPPED = 5
 GAP_OVERWRITTEN = 6
 GAP_SELFTEST = 7  # of the shock stream: the sensor was away for its self-test
-GAP_CAUSE_NAMES = (
-    "power lost",
-    "ring full",
-    "flash stall",
-    "late tick",
-    "memory full",
-    "logger stopped",
-    "overwritten",
-    "self-test",
-)
 EVENT_PROBE_STATE = Record(
     "probe_state",
     ("channel", U8, 1, ""),
@@ -530,17 +498,6 @@ EVENT_CUSTODY = Record(
     ("step", U8, 1, ""),
     ("utc_s", U32, 1, "s"),  # the host's clock
 )
-CUSTODY_STEP_NAMES = (
-    "pack-out",
-    "depart",
-    "handoff",
-    "receive",
-    "store",
-    "remove",
-    "thaw start",
-    "infuse",
-    "note",
-)
 EVENT_PULL = Record(
     "pull",
     ("block_seq", U32, 1, ""),  # the last block the host confirmed it holds
@@ -552,7 +509,6 @@ EVENT_SENSOR = Record(
     ("state", U8, 1, ""),
 )
 PART_NAMES = ("accelerometer", "tilt sensor", "clock", "supply monitor", "device key")
-SENSOR_STATE_NAMES = ("ok", "silent", "wrong identity", "fault")
 
 EVENT_RADIO = Record(
     "radio",
@@ -570,8 +526,6 @@ EVENT_HANDOFF = Record(
     ("blocks", U32, 1, ""),  # blocks the host holds and has checked
     ("chain", BYTES(32), 1, ""),  # the chain value after that many blocks
 )
-VERDICT_NAMES = ("USE", "HOLD", "NO DATA", "NOT INTACT")
-ROLE_NAMES = ("courier", "depot", "receiving site", "sender", "other")
 
 # Somebody has seen an alarm. Followed by: actor and note.
 EVENT_ACKNOWLEDGE = Record(
@@ -590,15 +544,11 @@ EVENT_ACCESS = Record(
 )
 ACCESS_OPEN = 0
 ACCESS_PROVEN = 1
-ACCESS_RESULT_NAMES = ("unproven", "proven", "proof refused", "token refused", "locked out")
-LINK_NAMES = ("USB", "radio")
 EVENT_LOCK = Record(
     "lock",
     ("state", U8, 1, ""),
     ("cause", U8, 1, ""),
 )
-LOCK_STATE_NAMES = ("open", "locked", "new keys")
-LOCK_CAUSE_NAMES = ("profile", "host")
 EVENT_FIRMWARE = Record(
     "firmware",
     ("before_major", U8, 1, ""),
@@ -667,30 +617,6 @@ EVENT_SELFTEST = Record(
     ("least", I32, 1, ""),  # passes from here
     ("most", I32, 1, ""),  # to here
 )
-# Name and unit of `value`, `least` and `most`.
-SELFTESTS = (
-    ("converter settings", ""),  # registers that did not hold what was written
-    ("converter fault logic", ""),  # 1: a limit set on purpose raised its fault, and only that
-    ("probe", "1/128 degC"),  # reading code: open, short and the like are states
-    ("cold junction", "1/64 degC"),
-    ("shock sensor identity", ""),  # 1: its own
-    ("shock sensor self-test", "counts"),
-    ("tilt sensor identity", ""),
-    ("tilt sensor self-test", "counts"),  # index: axis
-    ("clock oscillator", ""),  # 1: has not stopped since it was set
-    ("clock rate", "ms"),  # of the board's in one second of the chip
-    ("flash", "bytes"),  # read back otherwise than written
-    ("flash write time", "ms"),
-    ("supply under load", "mV"),
-    ("supply drop under load", "mV"),
-    ("loop latency", "us"),  # longest pass of the main loop
-    ("free heap", "bytes"),
-    ("free flash", "bytes"),
-    ("radio", ""),  # 1: advertises
-    ("device key", ""),  # 1: has one
-    ("sealing key", ""),
-)
-SELFTEST_VERDICT_NAMES = ("pass", "fail", "not there")
 # A run was erased from the board, by a host.
 EVENT_ERASE = Record(
     "erase",
@@ -1168,6 +1094,7 @@ PUT = Record(
 # Followed by a profile body: EVENT_PROFILE and its two texts.
 PUT_END = Record("put_end", ("total", U16, 1, "bytes"))
 SELFTEST = Record("selftest_request", ("from_index", U8, 1, ""))  # 0 begins a new one
+SELFTEST_LAST = 255  # from the first on, of the last one
 SELFTEST_REPLY = Record(
     "selftest_reply",
     ("total", U8, 1, ""),  # results there are
@@ -1196,18 +1123,6 @@ ERROR_MEMORY_FULL = 7
 ERROR_NOT_ALLOWED = 8  # the chain is not the board's, or a key is needed (7.7)
 ERROR_VERSION = 9  # the board speaks another protocol version
 ERROR_LOCKED_OUT = 10  # proofs were refused; the text begins with the seconds left
-ERROR_NAMES = {
-    1: "unknown request",
-    2: "malformed request",
-    3: "not found",
-    4: "changed",
-    5: "busy",
-    6: "out of range",
-    7: "memory full",
-    8: "not allowed",
-    9: "version",
-    10: "locked out",
-}
 
 # --- 7.3 BLE ----------------------------------------------------------------------------------
 BLE_SERVICE_UUID = "602e7c8a-a783-40c4-9ab4-ee1a151d1bb3"
@@ -1238,3 +1153,18 @@ ADVERT = Record(
     ("reading", I16, 1 / 128, "degC"),  # reading code of the warmest payload probe
 )
 ADVERT_VERSION = 1
+
+# --- Places of fields that a board asks for by name ---------------------------------------------
+AT_BLOCK_LENGTH = BLOCK_HEADER.offset_of("length")
+AT_BLOCK_CRC = BLOCK_SEAL.offset_of("crc32")
+AT_JOURNAL_CRC = JOURNAL_HEAD.offset_of("crc32")
+AT_GAP_CAUSE = EVENT_GAP.offset_of("cause")
+AT_PROBE_STATE = EVENT_PROBE_STATE.offset_of("state")
+AT_SENSOR_STATE = EVENT_SENSOR.offset_of("state")
+AT_SUPPLY_LOW = EVENT_SUPPLY.offset_of("low")
+AT_AUTH_FLAGS = AUTH.offset_of("flags")
+
+if _IS_BOARD:
+    _FIELDS.clear()
+else:
+    from dewarlog_wire.reader_names import *  # noqa: F403

@@ -90,6 +90,7 @@ class BenchBoard:
             ),
             board=SimpleNamespace(ticks_ms=lambda: self.device.now_ms),
             guard=self.guard,
+            awaits_second=False,
             stamp=lambda: self.logbook.at(*divmod(self.device.now_ms, 1000)),
             restart=self._restart,
             selftest=self.tester,

@@ -24,7 +24,7 @@ from dewarlog_firmware.keeper import Keeper
 from dewarlog_firmware.link_ble import BleLink
 from dewarlog_firmware.logbook import Logbook
 from dewarlog_firmware.profile import default_document, profile_sections, reading_columns
-from dewarlog_firmware.recorder import Recorder
+from dewarlog_firmware.recorder import Recorder, SealedBlock
 from dewarlog_firmware.sampler import Sample
 from dewarlog_firmware.server import Server
 from dewarlog_wire import layout
@@ -48,11 +48,11 @@ class Flash(FlashLog):
     `journals` is every journal there was, as far as it was written: what a host may have read.
     """
 
-    def __init__(self, root: str, scratch: bytearray, journals: list[bytearray]) -> None:
+    def __init__(self, root: str, journals: list[bytearray]) -> None:
         self.cut_in = -1
         self.segment_max_bytes = layout.SEGMENT_MAX_BYTES
         self.journals = journals
-        super().__init__(root, scratch)
+        super().__init__(root)
 
     def free_bytes(self) -> int:
         """Return what a small board has left: this computer's disk tells nothing."""
@@ -63,15 +63,16 @@ class Flash(FlashLog):
         self.cut_in -= self.cut_in >= 0
         return self.cut_in == 0
 
-    def append_block(self, view: memoryview) -> None:
+    def append_block(self, sealed: SealedBlock) -> None:
         """Store a block, or half of it."""
-        if self._segment_bytes and self._segment_bytes + len(view) > self.segment_max_bytes:
+        if self._segment_bytes and self._segment_bytes + len(sealed) > self.segment_max_bytes:
             self._segment += 1
             self._segment_bytes = 0
         if self._spend():
-            super().append_block(view[: len(view) // 2])
+            half = sealed.joined()[: len(sealed) // 2]
+            super().append_block(SealedBlock([half], len(half)))
             raise PowerCut
-        super().append_block(view)
+        super().append_block(sealed)
 
     def append_journal(self, view: memoryview) -> None:
         """Store records, or half of them."""
@@ -128,7 +129,7 @@ class LogBoard:
             self.close()
         self.boots += 1
         recorder = Recorder(tuple(one.channel for one in self.config.channels), False)  # noqa: FBT003
-        self.flash = Flash(str(self.root), recorder.buffer, self.journals)
+        self.flash = Flash(str(self.root), self.journals)
         self.flash.segment_max_bytes = self.segment_max_bytes
         columns = reading_columns(self.config)
         self.engine = Engine(self.config.rules, columns)

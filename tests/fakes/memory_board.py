@@ -173,6 +173,10 @@ class MemoryLock:
         """Remember that an admin has proven itself."""
         self.is_claimed = True
 
+    def unclaim(self) -> None:
+        """Belong to nobody again."""
+        self.is_claimed = False
+
     def set(self, *, locked: bool) -> None:
         """Lock the board or open it."""
         self.is_locked = locked

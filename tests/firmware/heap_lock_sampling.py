@@ -163,6 +163,8 @@ class Clock:
 class Timer:
     """A timer that a scenario fires."""
 
+    hard = True
+
     def start(self, period_ms: int, callback: "Callable[[object], None]") -> None:
         """Remember the callback."""
         self.callback = callback

@@ -8,7 +8,7 @@ import vfs
 
 from dewarlog_firmware.flash_log import FlashLog
 from dewarlog_firmware.logbook import Logbook
-from dewarlog_firmware.recorder import BUFFER_BYTES, Recorder
+from dewarlog_firmware.recorder import Recorder
 from dewarlog_firmware.seal_key import SealKey
 from dewarlog_wire import block, layout, proof, seal
 
@@ -157,7 +157,7 @@ def format_flash(nor: Nor) -> None:
 
 def was_sealed() -> bool:
     """Tell whether blocks of a key are stored, as app does."""
-    return FlashLog("/f/log", bytearray(BUFFER_BYTES)).newest_key_index() > 0
+    return FlashLog("/f/log").newest_key_index() > 0
 
 
 def boot(nor: Nor, draw: Random) -> Logbook:
@@ -166,9 +166,7 @@ def boot(nor: Nor, draw: Random) -> Logbook:
     key = SealKey(nor, "/f", draw)
     key.open(was_sealed)
     recorder = Recorder((0,), False)
-    return Logbook(
-        recorder, FlashLog("/f/log", recorder.buffer), Engine(), layout.FULL_STOP, key=key
-    )
+    return Logbook(recorder, FlashLog("/f/log"), Engine(), layout.FULL_STOP, key=key)
 
 
 def begin(book: Logbook) -> None:

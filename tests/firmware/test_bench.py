@@ -208,7 +208,7 @@ def test_the_next_boot_ends_the_run_even_where_the_profile_is_the_same(
     board.close()
 
     assert close_former_run(str(board.root / "log"), 1, encode_page)
-    state = FlashLog(str(board.root / "log"), bytearray(8192)).read_state(run)
+    state = FlashLog(str(board.root / "log")).read_state(run)
     assert state is not None
     assert state.closed
 
@@ -387,10 +387,97 @@ def test_a_second_profile_waits_for_the_restart(board: BenchBoard) -> None:
     """It would be written behind the event that tells of the first."""
     board.hand_over(OTHER)
     board.put_end(OTHER)
-    board.hand_over(PROFILE)
 
+    assert board.code(layout.MSG_PUT, put(len(PROFILE), 0, PROFILE[:50])) == layout.ERROR_BUSY
     assert words_of(board.put_end(PROFILE))[0] == layout.ERROR_BUSY
     assert board.profile.read_bytes() == OTHER
+
+
+def test_a_rename_that_fails_leaves_the_run_to_its_profile(
+    board: BenchBoard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing has changed: a boot before the next try goes on with the run."""
+    run = board.logbook.recorder.run
+    board.hand_over(OTHER)
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "no space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(bench_module.os, "rename", full)
+        assert words_of(board.put_end(OTHER))[0] == layout.ERROR_MEMORY_FULL
+
+    state = board.logbook.flash.read_state(run)
+    assert state is not None
+    assert (state.closed, state.config_crc) == (False, 1)
+
+
+def test_a_run_that_was_given_up_twice_stays_given_up(board: BenchBoard) -> None:
+    """Power fails before the rename, and the same profile is put in force after that boot."""
+    run = board.logbook.recorder.run
+    board.logbook.flash.disown(run)
+    board.hand_over(PROFILE)
+    assert board.put_end(PROFILE)[0] == PUT_END | layout.REPLY
+    board.close()
+
+    assert close_former_run(str(board.root / "log"), 1, encode_page)
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        (layout.MSG_AUTH, bytes(layout.AUTH.size)),
+        (layout.MSG_MARK, events.custody_body(3, 5000, ("A", "B", "C"))),
+        (layout.MSG_HANDOFF, bytes(60)),
+        (layout.MSG_TIME, struct.pack(layout.TIME.format, 200_000_000, 5, 10)),
+        (layout.MSG_LOCK, b"\1"),
+        (layout.MSG_STOP, b""),
+        (layout.MSG_SELFTEST, b"\0"),
+        (layout.MSG_ERASE, struct.pack(layout.ERASE.format, 9, 0)),
+        (layout.MSG_KEY, b"\1"),
+        (layout.MSG_RADIO, struct.pack(layout.RADIO.format, 0, 5)),
+    ],
+)
+def test_nothing_is_promised_by_a_board_that_is_about_to_start_again(
+    board: BenchBoard, kind: int, body: bytes
+) -> None:
+    """What it did then might be lost, or be done by a key that is another after the start."""
+    board.hand_over(OTHER)
+    board.put_end(OTHER)
+    writes = board.logbook.recorder.next_event
+
+    assert words_of(board.ask(kind, body)) == (
+        layout.ERROR_BUSY,
+        "the board is about to start again",
+    )
+    assert board.logbook.recorder.next_event == writes
+
+
+def test_a_board_about_to_start_again_still_says_how_it_is(board: BenchBoard) -> None:
+    """A host that lost the reply greets it and looks; the request sent again is answered too."""
+    board.hand_over(OTHER)
+    answer = board.put_end(OTHER)
+    seq, body = board.seq, end_body(OTHER)
+    board.server.handle(PUT_END, seq, struct.pack("<H", len(OTHER)) + body[2:])
+
+    assert answer[0] == PUT_END | layout.REPLY
+    assert board.ask(layout.MSG_STATUS)[0] == layout.MSG_STATUS | layout.REPLY
+    board.hello()
+    assert board.ask(layout.MSG_ABORT)[0] == layout.MSG_ABORT | layout.REPLY
+
+
+def test_the_restart_waits_for_the_clock_that_is_to_be_set(board: BenchBoard) -> None:
+    """The time was answered as taken, and the chip takes it at its next whole second."""
+    board.app.awaits_second = True
+    board.hand_over(OTHER)
+    board.put_end(OTHER)
+    board.device.now_ms += FAREWELL_MS
+    board.turn()
+    assert board.restarts == 0
+
+    board.app.awaits_second = False
+    board.turn()
+    assert board.restarts == 1
 
 
 def test_profiles_that_are_put_are_bounded_as_all_that_writes(board: BenchBoard) -> None:
@@ -438,6 +525,17 @@ def test_a_page_fits_the_conversation(board: BenchBoard) -> None:
     assert len(page_of(reply)[2]) == (160 - 3) // 15
 
 
+def test_the_last_results_are_read_again_without_another_test(board: BenchBoard) -> None:
+    """From the first on, and as often as one likes; nothing more is recorded."""
+    board.ask(layout.MSG_SELFTEST, b"\0")
+    for _ in range(2):
+        _, reply = board.ask(layout.MSG_SELFTEST, bytes((layout.SELFTEST_LAST,)))
+        total, first, entries = page_of(reply)
+        assert (total, first) == (len(RESULTS), 0)
+        assert entries == RESULTS[: len(entries)]
+    assert board.recorded(layout.KIND_SELFTEST) == RESULTS
+
+
 def test_other_requests_are_answered_while_a_selftest_goes_on(board: BenchBoard) -> None:
     """Only what would take its place has to wait."""
     board.tester.steps = 50
@@ -470,6 +568,7 @@ def test_results_of_no_selftest_are_out_of_range(board: BenchBoard) -> None:
     board.app.selftest = None
 
     assert board.code(layout.MSG_SELFTEST, b"\1") == layout.ERROR_RANGE
+    assert board.code(layout.MSG_SELFTEST, b"\xff") == layout.ERROR_RANGE
 
 
 def test_a_selftest_that_has_to_wait_is_busy(board: BenchBoard) -> None:
@@ -624,7 +723,7 @@ def test_a_cut_during_an_erasure_leaves_nothing_that_a_boot_takes_for_a_run(
         board.logbook.flash.remove_run(run)
     monkeypatch.undo()
     board.close()
-    flash = FlashLog(str(tmp_path / "log"), bytearray(32768))
+    flash = FlashLog(str(tmp_path / "log"))
 
     assert flash.runs() == [2]
     assert flash.open_run() is not None

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from dewarlog_firmware import config as config_module
-from dewarlog_firmware import provenance
+from dewarlog_firmware import former_run, provenance
 from dewarlog_firmware.config import Config, ConfigError, load_config, parse_config
 from dewarlog_firmware.profile import default_document, profile_sections, reading_columns
+from dewarlog_firmware.recorder import Recorder
 from dewarlog_wire import layout
 
 if TYPE_CHECKING:
@@ -555,6 +556,100 @@ def test_brackets_deeper_than_a_profile_has_are_refused_before_they_are_read(ope
     """MicroPython's reader takes 80 bytes of heap for each, and a board has little."""
     with pytest.raises(ConfigError, match="nested too deep"):
         load_config(opening * 17)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"channels": [{"channel": 0}], "rules": [{"kind": "above"}], "rules": []}',
+        '{"channels": [{"channel": 0, "channel": 1}], "rules": []}',
+        '{"channels": [{"channel": 0}], "rules": [], "tilt": {}, "tilt": {}}',
+    ],
+)
+def test_a_name_that_stands_twice_is_refused(text: str) -> None:
+    """The last one would count, and the limits that the first one gives would be nowhere."""
+    with pytest.raises(ConfigError, match="a name stands twice"):
+        load_config(text)
+
+
+def test_colons_in_a_text_name_nothing() -> None:
+    """Texts may hold any character, escaped quotes too."""
+    text = '{"texts": {"dewar": "a: \\"b\\": {"}, "channels": [{"channel": 0}], "rules": []}'
+    assert load_config(text).texts == ((layout.TEXT_DEWAR, 'a: "b": {'),)
+
+
+_NASTY_SCRIPT = """
+from dewarlog_firmware.config import ConfigError, load_config
+for value in {values!r}:
+    text = '{{"channels": [{{"channel": 0, "offset_degc": ' + value + '}}], "rules": []}}'
+    try:
+        print(load_config(text))
+    except ConfigError as error:
+        print(error.field, len(str(error)) < 200)
+"""
+
+
+@pytest.mark.parametrize("interpreter", ["micropython", "micropython32"])
+def test_numbers_beyond_all_bounds_are_refused_by_name(
+    interpreter: str, request: pytest.FixtureRequest
+) -> None:
+    """A float that is infinite, a whole number of 4000 digits, a list of lists."""
+    run: RunMicroPython = request.getfixturevalue(interpreter)
+    values = ["1e400", "-1e400", "9" * 4000, "-" + "9" * 400, "[[[[[[1]]]]]]", '"\u0663"', "{}"]
+    done = run(_NASTY_SCRIPT.format(values=values))
+    assert done.stdout.splitlines() == ["channels[0].offset_degc True"] * len(values)
+
+
+def longest_profile() -> dict[str, Any]:
+    """Return the profile whose first block is the longest that one can be."""
+    long = "\u00e4" * 100
+    point = {
+        "reference_degc": 0,
+        "indicated_degc": 0,
+        "u_degc": 1,
+        "pressure_hpa": 1000,
+        "at": "2025-03-01T09:30:00Z",
+        "serial": "S" * 12,
+        "reference": "r" * layout.SECTION_TEXT_MAX_BYTES,
+    }
+    names = ("ice point", "LN2 point", "other bath", "other bath")
+    return {
+        "texts": {name: long for kind, name in layout.TEXT_NAMES.items() if kind != 6}
+        | {"instructions": [long] * 12},
+        "channels": [
+            {
+                "channel": channel,
+                "serial": "S" * 12,
+                "calibrated": "2025-03-01",
+                "calibration_due": "2026-03-01",
+                "calibration": [{"point": name} | point for name in names],
+            }
+            for channel in range(4)
+        ],
+        "rules": [{"kind": "above", "threshold_degc": -100}] * layout.RULE_MAX,
+        "handling": {"thaw_to_infusion_min": 30},
+        "arming": {
+            "at": "2025-03-01T09:30:00Z",
+            "planned_h": 96,
+            "actor": "a" * layout.SECTION_TEXT_MAX_BYTES,
+            "reason": "r" * layout.SECTION_TEXT_MAX_BYTES,
+            "overridden": list(layout.ARM_REFUSAL_NAMES),
+        },
+    }
+
+
+def test_the_longest_first_block_fits_every_buffer_it_goes_through() -> None:
+    """No profile that is taken can keep the next boot from beginning its run, or closing one."""
+    config = parse_config(longest_profile())
+    recorder = Recorder((0, 1, 2, 3), has_extremes=True)
+    recorder.resume(1, 0, 0, layout.CHAIN_START, 0, 0)
+    board = (layout.SECTION_TEXT, b"\x01" + bytes(32))
+    head = [(layout.SECTION_IDENTITY, bytes(layout.IDENTITY.size)), board]
+
+    block_0 = recorder.run_block(head + list(profile_sections(config)), 0, 0)
+
+    assert len(block_0) <= former_run._BLOCK_0_BYTES  # noqa: SLF001 - the smallest of them
+    assert len(block_0) > former_run._BLOCK_0_BYTES - 1024  # noqa: SLF001 - the longest there is
 
 
 def test_a_name_that_is_no_text_is_refused() -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from dewarlog_firmware import whole_file
+from dewarlog_firmware import device_key, whole_file
 from dewarlog_firmware.device_key import (
     derived_keys,
     load_device_key,
@@ -127,7 +127,7 @@ def test_a_seeded_key_is_of_both_and_is_found_at_the_next_boot(tmp_path: Path) -
     path = str(tmp_path / "key.bin")
     before = load_device_key(path, numbers)
 
-    seed_device_key(path, before, b"s" * 32)
+    seed_device_key(path, before, b"s" * 32, lambda: None)
 
     expected = hmac.digest(before, b"dewarlog seed" + b"s" * 32, "sha256")
     assert load_device_key(path, bytes) == expected
@@ -146,6 +146,29 @@ def test_a_seed_that_finds_no_room_leaves_the_key(
 
     monkeypatch.setattr(whole_file.os, "rename", full)
     with pytest.raises(OSError, match="28"):
-        seed_device_key(path, before, b"s" * 32)
+        seed_device_key(path, before, b"s" * 32, lambda: None)
     monkeypatch.undo()
     assert load_device_key(path, bytes) == before
+    assert os.listdir(tmp_path) == ["key.bin"]  # noqa: PTH208 - the names alone
+
+
+@pytest.mark.parametrize("error", [OSError(28), MemoryError()], ids=["room", "memory"])
+def test_what_must_come_before_the_new_key_comes_when_there_is_room_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """A board that finds no room for the key is asked for nothing, and stays as it was."""
+    path = str(tmp_path / "key.bin")
+    before = load_device_key(path, numbers)
+    told: list[bytes] = []
+
+    def full(*_: object) -> bytes:
+        raise error
+
+    monkeypatch.setattr(device_key, "_with_crc", full)
+    with pytest.raises(type(error)):
+        seed_device_key(path, before, b"s" * 32, lambda: told.append(b"room"))
+    monkeypatch.undo()
+    seed_device_key(path, before, b"s" * 32, lambda: told.append(load_device_key(path, bytes)))
+
+    assert told == [before]
+    assert load_device_key(path, bytes) != before

@@ -35,7 +35,7 @@ def root(tmp_path: Path) -> Iterator[Path]:
     recorder = Recorder((0, 2), has_extremes=False)
     book = Logbook(
         recorder,
-        FlashLog(str(tmp_path), recorder.buffer),
+        FlashLog(str(tmp_path)),
         former_run._NoRules(),  # noqa: SLF001 - rules have no part in this
         layout.FULL_STOP,
     )
@@ -51,7 +51,7 @@ def root(tmp_path: Path) -> Iterator[Path]:
 
 def closed(root: Path) -> bool:
     """Tell whether the run is closed."""
-    state = FlashLog(str(root), bytearray(64)).read_state(1)
+    state = FlashLog(str(root)).read_state(1)
     assert state is not None
     return state.closed
 
@@ -81,7 +81,7 @@ def test_the_journal_is_sealed_with_the_columns_of_its_run(root: Path) -> None:
 
 def test_a_run_of_the_same_profile_is_left_open(root: Path) -> None:
     """It goes on; and nothing is done where there is no run at all."""
-    state = FlashLog(str(root), bytearray(64)).read_state(1)
+    state = FlashLog(str(root)).read_state(1)
     assert state is not None
     journal = (root / "00000001/journal").read_bytes()
 

@@ -13,7 +13,7 @@ from dewarlog_firmware.flash_log import FlashLog
 from dewarlog_firmware.keeper import FAST_HOLD_S, FAST_MAX_S, Keeper
 from dewarlog_firmware.logbook import Logbook
 from dewarlog_firmware.profile import default_document, profile_sections, reading_columns
-from dewarlog_firmware.recorder import BLOCK_SAMPLES, Recorder
+from dewarlog_firmware.recorder import Recorder
 from dewarlog_firmware.sampler import Sample
 from dewarlog_wire import block, events, layout
 
@@ -60,7 +60,7 @@ class Bench:
         recorder = Recorder(
             tuple(one.channel for one in config.channels), config.sampling.conversions > 1
         )
-        flash = FlashLog(str(root), recorder.buffer)
+        flash = FlashLog(str(root))
         self.logbook = Logbook(recorder, flash, self.engine, config.sampling.full_policy)
         self.engine.emit = self.logbook.emit
         self.chips = Chips()

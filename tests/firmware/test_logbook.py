@@ -3,13 +3,14 @@
 import struct
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from dewarlog_firmware import logbook as logbook_module
 from dewarlog_firmware.flash_log import FlashLog
 from dewarlog_firmware.logbook import Logbook
-from dewarlog_firmware.recorder import BLOCK_SAMPLES, Recorder
+from dewarlog_firmware.recorder import Recorder
 from dewarlog_wire import block, events, layout
 from dewarlog_wire import journal as wire_journal
 from dewarlog_wire.column import decode_column
@@ -67,7 +68,7 @@ def codes_of(number: int) -> tuple[int, ...]:
 def new_book(root: Path, policy: int = layout.FULL_STOP) -> Logbook:
     """Open the log below `root` as the board does after a boot."""
     recorder = Recorder((0, 1, 2), has_extremes=False)
-    OPEN.append(Logbook(recorder, FlashLog(str(root), recorder.buffer), CountingEngine(), policy))
+    OPEN.append(Logbook(recorder, FlashLog(str(root)), CountingEngine(), policy))
     return OPEN[-1]
 
 
@@ -419,7 +420,7 @@ class SmallFlash(FlashLog):
 def small_book(root: Path, policy: int) -> Logbook:
     """Begin a run on a flash with room for little more than the reserve."""
     recorder = Recorder((0, 1, 2), has_extremes=False)
-    book = Logbook(recorder, SmallFlash(str(root), recorder.buffer), CountingEngine(), policy)
+    book = Logbook(recorder, SmallFlash(str(root)), CountingEngine(), policy)
     OPEN.append(book)
     book.at(1, 0)
     book.begin([(layout.SECTION_TEXT, b"\x02dewar 7")], LOG_ID, 7)
@@ -544,6 +545,42 @@ def test_each_journal_of_a_run_has_an_etag_of_its_own(tmp_path: Path) -> None:
         book.seal()
 
     assert len(etags) == 5
+
+
+def test_reading_a_run_that_was_erased_is_refused_as_changed(tmp_path: Path) -> None:
+    """One link pulls it, the other erases it: the host is to list again, not to ask again."""
+    book = begun(tmp_path)
+    book.end()
+    run, file, _, etag, _, _ = book.list_entry(0)
+    stored = book.open(run, file, etag)
+    book.begin([], b"logid456", 1)
+    book.remove_run(run)
+
+    with pytest.raises(ValueError, match="gone"):
+        stored.read_into(0, memoryview(bytearray(8)))
+    stored.close()
+
+
+def test_a_run_is_given_up_as_all_that_stops_interrupts(tmp_path: Path) -> None:
+    """A shock that begins meanwhile is marked as one that may have begun before."""
+    book = begun(tmp_path)
+    book.end()
+    run = book.recorder.run
+    book.begin([], b"logid456", 1)
+    told: list[str] = []
+    remove = book.flash.remove_run
+    book.stalls = SimpleNamespace(
+        stall_begins=lambda: told.append("begins"), stall_ends=lambda: told.append("ends")
+    )
+
+    def removed(number: int) -> int:
+        told.append(f"removes {number}")
+        return remove(number)
+
+    book.flash.remove_run = removed
+    book.remove_run(run)
+
+    assert told == ["begins", f"removes {run}", "ends"]
 
 
 def test_reading_a_journal_that_was_replaced_is_refused(tmp_path: Path) -> None:

@@ -73,7 +73,7 @@ def open_book(tmp_path: Path, books: list[Logbook]) -> Any:
         for book in books:
             book.flash.release()
         recorder = Recorder((0,), has_extremes=False)
-        flash = FlashLog(str(tmp_path), recorder.buffer)
+        flash = FlashLog(str(tmp_path))
         books.append(
             Logbook(recorder, flash, CountingEngine(), layout.FULL_STOP, stalls=key, key=key)
         )

@@ -41,7 +41,7 @@ def public_key(seed: bytes = SEED) -> bytes:
 def book(tmp_path: Path) -> Iterator[Logbook]:
     """Begin run 1; what is open of it is one event."""
     recorder = Recorder((0,), has_extremes=False)
-    flash = FlashLog(str(tmp_path / "log"), recorder.buffer)
+    flash = FlashLog(str(tmp_path / "log"))
     logbook = Logbook(recorder, flash, _NoRules(), layout.FULL_STOP)
     logbook.at(1, 0)
     logbook.begin([(layout.SECTION_TEXT, b"\x02dewar 7")], LOG_ID, 7)

@@ -89,6 +89,7 @@ class _App:
         self.selftest = _Tester()
         self.stamp = desk.stamp
         self.restarts = 0
+        self.awaits_second = False
 
     def begin_selftest(self) -> None:
         """Begin."""

@@ -319,7 +319,7 @@ def read_former_run(data: bytes) -> "list[str]":
     lay_log([first], journal, state)
     closed = former_run.close_former_run(scratch[0] + "/log", 7, column.encode_page)
     _expect_kept(first, "0000.seg")
-    log = FlashLog(scratch[0] + "/log", bytearray(16))
+    log = FlashLog(scratch[0] + "/log")
     open_state = log.open_run()
     if open_state is not None and open_state.config_crc != 7:
         raise AssertionError("a run of another profile stays open")

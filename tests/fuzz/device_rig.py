@@ -90,7 +90,7 @@ def open_logbook() -> Logbook:
     recorder = the_recorder()
     recorder.interval_ms = 0  # of a new one
     engine = new_engine()
-    flash = FlashLog(scratch[0] + "/log", recorder.buffer)
+    flash = FlashLog(scratch[0] + "/log")
     book = Logbook(recorder, flash, engine, layout.FULL_STOP, None, lambda values: False)
     engine.emit = book.emit
     return book
@@ -215,7 +215,8 @@ class Desk:
 
     def status(self) -> "tuple[int, ...]":
         """Return a status."""
-        return tuple([0] * len(layout.STATUS_REPLY.names))
+        record = layout.STATUS_REPLY
+        return struct.unpack(record.format, bytes(record.size))
 
     def set_time(self, utc_s: int, utc_ms: int, error_ms: int) -> "tuple[int, int]":
         """Record a time, and take it."""
@@ -249,6 +250,12 @@ class Desk:
         """Lock or open."""
         self.lock.set(locked=locked)
         self.audit.note(layout.KIND_LOCK, (1 if self.lock.is_locked else 0, 1))
+
+    def seed(self, secret: bytes) -> None:
+        """Take a secret for another key, which is nobody's yet."""
+        if len(secret) != 32:
+            raise AssertionError("the secret is no secret's length")
+        self.lock.unclaim()
 
     def seal_key(self) -> "tuple | None":
         """Return index and state."""

@@ -417,6 +417,7 @@ def benches() -> list[bytes]:
         _request(layout.MSG_ERASE, 9, 0),
         _request(layout.MSG_ERASE, 9, layout.ERASE_UNPULLED),
         put(sound.encode()),
+        _request(layout.MSG_SEED, bytes(range(32))),
     ]
     every = hello + b"".join(wholes)
     return [

@@ -19,6 +19,7 @@ import host_readers
 import seeds
 from by_atheris import ABSENT, is_here, run_by_atheris
 from by_hypothesis import run_by_hypothesis
+from device_bench import read_bench
 from device_trust import read_guarded
 from dewarlog_wire import access, block, layout
 from dewarlog_wire.errors import WireError
@@ -36,6 +37,15 @@ FINDS = sorted((Path(__file__).parent / "finds").glob("*.txt"))
 MANY = [target for target in TARGETS if target.name != "bomb"]
 # Requests that take no right.
 OPEN = (layout.MSG_HELLO, layout.MSG_STATUS, layout.MSG_AUTH, layout.MSG_PUBLIC)
+ON_BENCH = (
+    layout.MSG_LIVE,
+    layout.MSG_GET,
+    layout.MSG_PUT,
+    layout.MSG_PUT_END,
+    layout.MSG_SELFTEST,
+    layout.MSG_ERASE,
+    layout.MSG_SEED,
+)
 ON_BOARD = [target for target in TARGETS if target.on_board]
 OWN_CASES = 24_000
 BOARD_CASES = 4_000
@@ -271,11 +281,19 @@ def test_mended_blocks_reach_the_sections() -> None:
 
 
 def test_tags_made_anew_reach_every_request(scratch: Path) -> None:
-    """Behind a proof of each role, in the clear and enciphered: every reply there is."""
+    """Behind a proof of each role, in the clear and enciphered: every reply but the bench's."""
     host_readers.use_scratch(scratch)
     said = {line.split()[0] for data in seeds.guarded() for line in read_guarded(data)}
-    replies = {f"{kind | layout.REPLY:02x}" for kind in (*access.NEEDS, *OPEN)}
+    kinds = {*access.NEEDS, *OPEN}.difference(ON_BENCH)
+    replies = {f"{kind | layout.REPLY:02x}" for kind in kinds}
     assert said >= {*replies, f"{layout.MSG_DATA:02x}", f"{layout.MSG_END:02x}", "packet"}
+
+
+def test_every_request_of_the_bench_is_reached(scratch: Path) -> None:
+    """Each is carried out in one case at least."""
+    host_readers.use_scratch(scratch)
+    said = {line.split()[0] for data in seeds.benches() for line in read_bench(data)}
+    assert said >= {f"{kind | layout.REPLY:02x}" for kind in ON_BENCH}
 
 
 def test_verify_is_reached_with_every_verdict(scratch: Path) -> None:

@@ -12,7 +12,7 @@ from dewarlog.bench import gate, look, trip_profile, watch
 from dewarlog.bench.manifest_files import read_manifest
 from dewarlog.bench.profile import Profile
 from dewarlog.errors import DeviceRefused, NotProvisioned, PeerViolation, ProbesDiffer
-from dewarlog.session import Session, Status, StoredFile
+from dewarlog.session import Board, Session, Status, StoredFile
 from dewarlog_firmware.config import load_config
 from dewarlog_wire import layout
 from workshop.places import FIRMWARE
@@ -125,11 +125,17 @@ class Pages:
         self.results = results
         self.asked: list[int] = []
 
-    def request(self, kind: int, body: bytes, what: str) -> bytes:
+    @property
+    def board(self) -> Board:
+        """Be a board that tests itself."""
+        return Board(bytes(8), 1, 4096, layout.FEATURE_BENCH)
+
+    def request(self, kind: int, body: bytes, what: str, **_patience: float) -> bytes:
         """Answer as a board does."""
         assert kind == layout.MSG_SELFTEST
         (first,) = struct.unpack(layout.SELFTEST.format, body)
         self.asked.append(first)
+        first = 0 if first == layout.SELFTEST_LAST else first
         if first >= len(self.results):
             name = layout.ERROR_NAMES[layout.ERROR_RANGE]
             raise DeviceRefused(what, layout.ERROR_RANGE, name, "there are 0 results")
@@ -146,11 +152,16 @@ def failed(pages: Pages) -> tuple[str, ...] | None:
 def test_the_newest_self_test_is_read_and_none_is_begun() -> None:
     """Never from 0, which would begin one; failures by name, what is not there is none."""
     pages = Pages([PASSED] * 8)
+    pages.results[0] = (0, 0, 1, 3, 0, 0)
     pages.results[5] = (10, 0, 1, 3, 0, 0)
     pages.results[6] = (7, 2, 1, 900, 50, 600)
     pages.results[7] = (17, 0, 2, 0, 1, 1)
-    assert failed(pages) == ("flash", "tilt sensor self-test 2")
-    assert pages.asked == [1, 4, 7]
+    assert failed(pages) == (
+        "converter settings, probe 1",
+        "flash",
+        "tilt sensor self-test, z",
+    )
+    assert pages.asked == [layout.SELFTEST_LAST, 3, 6]
     assert failed(Pages([])) is None
     assert failed(Pages([PASSED] * 4)) == ()
 

@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 from dewarlog import cli
 from dewarlog.errors import ExitCode
 from dewarlog.keys import KeyStore
+from dewarlog.records import LockEvent, ProfileWritten, SettingEvent
 from line import check, scenario_file
 from simboard.launch import SimBoard, start
 
@@ -121,12 +122,12 @@ def test_who_changed_what_stands_in_the_log(bench: Bench) -> None:
     logs = bench.pulled()
 
     before, after = (check(bench.folder / log["path"]) for log in logs[-2:])
-    written = [event for event in before.events if event.NAME == "profile"]
+    written = [event for event in before.events if isinstance(event, ProfileWritten)]
     assert [(event.actor, event.purpose_name) for event in written] == [("E. Kim", "provision")]
     assert written[0].note.startswith("name DL-SIM-01 to DL-0007")
-    assert [event.state for event in before.events if event.NAME == "lock"] == [2]
+    assert [event.state for event in before.events if isinstance(event, LockEvent)] == [2]
     assert before.findings("keys-replaced") != []
-    changed = {event.section for event in after.events if event.NAME == "setting"}
+    changed = {event.section for event in after.events if isinstance(event, SettingEvent)}
     assert changed >= {17, 19}
 
 

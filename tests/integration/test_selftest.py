@@ -23,6 +23,7 @@ from dewarlog.records import (
     SelfTestResult,
     SensorEvent,
     ShockEvent,
+    StopEvent,
 )
 from dewarlog_wire import layout
 from line import Log, dewarlog, profile_file, pull
@@ -383,6 +384,125 @@ def test_memory_that_runs_out_meanwhile_is_a_failure_and_no_end(
     assert _changed(bench, untested) == set()
     assert [gap.cause for gap in bench.of(GapEvent)] == [layout.GAP_SELFTEST]
     assert bench.of(SensorEvent) == []
+
+
+SLOW: Final = """
+from dewarlog_firmware import app
+
+step = app.App.step
+
+def slow(self):
+    step(self)
+    self.board.sleep_ms({pass_ms})
+
+app.App.step = slow
+app.run()
+"""
+
+
+@pytest.mark.parametrize("pass_ms", [110, 250, 290])
+def test_slow_passes_fail_no_good_board(
+    tmp_path: Path, untested: dict[str, str], pass_ms: int
+) -> None:
+    """A flash that erases often takes so long; no sensor is judged by when it was looked at.
+
+    The length of the passes themselves has a limit of its own, for the shock ring's sake.
+    """
+    bench = _bench(tmp_path, main=SLOW.format(pass_ms=pass_ms))
+
+    assert bench.failed - {"loop latency"} == set()
+    assert _changed(bench, untested) == set()
+
+
+@pytest.mark.parametrize(
+    ("parts", "failed"),
+    [
+        ({"sensors": "tilt_stuck = true"}, AXES),
+        ({"sensors": "shock_stuck = true"}, {"shock sensor self-test"}),
+        ({"board": "clock_drift_ppm = 50000"}, {"clock rate"}),
+    ],
+)
+def test_slow_passes_hide_no_fault(
+    tmp_path: Path, parts: dict[str, str], failed: set[str]
+) -> None:
+    """What fails on a quick board fails on a slow one."""
+    bench = _bench(tmp_path, main=SLOW.format(pass_ms=250), **parts)
+
+    assert bench.failed - {"loop latency"} == failed
+
+
+@pytest.mark.parametrize(("rate_hz", "limit_ms"), [(800, 1280), (3200, 320), (6400, 160)])
+def test_a_pass_may_be_as_long_as_the_shock_ring_bridges(
+    tmp_path: Path, rate_hz: int, limit_ms: int
+) -> None:
+    """Which depends on how often the profile has the sensor measure."""
+
+    def rate(profile: dict[str, Any]) -> None:
+        profile["shock"]["rate_hz"] = rate_hz
+
+    bench = _bench(tmp_path, change=rate)
+    (most,) = {one.result.most for one in bench.report.findings if one.title == "loop latency"}
+
+    assert most == limit_ms * 1000
+
+
+def _at_the_end(what: str) -> str:
+    """Return a board's program: `what` happens when the shock sensor is to be brought back."""
+    return f"""
+from dewarlog_firmware import app, selftest, selftest_motion
+from dewarlog_firmware.sensors import adxl372
+
+configure = adxl372.ADXL372.configure
+push = adxl372.ADXL372.push
+failures = []
+
+def pushed(self):
+    failures[:] = [0] * {what}
+    return push(self)
+
+def fails(self, *arguments, **named):
+    if failures:
+        failures.pop()
+        raise MemoryError
+    return configure(self, *arguments, **named)
+
+adxl372.ADXL372.push = pushed
+adxl372.ADXL372.configure = fails
+app.HEALTH_PERIOD_S = 5
+app.run()
+"""
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_memory_that_runs_out_at_the_end_takes_no_sensor_away(
+    tmp_path: Path, untested: dict[str, str], times: int
+) -> None:
+    """The shock sensor is brought back at the second try, or when the chips are looked at."""
+    bench = _bench(tmp_path, main=_at_the_end(str(times)))
+
+    assert _changed(bench, untested) == set()
+    assert bench.of(SensorEvent) == []
+
+
+WITHOUT_RESULTS: Final = """
+from dewarlog_firmware import app, selftest
+
+def no_room(self):
+    raise MemoryError
+
+selftest.SelfTest._finish = no_room
+app.run()
+"""
+
+
+def test_results_that_find_no_memory_end_no_recording(tmp_path: Path) -> None:
+    """The host hears nothing; the run goes on to the end of the scenario."""
+    bench = _bench(tmp_path, refused=[UNANSWERED], main=WITHOUT_RESULTS)
+
+    assert bench.of(StopEvent) == []
+    done = dewarlog("check", bench.log.path, "--json")
+    coverage = json.loads(done.stdout)["coverage"]
+    assert (coverage["gaps"], coverage["samples"]) == ([], 4)  # one every 10 s, from the start on
 
 
 # --- the command ---------------------------------------------------------------------------------

@@ -188,7 +188,7 @@ def describe_signature(header: "dict[str, str]", text: str) -> "list[str]":
     """Read a reply to SIGN; say the seed of its board's key and the message that was signed."""
     body = hex_bytes(text)
     values = session.unpack_body(layout.MSG_SIGN | layout.REPLY, body)
-    head = body[: layout.SIGN_REPLY.offset_of("signature")]
+    head = body[: struct.calcsize(layout.SIGN_REPLY.format) - 64]
     message = proof.signed_head(unhexlify(header["device"]), head, unhexlify(header["nonce"]))
     return [
         record_line(layout.SIGN_REPLY, values),

@@ -3,6 +3,7 @@
 Shared by every reader of vectors; what a value means is theirs. Runs on CPython and MicroPython.
 """
 
+import sys
 from binascii import hexlify, unhexlify
 
 from dewarlog_wire import layout, session
@@ -64,7 +65,28 @@ def line_of(name: str, names: "tuple[str, ...]", values: "tuple[Any, ...]") -> s
 
 def names_of(record: "layout.Record") -> "tuple[str, ...]":
     """Return the names of a record's fields."""
-    return record.names
+    return _NAMES.get(record, ())  # one of no fields is not in layout
+
+
+def _names_by_record() -> "dict[layout.Record, tuple[str, ...]]":
+    """Read every record's names from layout; where it is a board's, from its text, as a host."""
+    named = vars(layout) if sys.implementation.name == "cpython" else _host_layout()
+    return {
+        getattr(layout, key): tuple([field[0] for field in value.fields])
+        for key, value in named.items()
+        if type(value).__name__ == "Record"
+    }
+
+
+def _host_layout() -> "dict[str, Any]":
+    with open(layout.__file__) as file:
+        text = file.read()
+    named: "dict[str, Any]" = {"__name__": "host_layout"}
+    exec(text.replace('sys.implementation.name == "micropython"', "False"), named)  # noqa: S102
+    return named
+
+
+_NAMES = _names_by_record()
 
 
 def record_line(record: "layout.Record", values: "tuple[Any, ...]") -> str:

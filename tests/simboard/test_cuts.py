@@ -169,7 +169,7 @@ former = opening.former_sections
 opening.former_sections = lambda flash, before=None: None if before else former(flash)
 """,
         "has other settings and does not say so",
-        10007475,
+        10007455,
     ),
     "a setting that the journal does not give back": (
         """
@@ -178,7 +178,7 @@ can_replay = Logbook._can_replay
 Logbook._can_replay = lambda self, kind, body: body[0] != 22 and can_replay(self, kind, body)
 """,
         "were durable",
-        10007535,
+        10007474,
     ),
 }
 

@@ -72,14 +72,14 @@ def make_log(days: float) -> list[bytes]:
     count = len(columns[0])
     recorder = firmware_recorder.Recorder(stored_bytes.CHANNELS, has_extremes=False)
     recorder.resume(1, 0, 0, layout.CHAIN_START, 0, 0)
-    blocks = [bytes(recorder.run_block(_run_sections(), 0, 0))]
+    blocks = [recorder.run_block(_run_sections(), 0, 0).joined()]
     rng = np.random.default_rng(2)
     shock_at = {int(at): number for number, at in enumerate(rng.choice(count, SHOCKS))}
     rows = np.stack(columns, axis=1).tolist()
     for sample, row in enumerate(rows):
         uptime_s = sample * stored_bytes.INTERVAL_S
         if recorder.count >= BLOCK_SAMPLES or not recorder.has_room():
-            blocks.append(bytes(recorder.seal()))
+            blocks.append(recorder.seal().joined())
         if recorder.count == 0:
             for kind, body in _standing(uptime_s, first=sample == 0):
                 recorder.event(kind, body, uptime_s, 0)
@@ -91,7 +91,7 @@ def make_log(days: float) -> list[bytes]:
         if sample in shock_at:
             blocks.append(_shock_block(recorder, shock_at[sample], uptime_s, rng))
         recorder.take_journal()
-    blocks.append(bytes(recorder.seal()))
+    blocks.append(recorder.seal().joined())
     return blocks
 
 
@@ -156,7 +156,7 @@ def _shock_block(
         np.round(axis + rng.normal(0, 0.7, SHOCK_SAMPLES)).astype(int).tolist() for axis in axes
     )
     head = (number, SHOCK_SAMPLES, 160, 3200, 100, 0)
-    return bytes(recorder.shock_block(head, counts, uptime_s, 0))
+    return recorder.shock_block(head, counts, uptime_s, 0).joined()
 
 
 def repeated(blocks: Sequence[bytes], times: int, days: float) -> list[bytes]:

@@ -103,12 +103,12 @@ def write_log(columns: Sequence[Counts], block_samples: int) -> list[bytes]:
     """Return the blocks of one run, as the board's recorder makes them."""
     recorder = firmware_recorder.Recorder(CHANNELS, has_extremes=False)
     recorder.resume(1, 1, 0, layout.CHAIN_START, 0, 0)
-    blocks = [bytes(recorder.run_block(_run_sections(), 0, 0))]
+    blocks = [recorder.run_block(_run_sections(), 0, 0).joined()]
     scratch = bytearray(events.EVENT_MAX_BYTES)
     for sample in range(len(columns[0])):
         uptime_s = sample * INTERVAL_S
         if not recorder.has_room() or recorder.count >= block_samples:
-            blocks.append(bytes(recorder.seal()))
+            blocks.append(recorder.seal().joined())
         if recorder.count == 0:
             recorder.begin_span(INTERVAL_S * 1000, uptime_s, 0)
         recorder.sample(0, [int(column[sample]) for column in columns])
@@ -123,7 +123,7 @@ def write_log(columns: Sequence[Counts], block_samples: int) -> list[bytes]:
                 end = events.pack_event_into(scratch, 0, kind, uptime_s, 0, body)
                 recorder.event(kind, bytes(scratch[layout.EVENT_HEAD.size : end]), uptime_s, 0)
         recorder.take_journal()
-    blocks.append(bytes(recorder.seal()))
+    blocks.append(recorder.seal().joined())
     return blocks
 
 

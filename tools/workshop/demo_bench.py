@@ -8,8 +8,15 @@ probes from ice to nitrogen, is done at the word of the command that asks for it
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
+import os
+import pty
+import select
+import struct
 import subprocess
 import sys
+import termios
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -30,6 +37,8 @@ SPEED: Final = 20.0
 STEPS: Final = 8
 PROBES: Final = 3
 COOL_S: Final = 600.0
+WATCH_S: Final = 15
+SCREEN: Final = (32, 112)  # rows and columns
 # The air pressure of the scenario, as a barometer beside the bath would show it.
 PRESSURE_HPA: Final = "962"
 # How the line begins that asks for the second bath.
@@ -118,12 +127,37 @@ def _prepare(board: SimBoard) -> None:
     run("pull", device, *archive, *keys)
     run(*arm)
     step(8, STEPS, "what an engineer keeps open beside it")
-    run("monitor", device, "--once", "--svg", place("monitor.svg"), *keys)
+    _watch(device, *keys)
+    run("monitor", device, "--once", *keys)
 
 
 def _move(board: SimBoard, where: str) -> None:
     for channel in range(PROBES):
         board.bath(channel, where)
+
+
+def _watch(device: str, *keys: str) -> None:
+    """Keep the view open for a while as in a terminal, then press q; it leaves its picture."""
+    arguments = ("monitor", device, "--svg", place("monitor.svg"), *keys)
+    shown(arguments)
+    print(f"(for {WATCH_S} s, then q; what it shows at once comes below)", flush=True)
+    terminal, inside = pty.openpty()
+    fcntl.ioctl(inside, termios.TIOCSWINSZ, struct.pack("HHHH", *SCREEN, 0, 0))
+    with subprocess.Popen(
+        [DEWARLOG, *arguments], stdin=inside, stdout=inside, stderr=inside
+    ) as process:
+        os.close(inside)
+        until_s = time.monotonic() + WATCH_S
+        while (left_s := until_s - time.monotonic()) > 0:
+            if select.select([terminal], [], [], left_s)[0]:
+                os.read(terminal, 1 << 16)
+        os.write(terminal, b"q")
+        with contextlib.suppress(OSError):  # how a terminal says that nobody writes any more
+            while os.read(terminal, 1 << 16):
+                pass
+    os.close(terminal)
+    if process.returncode:
+        raise StepFailed(f"`dewarlog monitor` ended with exit code {process.returncode}")
 
 
 def _calibrate(board: SimBoard, *arguments: str) -> None:

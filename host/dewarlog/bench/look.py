@@ -5,17 +5,16 @@ Left of `arm`: one look over an open conversation, and what of its status the ga
 
 from __future__ import annotations
 
-import struct
 from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from dewarlog.bench import gate, requests
 from dewarlog.bench.profile_parts import LimitRule
 from dewarlog.bench.settings import utc_s
-from dewarlog.errors import DeviceRefused, PeerViolation
-from dewarlog.session import read_record
+from dewarlog.checks.selftest_words import title_of
+from dewarlog.errors import DeviceRefused
 from dewarlog.uncertainty import budget
 from dewarlog_wire import layout
 
@@ -28,6 +27,8 @@ if TYPE_CHECKING:
     from dewarlog.bench.profile_parts import Channel
     from dewarlog.bench.requests import Live
     from dewarlog.session import Board, Session, Status, StoredFile
+
+_FAILED: Final = layout.SELFTEST_VERDICT_NAMES.index("fail")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,27 +64,15 @@ def look(session: Session) -> Seen:
 def failed_tests(session: Session) -> tuple[str, ...] | None:
     """Return what of the newest self-test failed; None where the board has none to show.
 
-    Results are asked for from the second on: the first would begin a new self-test. So the first
-    alone, one channel's converter settings, is not seen; a converter that loses them is a fault.
+    A host that may not ask for results, by its key, sees none: the gate then says so.
     """
-    failed: list[str] = []
-    first, total = 1, 2
-    while first < total:
-        body = struct.pack(layout.SELFTEST.format, first)
-        try:
-            reply = session.request(layout.MSG_SELFTEST, body, "SELFTEST")
-        except DeviceRefused:
-            return None
-        head = layout.SELFTEST_REPLY.size
-        total, at, count = read_record(layout.SELFTEST_REPLY, reply[:head])
-        if at != first or count == 0 or len(reply) != head + count * layout.EVENT_SELFTEST.size:
-            raise PeerViolation("its test results do not make a whole")
-        for entry in struct.iter_unpack(layout.EVENT_SELFTEST.format, reply[head:]):
-            result = requests.TestResult(*entry)
-            if result.verdict == layout.SELFTEST_VERDICT_NAMES.index("fail"):
-                failed.append(f"{result.name} {result.index}" if result.index else result.name)
-        first += count
-    return tuple(failed)
+    try:
+        results = requests.last_selftest(session)
+    except DeviceRefused:
+        return None
+    if not results:
+        return None
+    return tuple(title_of(result) for result in results if result.verdict == _FAILED)
 
 
 def is_held(file: StoredFile) -> bool:

@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from dewarlog import words
-from dewarlog.answers import byte_count
+from dewarlog.words import byte_count
 from dewarlog_wire import layout
 
 if TYPE_CHECKING:

@@ -366,11 +366,31 @@ def selftest(session: Session) -> tuple[TestResult, ...]:
         DeviceRefused: not now.
         PeerViolation: the pages do not make a whole.
     """
+    return _results(session, 0)
+
+
+def last_selftest(session: Session) -> tuple[TestResult, ...]:
+    """Return every result of the newest self-test since the board started; empty: there was none.
+
+    Raises:
+        NoBench, PeerViolation: as `selftest`.
+        DeviceRefused: it tests itself just now, or this takes a key that is not here.
+    """
+    try:
+        return _results(session, layout.SELFTEST_LAST)
+    except DeviceRefused as refusal:
+        if refusal.code == layout.ERROR_RANGE:
+            return ()
+        raise
+
+
+def _results(session: Session, begin: int) -> tuple[TestResult, ...]:
+    """Ask for results page by page; `begin` is asked for the first of them."""
     _expect_bench(session)
     results: list[TestResult] = []
     total = 1
     while len(results) < total:
-        body = struct.pack(layout.SELFTEST.format, len(results))
+        body = struct.pack(layout.SELFTEST.format, len(results) or begin)
         reply = session.request(
             layout.MSG_SELFTEST,
             body,

@@ -12,7 +12,7 @@ from dewarlog_firmware import app as firmware
 from dewarlog_firmware.chips import PART_DEVICE_KEY
 from dewarlog_firmware.lock import LOCK_PATH
 from dewarlog_firmware.shock_sampler import SENSOR_FAULT
-from dewarlog_wire import block, layout
+from dewarlog_wire import block, layout, reader_names
 from dewarlog_wire.crc import crc32
 from simboard.device.console import CTRL_C
 from simboard.device.cuts.broken import need
@@ -32,7 +32,7 @@ _OF_HOSTS = (
     layout.KIND_ACKNOWLEDGE,
     layout.KIND_SIGNATURE,
 )
-_BY_HOST = layout.LOCK_CAUSE_NAMES.index("host")
+_BY_HOST = reader_names.LOCK_CAUSE_NAMES.index("host")
 
 
 def every_durable_block_is_there_and_equal(rig: "Rig") -> None:

@@ -8,7 +8,7 @@ import os
 import struct
 from hashlib import sha256
 
-from dewarlog_wire import PROTOCOL_VERSION, block, events, layout, proof
+from dewarlog_wire import PROTOCOL_VERSION, block, events, layout, proof, reader_names
 from dewarlog_wire.errors import BlockError
 from dewarlog_wire.frame import FrameReader, encode_serial_in
 from dewarlog_wire.session_keys import BOARD, HOST, SessionKeys
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 _THINKS_US = 3000
 _CREDIT = 1 << 20
 _NONCE = bytes(8)
-_PROOF_REFUSED = layout.ACCESS_RESULT_NAMES.index("proof refused")
-_BY_HOST = layout.LOCK_CAUSE_NAMES.index("host")
+_PROOF_REFUSED = reader_names.ACCESS_RESULT_NAMES.index("proof refused")
+_BY_HOST = reader_names.LOCK_CAUSE_NAMES.index("host")
 
 
 class Host:

@@ -186,7 +186,7 @@ class Witness:
             "block %d has no block before it",
             recorder.blocks - 1,
         )
-        run.blocks.append(bytes(view))
+        run.blocks.append(view.joined())
 
     def on_durable(self, recorder: "Any") -> None:
         """A call that stores has returned: all that the recorder was given is durable."""

@@ -1,0 +1,26 @@
+"""How large a board makes the buffers that live as long as it runs: data of the board.
+
+Outside the line: board.py says which a board has, app hands them to the parts. Nothing of them is
+in the log but what they led to: any board reads what a board of other sizes left behind. Figures
+of RAM: firmware/README.md "Memory"; of stored bytes: protocol/DESIGN.md.
+"""
+
+from collections import namedtuple
+
+Sizes = namedtuple(
+    "Sizes",
+    (
+        "block_samples",  # a multiple of layout.COLUMN_PAGE
+        "columns_bytes",  # the remainder planes of all columns; a block that needs more ends early
+        "shelf_sets",  # of x, y, z: completed shocks that wait for the flash
+        "shock_slots",  # of a burst each: what the main loop may leave to the interrupts
+        "serial_body_bytes",  # of a frame on USB
+    ),
+)
+
+# 3072 samples of 10 s are 8.5 h: the fixed 84 bytes of header and seal are then 1.3 % of a block.
+# At 1.1 bytes a value (4 noisy channels) it needs 13.5 KB of planes. The shelf takes a dozen
+# knocks, or two of the longest usual windows; 64 slots of 16 sets bridge 320 ms at 3200 Hz.
+LARGE = Sizes(3072, 18432, 2048, 64, 4096)
+# For 264 KB of RAM: blocks of 2.8 h, half as many knocks in a row, 160 ms, frames of 1 KB.
+SMALL = Sizes(1024, 6144, 1024, 32, 1024)
