@@ -17,7 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pytest
+from typer.testing import CliRunner
 
+from dewarlog import cli
 from dewarlog.errors import ExitCode
 from log_writer import DEGC
 from trips import trip, written
@@ -350,6 +352,4 @@ def test_texts_that_are_not_utf_8_are_wrong_use(arguments: tuple[str, ...]) -> N
 )
 def test_what_is_no_number_passes_no_limit(arguments: tuple[str, ...], value: str) -> None:
     """`nan` is neither below a least nor above a most: a battery of nan Wh would be enough."""
-    done = _run(*arguments, value)
-
-    assert done.returncode == ExitCode.USAGE
+    assert CliRunner().invoke(cli.app, [*arguments, value]).exit_code == ExitCode.USAGE
