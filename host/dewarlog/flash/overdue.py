@@ -1,7 +1,7 @@
 """Which probes of a board's profile are past their calibration's due date, and what that means.
 
-Reads /profile.json and judges dates alone; the firmware judges the rest of a profile. A due date is
-00:00 UTC of its day, as the board records it: on that day a calibration counts no longer. Pure.
+Reads /profile.json and judges dates alone; the firmware judges the rest of a profile. A due date
+is 00:00 UTC of its day, as the board records it: on that day a calibration no longer counts. Pure.
 """
 
 from __future__ import annotations
