@@ -1,11 +1,17 @@
-"""First file a board runs: shut the prompt, and room to report an exception inside an interrupt.
+"""First file a board runs: shut the prompt, keep the heap whole, room to report an exception.
+
+Collecting after every 4 KB, and not only when the heap is used up, leaves what lives long side by
+side at its beginning: there are large pieces behind it then (firmware/README.md "Memory").
 
 Ctrl-C does nothing until main.py knows whether the board is locked (dewarlog_firmware/lock.py).
 docs.micropython.org, "Writing interrupt handlers", asks for the buffer at the start of the
 program: a handler cannot allocate the exception's traceback itself. 100 bytes is the size there.
 """
 
+import gc
+
 import micropython
 
 micropython.kbd_intr(-1)
 micropython.alloc_emergency_exception_buf(100)
+gc.threshold(4096)

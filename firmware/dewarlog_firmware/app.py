@@ -104,7 +104,6 @@ def run(lock: "Lock | None" = None) -> None:
 
 
 def _run(lock: Lock) -> None:
-    gc.threshold(2048)
     board = open_board()
     began_ms = board.ticks_ms()  # what follows may erase flash for a second and more
     try:

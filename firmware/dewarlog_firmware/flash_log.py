@@ -41,7 +41,7 @@ _JOURNAL_NAMED_BYTES = layout.AT_JOURNAL_CRC
 _SEAL_CRC_AT = layout.AT_BLOCK_CRC
 # A first block holds 24 texts of at most 200 bytes, 4 channels with 4 calibrations each, 8 rules
 # and five more records.
-_BLOCK_0_MAX_BYTES = 7680
+BLOCK_0_MAX_BYTES = 7680
 _FROM_JOURNAL = (layout.BLOCK_SAMPLES, layout.BLOCK_EVENTS)
 
 
@@ -478,7 +478,7 @@ class FlashLog:
             return None
         with open(path, "rb") as file:
             for offset, fields in self._headers(file):
-                if fields[_LENGTH] > _BLOCK_0_MAX_BYTES:
+                if fields[_LENGTH] > BLOCK_0_MAX_BYTES:
                     return None
                 file.seek(offset)
                 return file.read(fields[_LENGTH])
@@ -524,25 +524,27 @@ class FlashLog:
 
     @staticmethod
     def _journal_records(file, crc: int):  # noqa: ANN001, ANN205 - yields (kind, body)
-        head_bytes = layout.JOURNAL_RECORD.size
-        start = file.tell()
-        size = file.seek(0, 2)
-        file.seek(start)
-        while start < size:
-            data = file.read(head_bytes)
-            if len(data) < head_bytes:
-                break
-            kind, length = struct.unpack(layout.JOURNAL_RECORD.format, data)
-            data += file.read(length + journal.RECORD_CRC_BYTES)
-            body_end = len(data) - journal.RECORD_CRC_BYTES
-            if body_end < head_bytes + length:
-                break
-            crc = crc32(memoryview(data)[:body_end], crc)
-            if crc != struct.unpack_from("<I", data, body_end)[0]:
-                break
-            yield kind, data[head_bytes:body_end]
-            start += len(data)
-        file.close()
+        try:
+            head_bytes = layout.JOURNAL_RECORD.size
+            start = file.tell()
+            size = file.seek(0, 2)
+            file.seek(start)
+            while start < size:
+                data = file.read(head_bytes)
+                if len(data) < head_bytes:
+                    break
+                kind, length = struct.unpack(layout.JOURNAL_RECORD.format, data)
+                data += file.read(length + journal.RECORD_CRC_BYTES)
+                body_end = len(data) - journal.RECORD_CRC_BYTES
+                if body_end < head_bytes + length:
+                    break
+                crc = crc32(memoryview(data)[:body_end], crc)
+                if crc != struct.unpack_from("<I", data, body_end)[0]:
+                    break
+                yield kind, data[head_bytes:body_end]
+                start += len(data)
+        finally:
+            file.close()
         if start < size:
             yield TORN, size - start
 

@@ -154,27 +154,30 @@ class Logbook:
         recorder = self.recorder
         recorder.resume(self.flash.run, 0, tail.blocks, tail.chain, 0, 0)
         try:
-            recovery, block_seq = self._replay()
-        except (OSError, JournalError):
-            recovery, block_seq = self._without_journal()
+            recovery, is_sealed = self._replay()
+        except JournalError:
+            recovery, is_sealed = self._without_journal()
+        except OSError as error:
+            if error.args[0] == ENOSPC:
+                raise
+            recovery, is_sealed = self._without_journal()
         is_torn = (
             recovery.dropped_bytes > 0
         )  # what cannot be read of the journal may be sealed too
         recovery.dropped_bytes += tail.dropped_bytes
-        if is_torn or not recorder.is_empty:
-            if self.flash.sealed_since(block_seq):
-                # The block has all of the journal, of which less may be readable by now.
-                _, next_sample, next_event, _ = self.flash.counters()
-                recorder.resume(
-                    recorder.run,
-                    recorder.boot,
-                    recorder.blocks,
-                    recorder.chain,
-                    max(recorder.next_sample, next_sample),
-                    max(recorder.next_event, next_event),
-                )
-            elif not recorder.is_empty:
-                self._seal_recovered()
+        if not recorder.is_empty:
+            self._seal_recovered()
+        elif is_torn and is_sealed:
+            # A block has all of the journal, of which less may be readable by now.
+            _, next_sample, next_event, _ = self.flash.counters()
+            recorder.resume(
+                recorder.run,
+                recorder.boot,
+                recorder.blocks,
+                recorder.chain,
+                max(recorder.next_sample, next_sample),
+                max(recorder.next_event, next_event),
+            )
         self.is_open = True
         # A board that starts again and again stays at the last number there is.
         recorder.boot = min(recovery.boot + 1, 0xFFFF)
@@ -199,7 +202,11 @@ class Logbook:
             self._move_on(key)
 
     def _replay(self) -> tuple:
-        """Put the journal's records back into the recorder and the engine."""
+        """Put the journal's records back into the recorder and the engine.
+
+        What does not fit one block, since the board that wrote the journal makes larger ones, is
+        sealed in several. After a cut among them, what they hold is passed over.
+        """
         recorder = self.recorder
         head, records = self.flash.read_journal()
         boot, _, block_seq, first_sample, first_event = head[1:6]
@@ -207,26 +214,53 @@ class Logbook:
             recorder.run, boot, recorder.blocks, recorder.chain, first_sample, first_event
         )
         recovery = Recovery(0, 0, boot)
+        sealed_sample = sealed_event = 0
+        is_sealed = self.flash.sealed_since(block_seq)
+        if is_sealed:
+            _, sealed_sample, sealed_event, _ = self.flash.counters()
         readable = True
         for kind, body in records:
             if kind == TORN:
                 recovery.dropped_bytes += body
-            elif readable and self._can_replay(kind, body):
-                self._replay_record(kind, body, recovery)
+            elif readable and self._can_replay(kind, body, first_sample):
+                if not self._has_room_for(kind, body):
+                    self._split()
+                if kind == layout.JOURNAL_EVENT:
+                    is_held = recorder.next_event < sealed_event
+                else:
+                    is_held = recorder.next_sample < sealed_sample
+                self._replay_record(kind, body, recovery, is_held)
                 recorder.take_journal()
             else:
                 # Another firmware wrote it: what it says, and what follows from it, is dropped
                 # and counted. A board that does not start would record nothing at all.
                 readable = False
                 recovery.dropped_bytes += len(body) + journal.RECORD_OVERHEAD_BYTES
-        recovery.recovered_samples = recorder.count
-        if recorder.count:
+        recovery.recovered_samples = recorder.next_sample - first_sample
+        if recovery.recovered_samples:
             nominal_ms = recorder.uptime_ms + (recorder.count - 1) * recorder.interval_ms
             recovery.last_uptime_s = recorder.uptime_s + nominal_ms // 1000
             recovery.interval_ms = recorder.interval_ms
-        return recovery, block_seq
+        return recovery, is_sealed
 
-    def _can_replay(self, kind: int, body: bytes) -> bool:
+    def _has_room_for(self, kind: int, body: bytes) -> bool:
+        """Tell whether the open block takes one more record of the journal."""
+        if kind == layout.JOURNAL_SAMPLE:
+            return self.recorder.has_room()
+        if kind == layout.JOURNAL_EVENT:
+            return self.recorder.fits_event(len(body) - layout.EVENT_HEAD.size)
+        return True
+
+    def _split(self) -> None:
+        """Seal what was replayed so far; the samples that follow are due as they were."""
+        recorder = self.recorder
+        interval_ms = recorder.interval_ms
+        nominal_ms = recorder.uptime_ms + recorder.count * interval_ms
+        uptime_s = recorder.uptime_s
+        self._append(recorder.seal())
+        recorder.begin_span(interval_ms, uptime_s + nominal_ms // 1000, nominal_ms % 1000)
+
+    def _can_replay(self, kind: int, body: bytes, first_sample: int) -> bool:
         """Tell whether a record whose CRC holds is one this firmware can have written here."""
         recorder = self.recorder
         if kind == layout.JOURNAL_STATE:
@@ -240,14 +274,13 @@ class Logbook:
                 len(body) == 2 + 2 * recorder.columns
                 and abs(struct.unpack_from("<h", body, 0)[0]) <= LATENESS_MAX_MS
                 and recorder.interval_ms != 0
-                and recorder.has_room()
             )
         if kind == layout.JOURNAL_RAW:
-            return len(body) == layout.RAW_SET.size and recorder.count != 0
+            return len(body) == layout.RAW_SET.size and recorder.next_sample > first_sample
         if kind != layout.JOURNAL_EVENT:
             return True  # `_replay_record` passes over it
         length = len(body) - layout.EVENT_HEAD.size
-        if length < 0 or body[1] != length or not recorder.fits_event(length):
+        if length < 0 or body[1] != length:
             return False
         record = layout.EVENTS.get(body[0])
         if record is None or body[0] in layout.EVENT_TEXTS:
@@ -256,7 +289,8 @@ class Logbook:
             return length >= record.size  # two payloads stand behind its record
         return length == record.size
 
-    def _replay_record(self, kind: int, body: bytes, recovery: Recovery) -> None:
+    def _replay_record(self, kind: int, body: bytes, recovery: Recovery, is_held: bool) -> None:
+        """Replay one record; of one that a block holds already, only what follows from it."""
         recorder = self.recorder
         if kind == layout.JOURNAL_STATE:
             self.shocks, hard = struct.unpack_from(_STATE_HEAD, body, 0)
@@ -275,8 +309,13 @@ class Logbook:
             self.engine.mute = True
             self.judge(values[0], values[1:])
             self.engine.mute = False
-            recorder.sample(values[0], values[1:])
+            if is_held:
+                recorder.pass_sample()
+            else:
+                recorder.sample(values[0], values[1:])
         elif kind == layout.JOURNAL_RAW:
+            if not recorder.count:
+                return  # the sample it belongs to is held
             channel, fault, _, voltage_raw, cold_raw = struct.unpack(layout.RAW_SET.format, body)
             recorder.raw_set(channel, fault, voltage_raw, cold_raw)
         elif kind == layout.JOURNAL_EVENT:
@@ -284,7 +323,10 @@ class Logbook:
             event_kind, _, uptime_ms, uptime_s = struct.unpack_from(
                 layout.EVENT_HEAD.format, body, 0
             )
-            recorder.event(event_kind, body[head_bytes:], uptime_s, uptime_ms)
+            if is_held:
+                recorder.pass_event()
+            else:
+                recorder.event(event_kind, body[head_bytes:], uptime_s, uptime_ms)
             recovery.was_stopped = event_kind == layout.KIND_STOP
             if event_kind == layout.KIND_CLOCK_READ:
                 recovery.clock_uptime_s = uptime_s
@@ -305,7 +347,7 @@ class Logbook:
             recorder.run, boot, recorder.blocks, recorder.chain, next_sample, next_event
         )
         self.engine.break_time()
-        return Recovery(0, self.flash.stored_journal_bytes(), boot), recorder.blocks
+        return Recovery(0, self.flash.stored_journal_bytes(), boot), False
 
     def end(self) -> None:
         """Seal what is open and close the run for good.

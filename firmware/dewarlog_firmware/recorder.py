@@ -88,7 +88,7 @@ class Recorder:
         self.columns = len(keys)
         self._capacity = sizes.block_samples
         capacity_bytes = sizes.columns_bytes // (self.columns + 1)
-        pages = self._capacity // layout.COLUMN_PAGE
+        pages = (self._capacity + layout.COLUMN_PAGE - 1) // layout.COLUMN_PAGE
         self._encode_page = encode_page
         self._encoders = [
             ColumnEncoder(capacity_bytes, pages, encode_page) for _ in range(self.columns + 1)
@@ -219,6 +219,17 @@ class Recorder:
                 break
         runs[end], runs[end + 1], runs[end + 2], runs[end + 3] = channel, state, index, 1
         self._run_count += 1
+
+    def pass_sample(self) -> None:
+        """Count a sample that an earlier block holds. Only while the open block is empty."""
+        self.first_sample += 1
+        self.uptime_ms += self.interval_ms
+        self.uptime_s += self.uptime_ms // 1000
+        self.uptime_ms %= 1000
+
+    def pass_event(self) -> None:
+        """Count an event that an earlier block holds. Only while the open block is empty."""
+        self.first_event += 1
 
     def raw_set(self, channel: int, fault: int, voltage_raw: int, cold_junction_raw: int) -> None:
         """Keep what the converter said for the newest sample; once a block for each channel."""

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from dewarlog_firmware import config as config_module
-from dewarlog_firmware import former_run, provenance
+from dewarlog_firmware import provenance
 from dewarlog_firmware.config import Config, ConfigError, load_config, parse_config
+from dewarlog_firmware.flash_log import BLOCK_0_MAX_BYTES
 from dewarlog_firmware.profile import default_document, profile_sections, reading_columns
 from dewarlog_firmware.recorder import Recorder
 from dewarlog_wire import layout
@@ -648,8 +649,8 @@ def test_the_longest_first_block_fits_every_buffer_it_goes_through() -> None:
 
     block_0 = recorder.run_block(head + list(profile_sections(config)), 0, 0)
 
-    assert len(block_0) <= former_run._BLOCK_0_BYTES  # noqa: SLF001 - the smallest of them
-    assert len(block_0) > former_run._BLOCK_0_BYTES - 1024  # noqa: SLF001 - the longest there is
+    assert len(block_0) <= BLOCK_0_MAX_BYTES
+    assert len(block_0) > BLOCK_0_MAX_BYTES - 1024  # the longest there is
 
 
 def test_a_name_that_is_no_text_is_refused() -> None:

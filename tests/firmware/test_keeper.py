@@ -15,6 +15,7 @@ from dewarlog_firmware.logbook import Logbook
 from dewarlog_firmware.profile import default_document, profile_sections, reading_columns
 from dewarlog_firmware.recorder import Recorder
 from dewarlog_firmware.sampler import Sample
+from dewarlog_firmware.sizes import LARGE, SMALL, Sizes
 from dewarlog_wire import block, events, layout
 
 RAW_COLD = -41_000  # about -190 degC
@@ -53,12 +54,14 @@ class Chips:
 class Bench:
     """A keeper on a run of its own, fed by hand."""
 
-    def __init__(self, root: Path, config: Config) -> None:
+    def __init__(self, root: Path, config: Config, sizes: Sizes = LARGE) -> None:
         self.root = root
         columns = reading_columns(config)
         self.engine = Engine(config.rules, columns)
         recorder = Recorder(
-            tuple(one.channel for one in config.channels), config.sampling.conversions > 1
+            tuple(one.channel for one in config.channels),
+            config.sampling.conversions > 1,
+            sizes=sizes,
         )
         flash = FlashLog(str(root))
         self.logbook = Logbook(recorder, flash, self.engine, config.sampling.full_policy)
@@ -219,15 +222,24 @@ def test_a_rule_active_for_days_does_not_stay_fast(bench: Bench) -> None:
     assert bench.engine.active_mask
 
 
-def test_each_block_says_how_clock_supply_and_tilt_stand(bench: Bench) -> None:
-    """One of each at the start and one for each block after it."""
-    for number in range(BLOCK_SAMPLES + 5):
+@pytest.mark.parametrize(
+    ("sizes", "clock_reads"), [(LARGE, 3), (SMALL, 2)], ids=["large", "small"]
+)
+def test_each_block_says_how_clock_supply_and_tilt_stand(
+    tmp_path: Path, sizes: Sizes, clock_reads: int
+) -> None:
+    """One of each at the start and one for each block after it; the clock in a long one too."""
+    bench = Bench(tmp_path, parse_config(default_document()), sizes)
+    count = sizes.block_samples
+    for number in range(count + 5):
         bench.convert(10_000 * number)
-
     said = [event.kind for event in bench.stored()]
+    spans = bench.spans()
+    bench.logbook.flash.release()
+
     assert said.count(layout.KIND_SUPPLY) == said.count(layout.KIND_TILT)
-    assert said.count(layout.KIND_CLOCK_READ) >= 3
-    assert bench.spans()[:2] == [(0, BLOCK_SAMPLES, 10_000), (BLOCK_SAMPLES, 5, 10_000)]
+    assert said.count(layout.KIND_CLOCK_READ) >= clock_reads
+    assert spans[:2] == [(0, count, 10_000), (count, 5, 10_000)]
 
 
 def test_several_conversions_make_one_sample_with_extremes(tmp_path: Path) -> None:

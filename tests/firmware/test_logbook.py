@@ -1,9 +1,10 @@
 """The run on flash: what is durable stays, what is torn is cut, what is full says so."""
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -11,10 +12,14 @@ from dewarlog_firmware import logbook as logbook_module
 from dewarlog_firmware.flash_log import FlashLog
 from dewarlog_firmware.logbook import Logbook
 from dewarlog_firmware.recorder import Recorder
+from dewarlog_firmware.sizes import LARGE, SMALL, Sizes
 from dewarlog_wire import block, events, layout
 from dewarlog_wire import journal as wire_journal
 from dewarlog_wire.column import decode_column
 from dewarlog_wire.errors import BlockError
+
+if TYPE_CHECKING:
+    from dewarlog_firmware.recorder import SealedBlock
 
 INTERVAL_MS = 10_000
 LOG_ID = b"logid123"
@@ -65,9 +70,9 @@ def codes_of(number: int) -> tuple[int, ...]:
     return (-24_000 + number % 50, -24_100 - number % 9, probe_2, 1_280)
 
 
-def new_book(root: Path, policy: int = layout.FULL_STOP) -> Logbook:
+def new_book(root: Path, policy: int = layout.FULL_STOP, sizes: Sizes = LARGE) -> Logbook:
     """Open the log below `root` as the board does after a boot."""
-    recorder = Recorder((0, 1, 2), has_extremes=False)
+    recorder = Recorder((0, 1, 2), has_extremes=False, sizes=sizes)
     OPEN.append(Logbook(recorder, FlashLog(str(root)), CountingEngine(), policy))
     return OPEN[-1]
 
@@ -80,7 +85,18 @@ def begun(root: Path, policy: int = layout.FULL_STOP) -> Logbook:
     return book
 
 
-def write_samples(book: Logbook, first: int, count: int) -> None:
+def calm_codes_of(number: int) -> tuple[int, ...]:
+    """Return the codes of one sample: probe 2 open now and then, as a whole block has room for."""
+    probe_2 = layout.state_code(layout.STATE_OPEN) if number % 97 == 3 else -23_000
+    return (-24_000 + number % 50, -24_100 - number % 9, probe_2, 1_280)
+
+
+def write_samples(
+    book: Logbook,
+    first: int,
+    count: int,
+    codes_of: Callable[[int], tuple[int, ...]] = codes_of,
+) -> None:
     """Write samples, durable one by one, sealing when the open block is full."""
     for number in range(first, first + count):
         book.at(10 * number, 0)
@@ -488,9 +504,11 @@ def test_an_earlier_run_is_given_up_only_when_a_host_holds_all_of_it(tmp_path: P
     assert flash.runs() == [2]
 
 
-def test_the_fixed_block_size_is_what_the_format_allows() -> None:
-    """The firmware's block never passes what readers must accept."""
-    assert BLOCK_SAMPLES <= layout.BLOCK_MAX_SAMPLES
+@pytest.mark.parametrize("sizes", [LARGE, SMALL], ids=["large", "small"])
+def test_a_boards_blocks_are_what_the_format_allows(sizes: Sizes) -> None:
+    """They never pass what readers must accept, and are filled page by page."""
+    assert sizes.block_samples <= layout.BLOCK_MAX_SAMPLES
+    assert sizes.block_samples % layout.COLUMN_PAGE == 0
 
 
 def hard(shock: tuple[int, ...]) -> bool:
@@ -902,3 +920,108 @@ def test_a_run_that_could_not_begin_takes_no_events(
         book.begin([], bytes(8), 0)
 
     assert not book.is_open
+
+
+def large_journal(root: Path, count: int) -> None:
+    """Leave an open journal of `count` samples, an event with every 90th, by a board of LARGE."""
+    book = begun(root)
+    for number in range(count):
+        if number % 90 == 0:
+            book.at(10 * number, 0)
+            book.emit(layout.KIND_SUPPLY, (4_000 + number // 90, 0))
+        write_samples(book, number, 1, calm_codes_of)
+    assert len(blocks_of(root)) == 1
+    book.flash.release()
+
+
+def supply_of(root: Path) -> list[int]:
+    """Return the mV of every sealed SUPPLY event."""
+    found = []
+    for one, data in blocks_of(root):
+        for kind, start, end in block.sections(data, one.body_start, one.body_end):
+            if kind == layout.SECTION_EVENTS:
+                found += [
+                    body[0]
+                    for _, event, _, _, body in events.read_events(data, start, end)
+                    if event == layout.KIND_SUPPLY
+                ]
+    return found
+
+
+def spans_of(root: Path) -> list[tuple[int, int, int]]:
+    """Return (first sample, count, uptime) of every block of samples."""
+    return [
+        (*struct.unpack_from(layout.SPAN.format, data, start)[:2], one.uptime_s)
+        for one, data in blocks_of(root)
+        for kind, start, _ in block.sections(data, one.body_start, one.body_end)
+        if kind == layout.SECTION_SPAN
+    ]
+
+
+@pytest.mark.parametrize("sealed", [0, 1, 2, 3])
+def test_a_journal_longer_than_this_boards_blocks_is_sealed_in_several(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sealed: int
+) -> None:
+    """Nothing is lost or stored twice, wherever among the blocks the power failed before."""
+    large_journal(tmp_path, 2_500)
+    with monkeypatch.context() as patched:
+        cut = new_book(tmp_path, sizes=SMALL)
+        append = cut.flash.append_block
+        left = [sealed]
+
+        def cut_later(view: "SealedBlock") -> None:
+            if not left[0]:
+                raise _PowerCut
+            left[0] -= 1
+            append(view)
+
+        patched.setattr(cut.flash, "append_block", cut_later)
+        patched.setattr(cut.flash, "start_journal", _cut)
+        assert cut.flash.open_run() is not None
+        with pytest.raises(_PowerCut):
+            cut.resume()
+    cut.flash.release()
+
+    again = new_book(tmp_path, sizes=SMALL)
+    assert again.flash.open_run() is not None
+    recovery = again.resume()
+
+    expected = [calm_codes_of(number) for number in range(2_500)]
+    assert readings_of(tmp_path, 0) == [codes[0] for codes in expected]
+    assert readings_of(tmp_path, 2) == [codes[2] for codes in expected]
+    assert supply_of(tmp_path) == list(range(4_000, 4_028))
+    assert spans_of(tmp_path) == [(0, 1024, 0), (1024, 1024, 10_240), (2048, 452, 20_480)]
+    assert (recovery.recovered_samples, recovery.last_uptime_s) == (2_500, 24_990)
+    assert (again.recorder.next_sample, again.recorder.next_event) == (2_500, 28)
+    assert seen(again) == 2_500
+
+
+def test_a_block_longer_than_a_small_boards_own_is_found_by_it(tmp_path: Path) -> None:
+    """A flash moved, or a firmware of other sizes: the tail of a large board is no torn one."""
+    book = begun(tmp_path)
+    write_samples(book, 0, 3_000, calm_codes_of)
+    blocks, chain = book.seal()
+    book.flash.release()
+    size = segment_files(tmp_path)[-1].stat().st_size
+
+    again = new_book(tmp_path, sizes=SMALL)
+    assert again.flash.open_run() is not None
+    recovery = again.resume()
+
+    assert again.head() == (blocks, chain)
+    assert recovery.dropped_bytes == 0
+    assert segment_files(tmp_path)[-1].stat().st_size == size
+    assert again.recorder.next_sample == 3_000
+
+
+@pytest.mark.parametrize("sizes", [LARGE, SMALL], ids=["large", "small"])
+def test_a_block_ends_where_the_boards_sizes_end_it(tmp_path: Path, sizes: Sizes) -> None:
+    """The same samples are in either board's log, in blocks of its own length."""
+    book = new_book(tmp_path, sizes=sizes)
+    book.begin([(layout.SECTION_TEXT, b"\x02dewar 7")], LOG_ID, 7)
+    count = sizes.block_samples + 10
+    write_samples(book, 0, count, calm_codes_of)
+    book.seal()
+
+    assert [span[:2] for span in spans_of(tmp_path)] == [(0, count - 10), (count - 10, 10)]
+    assert readings_of(tmp_path, 0) == [calm_codes_of(number)[0] for number in range(count)]

@@ -132,7 +132,7 @@ def run(
     heap_kib: int,
     compiled: Path | None = None,
 ) -> subprocess.CompletedProcess[str]:
-    """Run `main` of one of the rig's modules in a heap of so many KiB.
+    """Run what boot.py says of the heap, then `main` of one of the rig's modules.
 
     Args:
         program: The program.
@@ -141,7 +141,11 @@ def run(
         heap_kib: All of it, its allocation table with it.
         compiled: A folder of .mpy files that are taken before the frozen ones.
     """
-    code = f"from size_rig.{module} import main; main()"
+    boot = (FIRMWARE / "boot.py").read_text().splitlines()
+    lines = [
+        line for line in boot if line.startswith(("import gc", "gc."))
+    ]  # the rest is a board's
+    code = "\n".join([*lines, f"from size_rig.{module} import main", "main()"])
     places = [".frozen"] if compiled is None else [str(compiled), ".frozen"]
     command = [str(program), "-X", f"heapsize={heap_kib}k", "-c", code, *arguments]
     try:

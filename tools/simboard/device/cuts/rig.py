@@ -82,9 +82,11 @@ class Rig:
         self._overlay.install(self._device)
         sys.modules["rp2"].Flash = self._open_flash
         sys.modules["os"].urandom = self._random
+        from dewarlog_firmware import sizes
         from dewarlog_wire import layout
 
         layout.SEGMENT_MAX_BYTES = SEGMENT_BYTES
+        sizes.LARGE = sizes.SMALL = sizes.Sizes(BLOCK_SAMPLES, *sizes.LARGE[1:])
         # The firmware can be imported only now: it takes `machine` and the rest as it finds them.
         # What it imports later too: the process's files are then out of reach.
         from dewarlog_firmware import (
@@ -92,7 +94,6 @@ class Rig:
             ed25519,
             logbook,
             opening,
-            recorder,
             restart,
             selftest,
             sha512,
@@ -100,7 +101,6 @@ class Rig:
         )
         from simboard.device.cuts import claims, witness
 
-        recorder.BLOCK_SAMPLES = BLOCK_SAMPLES
         logbook.RESERVE_BYTES = RESERVE_BYTES
         logbook._LAST_WORDS_BYTES = LAST_WORDS_BYTES  # noqa: SLF001
         self.firmware = app
