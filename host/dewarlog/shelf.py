@@ -132,17 +132,20 @@ class Shelf:
             self.path(name).unlink(missing_ok=True)
 
     def prepare(self) -> None:
-        """Make sure that something can be kept, before there is anything to keep.
+        """Make sure that something can be kept, before there is anything to keep; leave no trace.
 
         Raises:
             ArchiveError: nothing can be written there.
             KeyExposed, KeyringUnusable: as `read`.
         """
         self._opened()
+        was_there = self.root.exists()
         tried = self.root / "tried"
         self._write_private(tried, b"")
         with storage(tried):
             tried.unlink()
+            if not was_there:
+                self.root.rmdir()
 
     def forget(self, name: str) -> None:
         """Remove what is kept under a name; nothing where there is nothing."""

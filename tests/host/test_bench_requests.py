@@ -253,10 +253,22 @@ def test_a_link_that_comes_back_hands_over_anew(
 def test_an_answer_that_was_lost_is_made_up_for_by_looking(
     session: Session, link: BenchLink, board: BenchBoard
 ) -> None:
-    """The board put the profile in force and started again: so the link went away."""
+    """The board put the profile in force and started again: so the link went away.
+
+    Until it does it is busy, and that says nothing.
+    """
+    looks: list[float] = []
+
+    def opened() -> None:
+        looks.append(link.now_s)
+        board.guard.is_leaving = len(looks) < 3
+
     link.cut_behind = layout.MSG_PUT_END
     link.away_until_s = 3.0
+    link.on_open = opened
     put(session, OTHER)
+
+    assert len(looks) == 3
 
     assert board.profile.read_bytes() == OTHER
 

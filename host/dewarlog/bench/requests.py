@@ -285,6 +285,9 @@ def _when_back(session: Session, loss: LinkError) -> bytes:
             return get_profile(session)
         except LinkError:
             continue
+        except DeviceRefused as refusal:
+            if refusal.code != layout.ERROR_BUSY:  # busy: it is about to start again
+                raise
     raise loss
 
 
