@@ -19,7 +19,7 @@ from micropython import const
 
 from dewarlog_firmware import once
 from dewarlog_firmware.access import Refused
-from dewarlog_firmware.gauges import versions
+from dewarlog_firmware.gauges import ASKED_EVERY_MS, versions
 from dewarlog_firmware.logbook import NO_ROOM
 from dewarlog_firmware.request import expect_empty, fields_of
 from dewarlog_firmware.server import LATER
@@ -118,7 +118,7 @@ class Bench:
         """Return the values of LIVE_REPLY, in order; the longest pass counts anew from here."""
         app = self._app
         gauges, logbook, keeper = app.gauges, app.logbook, app.keeper
-        gauges.look_when_due()
+        gauges.look_when_due(ASKED_EVERY_MS)
         tilt = app.tilt.values()
         angle_deg = tilt[1] if app.tilt.is_known else _ANGLE_UNKNOWN
         shock = logbook.last_shock

@@ -15,7 +15,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from dewarlog_firmware.board import Board
 
-LOOK_EVERY_MS = const(60_000)  # both collecting and counting walk the whole heap: milliseconds
+# Both collecting and counting walk the whole heap: milliseconds of a board's time.
+LOOK_EVERY_MS = const(600_000)
+ASKED_EVERY_MS = const(60_000)  # where somebody wants to know
 _TICKS_MASK = const(0x3FFFFFFF)
 
 
@@ -38,9 +40,9 @@ class Gauges:
         if took_us > self.pass_max_us:
             self.pass_max_us = took_us
 
-    def look_when_due(self) -> None:
-        """Look at the heap once a minute: when the loop has nothing else to do."""
-        if (self._board.ticks_ms() - self._looked_ms) & _TICKS_MASK >= LOOK_EVERY_MS:
+    def look_when_due(self, every_ms: int = LOOK_EVERY_MS) -> None:
+        """Look at the heap once in a while: when the loop has nothing else to do."""
+        if (self._board.ticks_ms() - self._looked_ms) & _TICKS_MASK >= every_ms:
             self.look()
 
     def look(self) -> None:

@@ -86,7 +86,7 @@ class BenchBoard:
                 pass_max_us=5000,
                 heap_free_bytes=90_000,
                 heap_low_bytes=80_000,
-                look_when_due=lambda: None,
+                look_when_due=lambda _every_ms: None,
             ),
             board=SimpleNamespace(ticks_ms=lambda: self.device.now_ms),
             guard=self.guard,

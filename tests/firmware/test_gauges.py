@@ -1,4 +1,4 @@
-"""What the main loop is worth: its longest pass, and the heap at a look a minute."""
+"""What the main loop is worth: its longest pass, and the heap at a look now and then."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_the_longest_pass_counts_also_where_the_ticks_wrap(
     assert gauges.pass_max_us == 500
 
 
-def test_the_heap_is_looked_at_once_a_minute_and_its_least_is_kept(
+def test_the_heap_is_looked_at_once_in_a_while_and_its_least_is_kept(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A look walks the whole heap."""

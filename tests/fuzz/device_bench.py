@@ -65,7 +65,7 @@ class _Figures:
         self.raw = [[1, -2, 3]]
         self.is_known = False
 
-    def look_when_due(self) -> None:
+    def look_when_due(self, every_ms: int) -> None:
         """Look."""
 
     def values(self) -> tuple:
