@@ -68,6 +68,7 @@ FIRMWARE_LINE: Final = {
         "chips",
         "keeper",
         "shock_keeper",
+        "once",
         "former_run",
         "device_key",
         "audit",

@@ -1,4 +1,4 @@
-"""README names only what exists: tests, files and commands."""
+"""README, CHANGELOG and the tree of errors name what exists: tests, files, codes, commands."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Final
 
 import pytest
 
+from dewarlog import cli, console, errors
 from workshop.places import ROOT
 
 README: Final = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -38,3 +39,37 @@ def test_the_table_of_attacks_is_read() -> None:
     assert len(NAMED_TESTS) > 20
     assert "protocol/SPEC.md" in LINKS
     assert "tools/demo" in TOOLS
+
+
+EXIT_CODE_ROW: Final = re.compile(r"^\| (\d+) \| (.+) \|$", re.MULTILINE)
+NODE: Final = re.compile(r"^ {4}[ |`-]*- (\w+) +(\d+) ", re.MULTILINE)
+
+
+def test_the_exit_codes_are_those_of_the_program() -> None:
+    """README and every help page say the same of each code there is."""
+    told = [(int(code), meaning) for code, meaning in EXIT_CODE_ROW.findall(README)]
+    assert told == [(int(code), meaning) for code, meaning in console.EXIT_CODES]
+    assert {code for code, _ in told} == set(errors.ExitCode)
+
+
+def test_the_tree_of_errors_is_whole() -> None:
+    """Every class of errors.py stands in its docstring, with its exit code, and no other."""
+    tree = {name: int(code) for name, code in NODE.findall(errors.__doc__ or "")}
+    classes = {
+        name: int(one.exit_code)
+        for name, one in vars(errors).items()
+        if isinstance(one, type)
+        and issubclass(one, errors.DewarlogError)
+        and one is not errors.DewarlogError
+    }
+    assert tree == classes
+
+
+def test_every_command_is_in_the_changelog() -> None:
+    """A release says what came with it."""
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    names = {
+        command.name or getattr(command.callback, "__name__", "")
+        for command in cli.app.registered_commands
+    }
+    assert {name for name in names if f"`{name}" not in text} == set()

@@ -13,7 +13,9 @@ import gc
 import os
 import struct
 
-from dewarlog_firmware import rest
+from micropython import const
+
+from dewarlog_firmware import once, rest
 from dewarlog_firmware.access import Guard
 from dewarlog_firmware.advert import Advert
 from dewarlog_firmware.audit import Audit
@@ -21,31 +23,15 @@ from dewarlog_firmware.bench import Bench
 from dewarlog_firmware.board import open_board
 from dewarlog_firmware.chips import PART_ACCELEROMETER, PART_DEVICE_KEY, Chips
 from dewarlog_firmware.clock import Uptime
-from dewarlog_firmware.config import ConfigError, load_config, parse_config
 from dewarlog_firmware.desk import Desk
-from dewarlog_firmware.device_key import (
-    KEY_PATH,
-    derived_keys,
-    load_device_key,
-    signing_seed,
-    stands_at,
-)
 from dewarlog_firmware.excursion import Engine
 from dewarlog_firmware.flash_log import FlashLog
-from dewarlog_firmware.former_run import close_former_run
 from dewarlog_firmware.gauges import Gauges
 from dewarlog_firmware.keeper import Keeper
 from dewarlog_firmware.link_ble import BleLink
 from dewarlog_firmware.link_usb import UsbLink
 from dewarlog_firmware.lock import Lock, leave
 from dewarlog_firmware.logbook import ENOSPC, Logbook
-from dewarlog_firmware.opening import Opening
-from dewarlog_firmware.profile import (
-    default_document,
-    profile_crc,
-    profile_sections,
-    reading_columns,
-)
 from dewarlog_firmware.radio import Radio
 from dewarlog_firmware.recorder import Recorder
 from dewarlog_firmware.rest import Rest
@@ -72,20 +58,20 @@ if TYPE_CHECKING:
 PROFILE_PATH = "/profile.json"
 LOG_ROOT = "/log"
 RADIO_PATH = "/radio.bin"
-PUBLIC_PATH = "/public.bin"
+_PUBLIC_PATH = const("/public.bin")
 # A shock window is captured for at most a second or so; a sample waits that long for its flush,
 # so that no flash operation stalls the capture.
-CAPTURE_PATIENCE_MS = 2000
+_CAPTURE_PATIENCE_MS = const(2000)
 # How long a tick that fell silent can go unnoticed, and an accelerometer that lost its supply for
 # a moment: unlike a converter, it is not read while all is quiet.
-HEALTH_PERIOD_S = 60
-_REFUSED_MS = 20  # a frame that the console did not take is offered again
-_SHOCK_MS = 20  # while a shock is captured or waits to be written
-ENOENT = 2  # errno, the same on every port
-_STOP_COMMAND = 0
-_STOP_KEYBOARD = 1
-_STOP_MEMORY_FULL = 2
-_STOP_ERROR = 4
+_HEALTH_PERIOD_S = const(60)
+_REFUSED_MS = const(20)  # a frame that the console did not take is offered again
+_SHOCK_MS = const(20)  # while a shock is captured or waits to be written
+_ENOENT = const(2)  # errno, the same on every port
+_STOP_COMMAND = const(0)
+_STOP_KEYBOARD = const(1)
+_STOP_MEMORY_FULL = const(2)
+_STOP_ERROR = const(4)
 
 
 def run(lock: "Lock | None" = None) -> None:
@@ -106,20 +92,38 @@ def run(lock: "Lock | None" = None) -> None:
 def _run(lock: Lock) -> None:
     board = open_board()
     began_ms = board.ticks_ms()  # what follows may erase flash for a second and more
+    config, is_own = _configured(lock)
+    if not is_own:
+        App(board, config, lock).run(records=False)
+        return
+    key = open_seal_key(board)
+    _close_former_run(board, config, key)
+    once.let_go()
+    gc.collect()  # its recorder's buffers are as large as those the app now makes
+    App(board, config, lock, key, began_ms).run()
+
+
+def _configured(lock: Lock) -> "tuple[Config, bool]":
+    """Return this board's configuration and True; the built-in one and False for want of it."""
+    from dewarlog_firmware.config import ConfigError, parse_config
+    from dewarlog_firmware.profile import default_document
+
     try:
-        config = load_profile(PROFILE_PATH)
+        return load_profile(PROFILE_PATH), True
     except ConfigError as error:
         if not lock.is_locked:
             raise
         print(error)  # noqa: T201 - to whoever sits at the console, as the traceback would
-        App(board, parse_config(default_document()), lock).run(records=False)
-        return
-    key = open_seal_key(board)
-    # Another profile is another run: limits never change inside one.
+        return parse_config(default_document()), False
+
+
+def _close_former_run(board: "Board", config: "Config", key: "SealKey | None") -> None:
+    """Close the run of another profile: limits never change inside one."""
+    from dewarlog_firmware.former_run import close_former_run
+    from dewarlog_firmware.profile import profile_crc, profile_sections
+
     crc = profile_crc(profile_sections(config))
     close_former_run(LOG_ROOT, crc, _fast_functions()[0], key, board.wiring.sizes)
-    gc.collect()  # its recorder's buffers are as large as those the app now makes
-    App(board, config, lock, key, began_ms).run()
 
 
 def open_seal_key(board: "Board") -> "SealKey | None":
@@ -143,11 +147,14 @@ def _has_sealed_blocks() -> bool:
 
 def load_profile(path: str) -> "Config":
     """Read the shipment profile; the built-in one when the board was given none."""
+    from dewarlog_firmware.config import ConfigError, load_config, parse_config
+    from dewarlog_firmware.profile import default_document
+
     try:
         with open(path, "rb") as file:
             text = file.read()
     except OSError as error:
-        if error.args[0] != ENOENT:
+        if error.args[0] != _ENOENT:
             raise ConfigError(path, "not readable (error %d)" % error.args[0], "a file")
         return parse_config(default_document())
     return load_config(text)
@@ -167,6 +174,15 @@ class App:
         seal_key: "SealKey | None" = None,
         began_ms: "int | None" = None,
     ) -> None:
+        from dewarlog_firmware.device_key import (
+            KEY_PATH,
+            derived_keys,
+            load_device_key,
+            signing_seed,
+            stands_at,
+        )
+        from dewarlog_firmware.profile import reading_columns
+
         self.board = board
         self.is_recording = False
         self.end_requested = False
@@ -248,7 +264,7 @@ class App:
             board.device_id,
             self.now,
             self.chips.read_clock,
-            PUBLIC_PATH,
+            _PUBLIC_PATH,
         )
         if signer.can_sign:
             features |= layout.FEATURE_SIGN
@@ -391,6 +407,7 @@ class App:
                 self._begin()
             else:
                 self.logbook.takes_events = False
+            once.let_go()
             while True:
                 self.step()
         except KeyboardInterrupt:
@@ -414,6 +431,9 @@ class App:
             self._memory_full()
 
     def _open_run(self) -> None:
+        from dewarlog_firmware.opening import Opening
+        from dewarlog_firmware.profile import profile_crc, profile_sections
+
         sections = list(profile_sections(self.config))
         opening = Opening(self)
         self.stamp()
@@ -571,7 +591,7 @@ class App:
             now_ms += now_s * 1000
             if self._uncommitted_since_ms < 0:
                 self._uncommitted_since_ms = now_ms
-            if now_ms - self._uncommitted_since_ms < CAPTURE_PATIENCE_MS:
+            if now_ms - self._uncommitted_since_ms < _CAPTURE_PATIENCE_MS:
                 return
         self._uncommitted_since_ms = -1
         self.logbook.commit()
@@ -586,7 +606,7 @@ class App:
                 self.logbook.emit(layout.KIND_TILT, self.tilt.values())
                 self._commit()
         if uptime_s >= self._health_due_s:
-            self._health_due_s = uptime_s + HEALTH_PERIOD_S
+            self._health_due_s = uptime_s + _HEALTH_PERIOD_S
             self.sampler.revive()
             self.logbook.at(uptime_s, uptime_ms)
             if self.shock_sampler.is_away and (self.selftest is None or not self.selftest.is_busy):

@@ -17,10 +17,10 @@ from binascii import crc32
 
 from micropython import const
 
+from dewarlog_firmware import once
 from dewarlog_firmware.access import Refused
-from dewarlog_firmware.config import ConfigError, load_config
+from dewarlog_firmware.gauges import versions
 from dewarlog_firmware.logbook import NO_ROOM
-from dewarlog_firmware.opening import versions
 from dewarlog_firmware.request import expect_empty, fields_of
 from dewarlog_firmware.server import LATER
 from dewarlog_wire import events, layout
@@ -214,10 +214,7 @@ class Bench:
             raise Refused(layout.ERROR_CHANGED, "the bytes handed over are others")
         if before_crc != self._profile_file()[1]:
             raise Refused(layout.ERROR_CHANGED, "the board holds another profile by now")
-        try:
-            load_config(draft)
-        except ConfigError as error:
-            raise Refused(layout.ERROR_MALFORMED, str(error))
+        _expect_a_profile(draft)
         server.expect_allowance()
         self._put_in_force(draft, told)
         server.draft = None
@@ -389,6 +386,18 @@ class Erasure:
         logbook.remove_run(run)
         self._erased += 1
         return LATER
+
+
+def _expect_a_profile(text: bytearray) -> None:
+    """Refuse a text that is no profile, by what config says of it."""
+    from dewarlog_firmware.config import ConfigError, load_config
+
+    try:
+        load_config(text)
+    except ConfigError as error:
+        raise Refused(layout.ERROR_MALFORMED, str(error))
+    finally:
+        once.let_go()
 
 
 def _measured(path: str) -> tuple:

@@ -7,9 +7,10 @@ bytes are server's; only HANDOFF_REPLY's head is made here, because the board's 
 import os
 import struct
 
+from micropython import const
+
 from dewarlog_firmware.access import Refused
 from dewarlog_firmware.advert import payload_columns, warmest
-from dewarlog_firmware.device_key import KEY_PATH, load_device_key, seed_device_key
 from dewarlog_firmware.sensors import ds3231
 from dewarlog_wire import events, layout, proof
 from dewarlog_wire.errors import BlockError
@@ -19,8 +20,11 @@ if TYPE_CHECKING:
     from dewarlog_firmware.access import Visitor
     from dewarlog_firmware.app import App
 
-_LOCK_OPEN, _LOCK_LOCKED, _LOCK_NEW_KEYS = range(3)  # LOCK_STATE_NAMES
-_LOCK_BY_PROFILE, _LOCK_BY_HOST = range(2)  # LOCK_CAUSE_NAMES
+_LOCK_OPEN = const(0)  # LOCK_STATE_NAMES
+_LOCK_LOCKED = const(1)
+_LOCK_NEW_KEYS = const(2)
+_LOCK_BY_PROFILE = const(0)  # LOCK_CAUSE_NAMES
+_LOCK_BY_HOST = const(1)
 _HANDOFF_HEAD = layout.HANDOFF_REPLY.format[: layout.HANDOFF_REPLY.format.index("32s")]
 
 
@@ -31,7 +35,9 @@ class Desk:
     `features`: layout.FEATURE_* bits. `key_path`: of the device key.
     """
 
-    def __init__(self, app: "App", keys: dict, features: int, key_path: str = KEY_PATH) -> None:
+    def __init__(
+        self, app: "App", keys: dict, features: int, key_path: "str | None" = None
+    ) -> None:
         self._app = app
         self._key_path = key_path
         self._keys = keys
@@ -273,10 +279,13 @@ class Desk:
 
         Refused without a key; OSError when another cannot be stored: the old one stays then.
         """
+        from dewarlog_firmware.device_key import KEY_PATH, load_device_key, seed_device_key
+
         app = self._app
+        path = self._key_path or KEY_PATH
         device_key = b""
         if self._keys[layout.KEY_RECEIPT]:  # else it is missing or damaged, and stays so
-            device_key = load_device_key(self._key_path, os.urandom)
+            device_key = load_device_key(path, os.urandom)
         if not device_key:
             raise Refused(layout.ERROR_NOT_ALLOWED, "this board could not store a device key")
         lock = app.guard.lock
@@ -284,7 +293,7 @@ class Desk:
         try:
             # Unclaimed before the key is another: a board that is claimed by a key which nobody
             # has could not be locked or claimed.
-            seed_device_key(self._key_path, device_key, secret, lock.unclaim)
+            seed_device_key(path, device_key, secret, lock.unclaim)
         except (OSError, MemoryError):
             if was_claimed:
                 lock.claim()

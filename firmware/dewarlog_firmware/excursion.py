@@ -28,6 +28,8 @@ Contract: main loop only. A sample without an event leaves nothing on the heap o
 
 import struct
 
+from micropython import const
+
 from dewarlog_firmware.rate_history import HISTORY_MAX_BYTES, RateHistory
 from dewarlog_wire.layout import (
     KIND_EXCURSION_BEGIN,
@@ -50,14 +52,14 @@ IDLE = 0
 PENDING = 1
 ACTIVE = 2
 
-_STATE_VERSION = 1
+_STATE_VERSION = const(1)
 # Flags (state in bits 0 and 1, was_beyond in 2, has_last in 3), onset, stay, total, extreme and
 # its sample, time of the sample judged last.
 _MACHINE_FORMAT = "<BIiHiHiIIH"
 _MACHINE_BYTES = struct.calcsize(_MACHINE_FORMAT)
-_WAS_BEYOND = 4
-_HAS_LAST = 8
-_HAS_BEGUN = 16
+_WAS_BEYOND = const(4)
+_HAS_LAST = const(8)
+_HAS_BEGUN = const(16)
 
 
 class _Machine:

@@ -588,27 +588,39 @@ class FlashLog:
             self.write_state(run, state)
         return before
 
-    def remove_segment(self, segment: int) -> int:
-        """Delete one segment of the open run; return the samples that were in it."""
-        samples = self.samples_in(segment)
+    def remove_segment(self, segment: int) -> None:
+        """Delete one segment of the open run."""
         os.remove(self._segment_path(self.run, segment))
         self.generation += 1
-        return samples
 
-    def samples_in(self, segment: int) -> int:
-        """Return the number of samples in one segment of the open run."""
-        path = self._segment_path(self.run, segment)
-        samples = 0
+    def samples_between(self, before: int, behind: list, first_unsealed: int) -> int:
+        """Return how many samples of the open run lie between a segment and those `behind`.
+
+        `first_unsealed` is the number of the first sample that no block has.
+        """
+        end = 0
+        for first, count in self._spans(before):
+            if end <= first <= first_unsealed - count:  # else it is damaged
+                end = first + count
+        for segment in behind:
+            for first, _ in self._spans(segment):
+                if end <= first < first_unsealed:
+                    return first - end
+        return first_unsealed - end
+
+    def _spans(self, segment: int) -> list:
+        """Return (first sample, count) of each block of a segment that has samples."""
+        spans = []
         span = bytearray(layout.SECTION_HEAD.size + layout.SPAN.size)
-        with open(path, "rb") as file:
+        with open(self._segment_path(self.run, segment), "rb") as file:
             for offset, fields in self._headers(file):
                 if fields[_KIND] == layout.BLOCK_SAMPLES:
                     file.seek(offset + layout.BLOCK_HEADER.size)
                     file.readinto(span)
-                    samples += struct.unpack_from(
-                        layout.SPAN.format, span, layout.SECTION_HEAD.size
-                    )[1]
-        return samples
+                    spans.append(
+                        struct.unpack_from(layout.SPAN.format, span, layout.SECTION_HEAD.size)[:2]
+                    )
+        return spans
 
     # --- reading ------------------------------------------------------------------------------
 

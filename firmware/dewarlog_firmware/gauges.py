@@ -1,11 +1,15 @@
-"""What the main loop is worth: its longest pass, and how much memory its heap has left.
+"""What the main loop is worth: its longest pass, how much memory its heap has left, its version.
 
-Beside app, which asks it once a pass; bench tells the figures (protocol/SPEC.md 7.11).
+Beside app, which asks it once a pass; bench tells the figures (protocol/SPEC.md 7.11), and the log
+the versions.
 """
 
 import gc
+import sys
 
 from micropython import const
+
+from dewarlog_firmware import VERSION
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,6 +49,12 @@ class Gauges:
         gc.collect()
         self.heap_free_bytes = self._mem_free()
         self.heap_low_bytes = min(self.heap_low_bytes, self.heap_free_bytes)
+
+
+def versions() -> tuple:
+    """Return firmware's and MicroPython's version, three numbers each."""
+    version = sys.implementation.version
+    return (VERSION[0], VERSION[1], VERSION[2], version[0], version[1], version[2])
 
 
 def _none() -> int:

@@ -576,20 +576,20 @@ class Logbook:
         """Give up the oldest segment of this run but the first, which says what the run is.
 
         It is told before it is done: a power cut between the two must not leave an untold hole.
-        The segment that is then still there goes at the next boot, and is told a second time.
+        What is told is all that is gone by then, since what was told before may be in it. The
+        numbers of samples tell that much, and nothing how long it was.
         """
         segments = self.flash.segments(self.recorder.run)
         if len(segments) < 3:
             return False
-        samples = self.flash.samples_in(segments[1])
-        length_ms = samples * self.recorder.interval_ms
+        samples = self.flash.samples_between(segments[0], segments[2:], self.recorder.first_sample)
         self.emit(
             layout.KIND_GAP,
             (
                 layout.STREAM_SAMPLES,
                 layout.GAP_OVERWRITTEN,
-                length_ms % 1000,
-                length_ms // 1000,
+                0,
+                layout.GAP_LENGTH_UNKNOWN,
                 samples,
             ),
         )

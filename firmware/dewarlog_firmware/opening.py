@@ -6,11 +6,10 @@ sample: boot, sealing key, gap, firmware and settings that are not as they were.
 
 import os
 import struct
-import sys
 
-from dewarlog_firmware import VERSION
 from dewarlog_firmware.changes import FirmwareFile, changed_settings, former_sections
 from dewarlog_firmware.clock import WallClock
+from dewarlog_firmware.gauges import versions
 from dewarlog_firmware.logbook import ENOSPC
 from dewarlog_wire import layout
 
@@ -120,9 +119,3 @@ class Opening:
                 raise
             return
         file.keep()
-
-
-def versions() -> tuple:
-    """Return firmware's and MicroPython's version, three numbers each."""
-    version = sys.implementation.version
-    return (VERSION[0], VERSION[1], VERSION[2], version[0], version[1], version[2])

@@ -12,10 +12,12 @@ lets a history hold, 18 can matter: entries older than the one in use never come
 import struct
 from array import array
 
-_ENTRIES_PER_WINDOW = 16
-_ENTRIES_MAX = 18  # 17 within a window, spaced by floor(window / 16), and the one in use
+from micropython import const
+
+_ENTRIES_PER_WINDOW = const(16)
+_ENTRIES_MAX = const(18)  # 17 within a window, spaced by floor(window / 16), and the one in use
 # 1 count is 1/128 K and 1 h is 3600000 ms: K/h = counts / ms * 3600000 / 128.
-_K_PER_H = 28125
+_K_PER_H = const(28125)
 
 # Number of entries, time of the first; then for each the time since the one before, and the value.
 _HEAD_FORMAT = "<BIH"

@@ -31,6 +31,8 @@ again at every boot, and nothing more can be done.
 import os
 import struct
 
+from micropython import const
+
 from dewarlog_firmware.whole_file import write_whole
 from dewarlog_wire import layout, seal
 from dewarlog_wire.crc import crc32
@@ -75,17 +77,17 @@ IN_USE = layout.SEAL_KEY_STATE_NAMES.index("in use")
 NEW = layout.SEAL_KEY_STATE_NAMES.index("new")
 LOST = layout.SEAL_KEY_STATE_NAMES.index("lost")
 _COPY_AT = PAGE_BYTES // 2  # where a page says the same again: one bit at rest may flip
-_MARK_BYTES = 16
-_RAW_PARTS = 32  # of 32 bytes: what the first state is made from
-_STATE_AT = 4  # in a slot: index u32, state, CRC-32 over both
+_MARK_BYTES = const(16)
+_RAW_PARTS = const(32)  # of 32 bytes: what the first state is made from
+_STATE_AT = const(4)  # in a slot: index u32, state, CRC-32 over both
 _CRC_AT = _STATE_AT + seal.STATE_BYTES
 _FREE = b"\xff" * PAGE_BYTES
 _SPENT = bytes(PAGE_BYTES)
 _MADE_FORMAT = "<16s16sBI"
 _MADE_BYTES = struct.calcsize(_MADE_FORMAT)
-_COUNT_BLOCKS = 4  # requests of vfs.AbstractBlockDev.ioctl
-_ERASE_BLOCK = 6
-_ENODEV = 19
+_COUNT_BLOCKS = const(4)  # requests of vfs.AbstractBlockDev.ioctl
+_ERASE_BLOCK = const(6)
+_ENODEV = const(19)
 
 
 class SealKey:

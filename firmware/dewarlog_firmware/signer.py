@@ -9,6 +9,7 @@ import struct
 
 from micropython import const
 
+from dewarlog_firmware import once
 from dewarlog_firmware.logbook import ENOSPC
 from dewarlog_firmware.whole_file import write_whole
 from dewarlog_wire import layout, proof
@@ -52,8 +53,9 @@ class Signer:
         self._seed = seed
         self._public = _load_public(public_path, seed) if seed else b""
         self._is_kept = self._public != b""
-        self._key: "Ed25519 | None" = None  # made, and its code loaded, when it is first asked for
+        self._key: "Ed25519 | None" = None  # made for each job, and its code loaded for it
         self._head: "tuple | None" = None  # SIGN_REPLY's values without the signature
+        self._signature = b""  # behind them, once the job is done
         self._nonce = b""
 
     @property
@@ -88,6 +90,7 @@ class Signer:
         nonce = bytes(nonce)
         key.begin(proof.signed_head(self._device_id, struct.pack(_SIGNED_FORMAT, *head), nonce))
         self._head = head
+        self._signature = b""
         self._nonce = nonce
 
     def begin_public(self) -> None:
@@ -104,26 +107,35 @@ class Signer:
             return True
         if not key.step():
             return False
-        self._keep_public(key.public)
+        self._public = key.public
+        self._signature = key.result
+        self._forget_key()
+        self._keep_public(self._public)
         if self._head is not None:
-            self._record(self._head, key.result)
+            self._record(self._head, self._signature)
         return True
 
     def reply(self) -> tuple:
         """Return the values of SIGN_REPLY once `step` has said that the job is done."""
-        if self._key is None or self._head is None or not self._key.result:
+        if self._head is None or not self._signature:
             raise ValueError("nothing has been signed")
-        return self._head + (self._key.result,)
+        return self._head + (self._signature,)
 
     def public(self) -> bytes:
         """Return the public key; empty while it is not computed, or when the board has none."""
-        return self._public if self._key is None else self._key.public
+        return self._public
 
     def drop(self) -> None:
         """Give the job up, if there is one."""
         if self._key is not None:
             self._key.drop()
+            self._forget_key()
         self._head = None
+
+    def _forget_key(self) -> None:
+        """Let the key go, and its code; what it has made stays."""
+        self._key = None
+        once.let_go()
 
     def _free_key(self) -> "Ed25519":
         if not self._seed:

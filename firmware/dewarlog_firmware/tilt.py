@@ -14,6 +14,8 @@ is entered when CONFIRM_LOOKS readings in a row lie in it; the time since the fi
 counted there, else where the shipper was.
 """
 
+from micropython import const
+
 from dewarlog_firmware.isqrt import isqrt
 from dewarlog_wire.layout import TILT_BANDS
 
@@ -24,11 +26,11 @@ if TYPE_CHECKING:
     from dewarlog_firmware.config import TiltSettings
 
 CONFIRM_LOOKS = 3
-_LEAST_MG = 700
-_MOST_MG = 1300
+_LEAST_MG = const(700)
+_MOST_MG = const(1300)
 
 # tan(k / 2 degrees) * 2**14 for k = 0 to 90, nearest.
-_TANGENT_BITS = 14
+_TANGENT_BITS = const(14)
 # fmt: off
 _TANGENTS = (
     0, 143, 286, 429, 572, 715, 859, 1002, 1146, 1289, 1433, 1578, 1722,

@@ -12,6 +12,7 @@ compression in the end; a compression of zeros, in the same place of it, follows
 from binascii import unhexlify
 
 import micropython
+from micropython import const
 
 from dewarlog_wire.proof import hmac_sha256
 
@@ -24,9 +25,9 @@ if TYPE_CHECKING:
 
 TEXT_MAX_BYTES = 55  # one block of SHA-256, less the padding
 DIGEST_BYTES = 32
-_BLOCK_BYTES = 64
-_INNER = 0x36
-_OUTER = 0x5C
+_BLOCK_BYTES = const(64)
+_INNER = const(0x36)
+_OUTER = const(0x5C)
 
 # The first 32 bits behind the point of the square roots of the first 8 primes, and of the cube
 # roots of the first 64, little-endian. A bytearray begins where a word may be read from.

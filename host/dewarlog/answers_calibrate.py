@@ -137,4 +137,6 @@ def due_words(one: Due, days: int | None) -> str:
         return "NOT CALIBRATED"
     if days is None:
         return "no due date"
+    if days == 0:
+        return "DUE TODAY"
     return f"in {words.plural(days, 'day')}" if days > 0 else f"PAST DUE by {-days} d"

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dewarlog import __version__, console, words
+from dewarlog.cli_typed import a_number, expect_short
 from dewarlog.errors import DewarlogError, ExitCode
 
 if TYPE_CHECKING:
@@ -528,17 +529,6 @@ def figures(session: Session, board: Board) -> Live | None:
         return None
 
 
-def expect_short(option: str, text: str, kind: int) -> None:
-    """Refuse a text that is too long for a tagged request that has the board record it."""
-    from dewarlog_wire import layout
-
-    length, most = len(text.encode()), layout.EVENT_TEXT_ASKED_MAX_BYTES[kind]
-    if length > most:
-        raise typer.BadParameter(
-            f"it takes {length} bytes of UTF-8, and {most} fit: shorten it", param_hint=option
-        )
-
-
 @app.command(epilog=console.exit_code_table())
 def mark(
     device: Device,
@@ -576,8 +566,6 @@ def mark(
         body = custody_body(number, utc_s, (actor, place, note))
     except BlockError as error:
         raise typer.BadParameter(str(error)) from None
-    except UnicodeEncodeError:
-        raise typer.BadParameter("--actor, --place and --note must be text in UTF-8") from None
     with console.failures(as_json=as_json):
         credentials = credentials_over(device, keys)
         with opened(device) as link:
@@ -607,6 +595,7 @@ def scan(
         typer.Option(
             min=0.1,
             max=3600,
+            callback=a_number,
             metavar="SECONDS",
             help="How long to listen. Default: 5; in a terminal, until Ctrl-C.",
         ),
@@ -757,7 +746,8 @@ def sim(
         bool, typer.Option(help="When the trip is over, run on in real time behind the port.")
     ] = True,
     speed: Annotated[
-        float, typer.Option(min=0.1, help="Simulated seconds a second, in real time.")
+        float,
+        typer.Option(min=0.1, callback=a_number, help="Simulated seconds a second, in real time."),
     ] = 1.0,
     pty_link: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Make a symbolic link to the port.")
@@ -843,9 +833,7 @@ def _exit_code() -> int:
     try:
         app()
     except SystemExit as ended:
-        if isinstance(ended.__context__, BrokenPipeError):
-            return ExitCode.USE  # typer gives 1 where the reader of a help page goes: not HOLD
-        code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+        code = _told(ended)
         if code == ExitCode.INTERRUPTED:
             console.warn("dewarlog: stopped")
         return code
@@ -855,6 +843,9 @@ def _exit_code() -> int:
     except KeyboardInterrupt:
         console.warn("dewarlog: stopped")
         return ExitCode.INTERRUPTED
+    except BrokenPipeError as gone:
+        # Whoever read a help page, or what is wrong with the command line, has gone.
+        return int(getattr(gone.__context__, "exit_code", ExitCode.USE))
     except OSError as error:
         # What a command reads and writes is caught where it does so: this is its output.
         console.warn(f"dewarlog: standard output: {error.strerror}")
@@ -867,3 +858,12 @@ def _exit_code() -> int:
         console.warn("dewarlog: this is a fault of the program; please report the lines above.")
         return ExitCode.FAULT
     return ExitCode.USE
+
+
+def _told(ended: SystemExit) -> int:
+    """Give the code a command ended with; where typer says 1, it means no HOLD by it."""
+    if isinstance(ended.__context__, BrokenPipeError):
+        return ExitCode.USE  # the reader of a help page went
+    if isinstance(ended.__context__, typer.Abort):
+        return ExitCode.INTERRUPTED  # Ctrl-C at a question
+    return ended.code if isinstance(ended.code, int) else int(ended.code is not None)

@@ -19,13 +19,13 @@ from dewarlog.cli import (
     Device,
     KeysFolder,
     credentials_over,
-    expect_short,
     greeted_in_hand,
     host_time,
     is_radio,
     opened,
     session_over,
 )
+from dewarlog.cli_typed import a_number, expect_short
 from dewarlog_wire import layout
 
 if TYPE_CHECKING:
@@ -48,7 +48,13 @@ Holder = Annotated[
 ]
 Days = Annotated[
     float | None,
-    typer.Option(min=0.001, max=_DAYS_MAX, metavar="DAYS", help="How long it is valid from now."),
+    typer.Option(
+        min=0.001,
+        max=_DAYS_MAX,
+        callback=a_number,
+        metavar="DAYS",
+        help="How long it is valid from now.",
+    ),
 ]
 Log = Annotated[
     str | None,
@@ -94,20 +100,23 @@ def claim(
         from dewarlog.certificate import Certificate, write_certificate
         from dewarlog.errors import NotByRadio
         from dewarlog.keys import KeyStore
+        from dewarlog.output import expect_writable
 
         if is_radio(device):
             raise NotByRadio(device, "A logger gives its keys")
         store = KeyStore(keys)
         with opened(device) as link:
             session, board = greeted_in_hand(link, credentials_over(device, keys))
+            store.prepare()
+            path = certificate or Path(f"dewarlog-{board.name}.certificate.json")
+            expect_writable(path)
             before = store.of(board.device_id)
             taken = take_all(session, board)
             prove_admin(partial(session_over, link), taken)
         store.keep(taken)
-        made, path = None, None
+        made = None
         if taken.public_key is not None:
             made = Certificate(board.device_id, taken.public_key, int(time.time()))
-            path = certificate or Path(f"dewarlog-{board.name}.certificate.json")
             write_certificate(made, path)
         place = store.place(board.device_id)
     changed = before.admin not in (None, taken.admin)
@@ -120,7 +129,7 @@ def claim(
                 "keys": taken.held,
                 "changed": changed,
                 "fingerprint": fingerprint,
-                "certificate": None if path is None else str(path),
+                "certificate": None if made is None else str(path),
             }
         )
         return
@@ -128,7 +137,7 @@ def claim(
     console.say(f"Kept in: {words.plain(place)}")
     if changed:
         console.warn("note: it had other keys before; those are replaced.")
-    if path is None:
+    if made is None:
         console.say("It signs nothing: its firmware has no signatures.")
     else:
         console.say(f"Public key: {fingerprint} (compare it when you hand the certificate over)")

@@ -7,7 +7,6 @@ comes at once.
 from __future__ import annotations
 
 import contextlib
-import getpass
 import sys
 import time
 from pathlib import Path  # noqa: TC003 - typer reads it
@@ -21,11 +20,11 @@ from dewarlog.cli import (
     Device,
     KeysFolder,
     credentials_over,
-    expect_short,
     is_radio,
     opened,
     session_over,
 )
+from dewarlog.cli_typed import a_number, expect_fits, expect_short, this_user
 from dewarlog.errors import ExitCode
 from dewarlog_wire import layout
 
@@ -86,13 +85,21 @@ def arm(
     planned_h: Annotated[
         float | None,
         typer.Option(
-            min=0.5, max=2160, metavar="H", help="Hours to the consignee; else the manifest's."
+            min=0.5,
+            max=2160,
+            callback=a_number,
+            metavar="H",
+            help="Hours to the consignee; else the manifest's.",
         ),
     ] = None,
     weight_kg: Annotated[
         float | None,
         typer.Option(
-            min=0.01, max=2000, metavar="W", help="What the charged, packed, closed dewar weighs."
+            min=0.01,
+            max=2000,
+            callback=a_number,
+            metavar="W",
+            help="What the charged, packed, closed dewar weighs.",
         ),
     ] = None,
     battery_wh: Annotated[
@@ -100,6 +107,7 @@ def arm(
         typer.Option(
             min=0.1,
             max=10_000,
+            callback=a_number,
             metavar="WH",
             help="What the logger's battery still holds; else the manifest's.",
         ),
@@ -195,14 +203,11 @@ def arm(
 
 
 def _actor(typed: str | None) -> str:
-    actor = typed
-    if actor is None:
-        with contextlib.suppress(OSError, KeyError, ImportError):  # a user without a name
-            actor = getpass.getuser()
-    if not (actor or "").strip():
+    actor = this_user() if typed is None else typed
+    if not actor.strip():
         raise typer.BadParameter("nobody is named", param_hint="--actor")
-    expect_short("--actor", str(actor), layout.KIND_PROFILE)
-    return str(actor)
+    expect_short("--actor", actor, layout.KIND_PROFILE)
+    return actor
 
 
 def _reason(reason: str, *, override: bool) -> str:
@@ -213,12 +218,7 @@ def _reason(reason: str, *, override: bool) -> str:
         if reason:
             raise typer.BadParameter("it is for --override only", param_hint="--reason")
         return ""
-    length = len(reason.encode())
-    if length > most:
-        raise typer.BadParameter(
-            f"it takes {length} bytes of UTF-8, and {most} fit: shorten it",
-            param_hint="--reason",
-        )
+    expect_fits("--reason", reason, most)
     return reason
 
 

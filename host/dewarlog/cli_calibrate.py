@@ -7,7 +7,6 @@ comes at once. The course itself is in bench/course; here is what stands between
 from __future__ import annotations
 
 import contextlib
-import getpass
 import sys
 from datetime import UTC, datetime
 from pathlib import Path  # noqa: TC003 - typer reads it
@@ -22,11 +21,11 @@ from dewarlog.cli import (
     AsJson,
     KeysFolder,
     credentials_over,
-    expect_short,
     is_radio,
     opened,
     session_over,
 )
+from dewarlog.cli_typed import a_number, asking, expect_fits, expect_short, this_user
 from dewarlog_wire import layout
 
 if TYPE_CHECKING:
@@ -105,7 +104,11 @@ def calibrate(
     settle_min: Annotated[
         float,
         typer.Option(
-            min=4, max=120, metavar="N", help="Minutes a probe may take to come to rest."
+            min=4,
+            max=120,
+            callback=a_number,
+            metavar="N",
+            help="Minutes a probe may take to come to rest.",
         ),
     ] = 30,
     actor: Annotated[
@@ -153,19 +156,10 @@ def calibrate(
     channels = None if probe is None else tuple(sorted({number - 1 for number in probe}))
     wanted = _points(points)
     name = device or ""
-    who = _this_user() if actor is None else actor
+    who = this_user() if actor is None else actor
     what = reference or (_REFERENCE if "ice" in wanted else _LN2_REFERENCE)
-    for option, text in (("--actor", who), ("--reference", what)):
-        try:
-            text.encode()
-        except UnicodeEncodeError:
-            raise typer.BadParameter("it is no text in UTF-8", param_hint=option) from None
     expect_short("--actor", who, layout.KIND_PROFILE)
-    if len(what.encode()) > layout.SECTION_TEXT_MAX_BYTES:
-        raise typer.BadParameter(
-            f"{layout.SECTION_TEXT_MAX_BYTES} bytes of UTF-8 fit: shorten it",
-            param_hint="--reference",
-        )
+    expect_fits("--reference", what, layout.SECTION_TEXT_MAX_BYTES)
     asks = sys.stdin.isatty() and not yes
     with console.failures(as_json=as_json):
         from dewarlog.bench.bath import Patience
@@ -199,22 +193,6 @@ def calibrate(
         console.say_json(answers.done_data(done))
         return
     answers.say_done(done)
-
-
-@contextlib.contextmanager
-def _answered() -> Generator[None]:
-    """Take Ctrl-C at a question for what it is: typer would end with the exit code of HOLD."""
-    try:
-        yield
-    except typer.Abort:
-        raise KeyboardInterrupt from None
-
-
-def _this_user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a user without a name, as in some containers
-        return ""
 
 
 def _tell_untouched(error: BaseException, *, touched: bool) -> None:
@@ -257,7 +235,7 @@ def _pressure(
             question = (
                 "Air pressure at the bath in hPa (a barometer there, not the weather report)"
             )
-            with _answered():
+            with asking():
                 station = float(typer.prompt(question, type=float, err=True))
         else:
             raise typer.BadParameter(
@@ -315,7 +293,7 @@ class _Guide:
                 )
             )
         if self._asks:
-            with self._aside(), _answered():
+            with self._aside(), asking():
                 typer.prompt("Enter when they are in", default="", show_default=False, err=True)
 
     def show(self, now: Now) -> None:
@@ -347,7 +325,7 @@ class _Guide:
                 console.warn(f"dewarlog: DRIFT: {jump.sentence}")
             if not self._asks:
                 return True
-            with _answered():
+            with asking():
                 return typer.confirm(
                     f"Write this to the logger? Its run {outcome.run} ends, and a new one begins",
                     err=True,

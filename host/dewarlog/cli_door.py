@@ -28,6 +28,7 @@ from dewarlog.cli import (
     progress_bar,
     session_over,
 )
+from dewarlog.cli_typed import asking
 from dewarlog.errors import ExitCode
 from dewarlog_wire import layout
 
@@ -161,7 +162,8 @@ def _parties(**typed: str | None) -> Parties:
         if value is None and not _is_terminal():
             raise typer.BadParameter(f"it is missing: {question}", param_hint=f"--{name}")
         if value is None:
-            asked: str = typer.prompt(question, value_proc=check, err=True)
+            with asking():
+                asked: str = typer.prompt(question, value_proc=check, err=True)
             return asked
         with _option(name):
             return check(value)
@@ -298,6 +300,7 @@ def pair(
         store = KeyStore(keys)
         with opened(device) as link:
             session, board = greeted_in_hand(link, credentials_over(device, keys))
+            store.prepare()
             before = store.of(board.device_id)
             key = session.key(ROLE_NAMES[role])
             receipt_key = session.key(layout.KEY_RECEIPT) if receipts else before.receipt

@@ -17,6 +17,7 @@ import typer
 
 from dewarlog import console
 from dewarlog.cli import AsJson, Device, KeysFolder, credentials_over, opened, session_over
+from dewarlog.cli_typed import a_number
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -37,7 +38,14 @@ def monitor(
     device: Device,
     once: Annotated[bool, typer.Option("--once", help="Print one view, and end.")] = False,
     every: Annotated[
-        float, typer.Option(min=1.0, max=3600.0, metavar="S", help="Seconds between two looks.")
+        float,
+        typer.Option(
+            min=1.0,
+            max=3600.0,
+            callback=a_number,
+            metavar="S",
+            help="Seconds between two looks.",
+        ),
     ] = _EVERY_S,
     svg: Annotated[
         Path | None,

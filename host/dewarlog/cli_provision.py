@@ -19,13 +19,13 @@ from dewarlog.cli import (
     Device,
     KeysFolder,
     credentials_over,
-    expect_short,
     greeted_in_hand,
     host_time,
     is_radio,
     opened,
     session_over,
 )
+from dewarlog.cli_typed import expect_short
 from dewarlog_wire import layout
 
 if TYPE_CHECKING:
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from dewarlog.session import Board, Session
 
 _PURPOSE = layout.PURPOSE_NAMES.index("provision")
+# As long as every board's: the label is drawn once before the board has the key it will tell.
+_ANY_FINGERPRINT = "AAAAA-AAAAA-AAAAA-AAAAA"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,13 +118,66 @@ def provision(
         from dewarlog.bench.channel_map import read_map
 
         wanted = read_map(map_file)
-        done = _provision(device, wanted, keys, actor, new_keys=new_keys)
-        paths = _write_papers(done, wanted, label, certificate)
+        asked = _Papers(wanted, label, certificate)
+        done = _provision(device, asked, keys, actor, new_keys=new_keys)
+        paths = asked.write(done)
     _say(done, wanted, paths, as_json=as_json)
 
 
+@dataclass(frozen=True, slots=True)
+class _Papers:
+    """What is written beside the board: its label, and its certificate; where, if asked for."""
+
+    wanted: ChannelMap
+    label: Path | None
+    certificate: Path | None
+
+    def label_of(self, board: Board) -> Path:
+        """Say where the label of a board goes."""
+        return self.label or Path(f"dewarlog-{board.name}.label.png")
+
+    def certificate_of(self, board: Board) -> Path:
+        """Say where its certificate goes."""
+        return self.certificate or Path(f"dewarlog-{board.name}.certificate.json")
+
+    def expect_writable(self, board: Board) -> None:
+        """Refuse what could not be drawn or written, before the board is changed.
+
+        Raises:
+            LabelTooSmall: the board's name is too long for its code.
+            OSError: there is no room, or no right.
+        """
+        from dewarlog.output import expect_writable
+
+        self._picture(board, _ANY_FINGERPRINT)
+        expect_writable(self.label_of(board))
+        expect_writable(self.certificate_of(board))
+
+    def write(self, done: _Done) -> tuple[Path, Path | None]:
+        """Write the label, and the certificate where there is one; return where they are."""
+        from dewarlog import output
+        from dewarlog.certificate import write_certificate
+
+        made = done.certificate
+        label = self.label_of(done.board)
+        with output.whole(label) as path:
+            path.write_bytes(self._picture(done.board, made.fingerprint if made else ""))
+        if made is None:
+            return label, None
+        certificate = self.certificate_of(done.board)
+        write_certificate(made, certificate)
+        return label, certificate
+
+    def _picture(self, board: Board, fingerprint: str) -> bytes:
+        from dewarlog.bench.label import Label, Probe, png
+
+        wanted = self.wanted
+        probes = tuple(Probe(one.terminal, one.serial, one.placement) for one in wanted.probe)
+        return png(Label(board.name, wanted.name, wanted.hardware, fingerprint, probes))
+
+
 def _provision(
-    device: str, wanted: ChannelMap, keys: Path | None, actor: str, *, new_keys: bool
+    device: str, asked: _Papers, keys: Path | None, actor: str, *, new_keys: bool
 ) -> _Done:
     """Do it all over one opened cable: keys, profile, claim."""
     from dewarlog.bench.ownership import prove_admin, seed, take_all
@@ -133,6 +188,10 @@ def _provision(
     store = KeyStore(keys)
     with opened(device) as link:
         session, board = greeted_in_hand(link, credentials_over(device, keys))
+        # What can be refused is refused now: the board is as it was.
+        change = _change(session, asked.wanted)
+        asked.expect_writable(board)
+        store.prepare()
         status = session.status()
         fresh = new_keys or not status.claimed
         if fresh:
@@ -141,40 +200,63 @@ def _provision(
                 session.hello()
             seed(session)
             session = session_over(link)
-            await_boot(session, (status.run, status.boot))
-        changes = _put(session, wanted, actor)
+            await_boot(session, board, status)
+        _put(session, change, actor)
         taken = take_all(session, board)
         prove_admin(partial(session_over, link), taken)
     store.keep(taken)
     made = None
     if taken.public_key is not None:
         made = Certificate(board.device_id, taken.public_key, int(time.time()))
-    return _Done(board, changes, fresh, made, store.place(board.device_id))
+    return _Done(board, change.said, fresh, made, store.place(board.device_id))
 
 
-def _put(session: Session, wanted: ChannelMap, actor: str) -> tuple[str, ...]:
-    """Put the map into the board's profile, unless it stands there; say what is new."""
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """What becomes of a board's profile."""
+
+    before: bytes
+    after: bytes
+    said: tuple[str, ...]
+    """One sentence each; none: it stays."""
+
+
+def _change(session: Session, wanted: ChannelMap) -> _Change:
+    """Put the map into the board's profile, here, and say what is new.
+
+    Raises:
+        ProfileInvalid, ProfileTooLarge: with this map it would be none.
+    """
     from dewarlog.bench.profile import Profile
     from dewarlog.bench.provision import provision as provisioned
-    from dewarlog.bench.requests import await_restart, get_profile, put_profile
+    from dewarlog.bench.requests import get_profile
 
     before = get_profile(session)
     present = Profile.read(before, "the board's profile").document() if before else None
     made = provisioned(present, wanted)
     if before and not made.changes:
-        return ()
+        return _Change(before, before, ())
+    after = Profile.of(made.document, "the profile with this map").write()
+    return _Change(before, after, made.changes)
+
+
+def _put(session: Session, change: _Change, actor: str) -> None:
+    """Put the profile in force, unless it is; the board begins a new run with it."""
+    from dewarlog.bench.requests import await_restart, put_profile
+
+    if change.after == change.before:
+        return
     run = session.status().run
     put_profile(
         session,
-        Profile.of(made.document, "the profile with this map").write(),
-        before=before,
+        change.after,
+        before=change.before,
         purpose=_PURPOSE,
         utc_s=host_time(0)[0],
         actor=actor,
-        note=_cut("; ".join(made.changes)),
+        note=_cut("; ".join(change.said)),
     )
     await_restart(session, run)
-    return made.changes
 
 
 def _cut(note: str) -> str:
@@ -194,32 +276,6 @@ def _print_map(device: str, keys: Path | None) -> None:
     profile = Profile.read(data, "the board's profile") if data else None
     for line in form_of(profile).splitlines():
         console.say(words.plain(line))
-
-
-def _write_papers(
-    done: _Done, wanted: ChannelMap, label: Path | None, certificate: Path | None
-) -> tuple[Path, Path | None]:
-    """Write the label, and the certificate where there is one; return where they are."""
-    from dewarlog import output
-    from dewarlog.bench.label import Label, Probe, png
-    from dewarlog.certificate import write_certificate
-
-    made = done.certificate
-    sticker = Label(
-        done.board.name,
-        wanted.name,
-        wanted.hardware,
-        made.fingerprint if made else "",
-        tuple(Probe(probe.terminal, probe.serial, probe.placement) for probe in wanted.probe),
-    )
-    label_path = label or Path(f"dewarlog-{done.board.name}.label.png")
-    with output.whole(label_path) as path:
-        path.write_bytes(png(sticker))
-    if made is None:
-        return label_path, None
-    certificate_path = certificate or Path(f"dewarlog-{done.board.name}.certificate.json")
-    write_certificate(made, certificate_path)
-    return label_path, certificate_path
 
 
 def _say(

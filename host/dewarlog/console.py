@@ -94,13 +94,20 @@ def _plainer(error: UnicodeError) -> tuple[str | bytes, int]:
 
 def reader_gone() -> None:
     """Go on in silence: whoever read standard output has gone, and nobody is left to tell."""
+    if not _silenced(sys.stdout):
+        sys.stdout = _nowhere()
+
+
+def _silenced(stream: TextIO) -> bool:
+    """Have a stream lead nowhere; False for one that is no file."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     try:
-        os.dup2(nowhere, sys.stdout.fileno())
+        os.dup2(nowhere, stream.fileno())
     except (OSError, ValueError):
-        sys.stdout = _nowhere()
+        return False
     finally:
         os.close(nowhere)
+    return True
 
 
 def flush() -> None:
@@ -130,8 +137,12 @@ def say(text: str = "") -> None:
 
 
 def warn(text: str) -> None:
-    """Print a line for the person, apart from the output."""
-    print(words.plain(text), file=sys.stderr)  # noqa: T201
+    """Print a line for the person, apart from the output; one who has gone misses it."""
+    try:
+        print(words.plain(text), file=sys.stderr)  # noqa: T201
+    except BrokenPipeError:
+        if not _silenced(sys.stderr):
+            sys.stderr = _nowhere()
 
 
 def wrapped(text: str, indent: str, first: str | None = None) -> str:

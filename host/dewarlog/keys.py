@@ -110,6 +110,15 @@ class KeyStore:
             return BoardKeys(device_id)
         return _parse(self.path(device_id), data, device_id)
 
+    def prepare(self) -> None:
+        """Make sure that keys can be kept, before a board is asked for any.
+
+        Raises:
+            ArchiveError: nothing can be written there.
+            KeyExposed, KeyringUnusable: as `of`.
+        """
+        self._shelf.prepare()
+
     def keep(self, keys: BoardKeys) -> None:
         """Keep the keys of a board, durably and for this user alone."""
         fields: dict[str, str | int] = {"format": KEYS_FORMAT, "device": keys.device_id.hex()}

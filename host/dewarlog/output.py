@@ -66,3 +66,22 @@ def whole(target: Path) -> Generator[Path]:
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def expect_writable(target: Path) -> None:
+    """Make sure that a file can be written, before what it is to tell of is done; leave no trace.
+
+    Its folder is made where there is none.
+
+    Raises:
+        OSError: it cannot be written; names `target`, or the folder that cannot be made.
+    """
+
+    class Tried(Exception):
+        pass
+
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(Tried), whole(target) as place:
+        if place != target:
+            place.open("wb").close()
+        raise Tried

@@ -442,7 +442,7 @@ class Session:
         self.link.open()
         before, now = self._board, self._hello()
         if before is not None and before.device_id != now.device_id:
-            raise PeerViolation(f"logger {before.name} became logger {now.name} during the pull")
+            raise PeerViolation(f"logger {before.name} became logger {now.name} meanwhile")
 
     def come_back(self, loss: Unreachable) -> None:
         """Reopen a lost link, again and again as long as its patience lasts.

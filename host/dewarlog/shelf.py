@@ -131,6 +131,22 @@ class Shelf:
         with storage(self.path(name)):
             self.path(name).unlink(missing_ok=True)
 
+    def prepare(self) -> None:
+        """Make sure that something can be kept, before there is anything to keep; leave no trace.
+
+        Raises:
+            ArchiveError: nothing can be written there.
+            KeyExposed, KeyringUnusable: as `read`.
+        """
+        self._opened()
+        was_there = self.root.exists()
+        tried = self.root / "tried"
+        self._write_private(tried, b"")
+        with storage(tried):
+            tried.unlink()
+            if not was_there:
+                self.root.rmdir()
+
     def forget(self, name: str) -> None:
         """Remove what is kept under a name; nothing where there is nothing."""
         in_keyring = self._in_keyring()
@@ -183,7 +199,9 @@ class Shelf:
     # --- files --------------------------------------------------------------------------------
 
     def _write_file(self, name: str, data: bytes) -> None:
-        path = self.path(name)
+        self._write_private(self.path(name), data)
+
+    def _write_private(self, path: Path, data: bytes) -> None:
         with storage(path):
             self.root.mkdir(parents=True, exist_ok=True, mode=_FOLDER_MODE)
             _refuse_exposed(self.root)

@@ -27,8 +27,10 @@ def BYTES(count: int) -> str:  # noqa: N802 - reads as a type beside U8 and U16 
     return "%ds" % count
 
 
-# Of each record; a board empties it once this module is imported.
+# Of each record, and each format once: a third of them is another's. Both are of use while this
+# module is imported; a board then empties them.
 _FIELDS: "dict[Record, tuple[tuple[str, str, float, str], ...]]" = {}
+_FORMATS: "dict[str, str]" = {}
 
 
 class Record:
@@ -40,7 +42,8 @@ class Record:
 
     def __init__(self, name: str, *fields: "tuple[str, str, float, str]") -> None:
         self.name = name
-        self.format = "<" + "".join([code for _, code, _, _ in fields])
+        form = "<" + "".join([code for _, code, _, _ in fields])
+        self.format = _FORMATS.setdefault(form, form)
         _FIELDS[self] = fields
 
     @property
@@ -1166,5 +1169,6 @@ AT_AUTH_FLAGS = AUTH.offset_of("flags")
 
 if _IS_BOARD:
     _FIELDS.clear()
+    _FORMATS.clear()
 else:
     from dewarlog_wire.reader_names import *  # noqa: F403

@@ -1,13 +1,16 @@
 """The run on flash: what is durable stays, what is torn is cut, what is full says so."""
 
+import random
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from dewarlog.checks.finding import Severity
+from dewarlog.checks.review import review_log
 from dewarlog_firmware import logbook as logbook_module
 from dewarlog_firmware.flash_log import FlashLog
 from dewarlog_firmware.logbook import Logbook
@@ -462,6 +465,30 @@ def test_a_full_flash_refuses_a_shock_window_and_keeps_the_reserve(tmp_path: Pat
     assert book.has_last_words()
 
 
+def overwritten(samples: int) -> bytes:
+    """Return the body of the event that tells how many samples were given up so far."""
+    gap = (layout.STREAM_SAMPLES, layout.GAP_OVERWRITTEN, 0, layout.GAP_LENGTH_UNKNOWN, samples)
+    return struct.pack(layout.EVENT_GAP.format, *gap)
+
+
+def samples_of(path: Path) -> set[int]:
+    """Return the numbers of the samples in one segment."""
+    data, offset, numbers = path.read_bytes(), 0, set[int]()
+    while offset < len(data):
+        one = block.check_block(data, offset, None)
+        for kind, start, _ in block.sections(data, one.body_start, one.body_end):
+            if kind == layout.SECTION_SPAN:
+                first, count, _ = struct.unpack_from(layout.SPAN.format, data, start)
+                numbers.update(range(first, first + count))
+        offset += one.length
+    return numbers
+
+
+def missing_samples(root: Path, end: int) -> set[int]:
+    """Return which samples before number `end` are in no segment of the first run."""
+    return set(range(end)).difference(*(samples_of(path) for path in segment_files(root)))
+
+
 def test_overwriting_gives_up_the_oldest_segment_but_the_first_and_says_so(tmp_path: Path) -> None:
     """The gap names how many samples went; block 0 with the run's settings stays."""
     book = small_book(tmp_path, layout.FULL_OVERWRITE)
@@ -481,9 +508,8 @@ def test_overwriting_gives_up_the_oldest_segment_but_the_first_and_says_so(tmp_p
     last = segment_files(tmp_path)[-1].read_bytes()
     assert names[0] == "0000.seg"
     assert "0001.seg" not in names
-    gap = struct.pack("<BB", layout.STREAM_SAMPLES, layout.GAP_OVERWRITTEN)
     assert bytes((layout.KIND_GAP, layout.EVENT_GAP.size)) in last
-    assert gap in last
+    assert overwritten(len(missing_samples(tmp_path, number))) in last
 
 
 def test_an_earlier_run_is_given_up_only_when_a_host_holds_all_of_it(tmp_path: Path) -> None:
@@ -588,13 +614,14 @@ def test_a_run_is_given_up_as_all_that_stops_interrupts(tmp_path: Path) -> None:
     book.begin([], b"logid456", 1)
     told: list[str] = []
     remove = book.flash.remove_run
-    book.stalls = SimpleNamespace(
+    stalls: Any = SimpleNamespace(
         stall_begins=lambda: told.append("begins"), stall_ends=lambda: told.append("ends")
     )
+    book.stalls = stalls
 
-    def removed(number: int) -> int:
-        told.append(f"removes {number}")
-        return remove(number)
+    def removed(run: int) -> int:
+        told.append(f"removes {run}")
+        return remove(run)
 
     book.flash.remove_run = removed
     book.remove_run(run)
@@ -840,10 +867,10 @@ def test_a_cut_behind_the_removal_of_old_samples_leaves_it_told(
         write_samples(book, 40 * part, 40)
         book.seal()
     remove = book.flash.remove_segment
-    samples = book.flash.samples_in(book.flash.segments(1)[1])
+    samples = len(samples_of(segment_files(tmp_path)[1]))
     assert samples > 0
 
-    def remove_and_die(segment: int) -> int:
+    def remove_and_die(segment: int) -> None:
         remove(segment)
         raise _PowerCut
 
@@ -858,8 +885,87 @@ def test_a_cut_behind_the_removal_of_old_samples_leaves_it_told(
     again.flash.open_run()
     again.resume()
 
-    gap = struct.pack(layout.EVENT_GAP.format, 0, layout.GAP_OVERWRITTEN, 0, 10 * samples, samples)
-    assert gap in segment_files(tmp_path)[-1].read_bytes()
+    assert overwritten(samples) in segment_files(tmp_path)[-1].read_bytes()
+
+
+def words_of(log: bytes) -> list[int]:
+    """Return what each stored event on overwritten samples tells, in the log's order."""
+    head = bytes((layout.KIND_GAP, layout.EVENT_GAP.size))
+    body = overwritten(0)[:-4]
+    words, at = [], log.find(body)
+    while at >= 0:
+        if log[at - layout.EVENT_HEAD.size :].startswith(head):
+            words.append(struct.unpack_from("<I", log, at + len(body))[0])
+        at = log.find(body, at + 1)
+    return words
+
+
+def cut_while_overwriting(book: Logbook, where: str) -> bool:
+    """Give up one segment if there is one, cut before or behind its removal; was there one?"""
+    remove, free = book.flash.remove_segment, iter((0, 1 << 20))
+
+    def remove_and_die(segment: int) -> None:
+        if where != "before":
+            remove(segment)
+        if where:
+            raise _PowerCut
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(book.flash, "free_bytes", lambda: next(free))
+        patched.setattr(book.flash, "remove_segment", remove_and_die)
+        try:
+            return book.check_room()
+        except _PowerCut:
+            return True
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_last_word_counts_all_that_was_overwritten_when_the_first_words_are_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    """Rounds of it, cut now and then on either side of the removal, some segments without samples.
+
+    The host calls none of it damaged.
+    """
+    monkeypatch.setattr(layout, "SEGMENT_MAX_BYTES", 700)
+    chance = random.Random(seed)
+    root, file = tmp_path / "log", tmp_path / "log.dwl"
+    book = new_book(root, layout.FULL_OVERWRITE)
+    channel = (ord("T"), 0, 0, 0, layout.UTC_UNKNOWN, layout.UTC_UNKNOWN, bytes(12))
+    sections = [(layout.SECTION_IDENTITY, bytes(layout.IDENTITY.size))]
+    for number in range(3):
+        packed = struct.pack(layout.CHANNEL.format, number, *channel)
+        sections.append((layout.SECTION_CHANNEL, packed))
+    book.begin(sections, LOG_ID, 7)
+    end, told, words = 0, 0, list[int]()
+    for number in range(50):
+        count = chance.choice((1, 30, 60))
+        write_samples(book, end, count)
+        end += count
+        if chance.random() < 0.2:
+            book.write_shock((0, 1_200, 0, 3_200, 100, 0), NOISE, 10 * end, 0)
+        if chance.random() < 0.8:
+            book.seal()
+        where = chance.choice(("", "", "before", "behind"))
+        is_told = cut_while_overwriting(book, where)
+        if is_told and where:
+            book.flash.release()
+            book = new_book(root, layout.FULL_OVERWRITE)
+            book.flash.open_run()
+            book.resume()
+        told += is_told
+
+        files = segment_files(root)
+        lost = len(missing_samples(root, book.recorder.first_sample))
+        going = len(samples_of(files[1])) if is_told and where == "before" else 0
+        file.write_bytes(b"".join(path.read_bytes() for path in [*files, *root.glob("*/journal")]))
+        words = words_of(file.read_bytes())
+        assert not told or words[-1] == lost + going
+        assert words == sorted(words)
+        if number % 5 == 4:
+            found = review_log(file).findings
+            assert [item.message for item in found if item.severity is Severity.BROKEN] == []
+    assert told > 2 * len(words)
 
 
 def test_a_seal_is_refused_where_the_newest_run_keeps_a_journal_nobody_can_seal(

@@ -242,7 +242,7 @@ def test_blocks_said_to_be_given_up_are_in_no_proof_of_order(
 ) -> None:
     """They may have been taken out by who wrote that they were given up."""
     log = board.begin()
-    gap = (layout.KIND_GAP, 4 * HOUR_MS, (0, layout.GAP_OVERWRITTEN, 0, 3600, 100_000))
+    gap = (layout.KIND_GAP, 4 * HOUR_MS, (0, layout.GAP_OVERWRITTEN, 0, 0xFFFFFFFF, 100_000))
     for hour in range(5):
         log.samples(hour * HOUR_MS, [quiet(hour)], events=[gap] if hour == 4 else [])
     ends = [*log.offsets[1:], len(log.data)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING
 from zlib import crc32
 
@@ -253,10 +253,22 @@ def test_a_link_that_comes_back_hands_over_anew(
 def test_an_answer_that_was_lost_is_made_up_for_by_looking(
     session: Session, link: BenchLink, board: BenchBoard
 ) -> None:
-    """The board put the profile in force and started again: so the link went away."""
+    """The board put the profile in force and started again: so the link went away.
+
+    Until it does it is busy, and that says nothing.
+    """
+    looks: list[float] = []
+
+    def opened() -> None:
+        looks.append(link.now_s)
+        board.guard.is_leaving = len(looks) < 3
+
     link.cut_behind = layout.MSG_PUT_END
     link.away_until_s = 3.0
+    link.on_open = opened
     put(session, OTHER)
+
+    assert len(looks) == 3
 
     assert board.profile.read_bytes() == OTHER
 
@@ -310,6 +322,22 @@ def test_another_board_on_the_port_is_none_that_came_back(
     link.on_open = lambda: setattr(board.guard, "device_id", bytes(8))
     with pytest.raises(PeerViolation, match="became logger"):
         requests.await_restart(session, 1)
+
+
+def test_another_board_on_the_port_is_not_given_the_keys_of_the_one_before(
+    link: BenchLink, board: BenchBoard
+) -> None:
+    """A conversation begun anew, which knows no board, is told which one it was."""
+    before = session_on(link)
+    assert before.board is not None
+    was = replace(before.status(), boot=7)
+    told = list(board.device.status())
+    told[0] |= layout.STATUS_RECORDING
+    board.device.status = lambda: tuple(told)  # type: ignore[method-assign]
+    link.on_open = lambda: setattr(board.guard, "device_id", bytes(8))
+    new = Session(link, clock=before.clock, random_bytes=bytes, sleep=before.pause)
+    with pytest.raises(PeerViolation, match="became logger 0000000000000000"):
+        requests.await_boot(new, before.board, was)
 
 
 # --- self-test and erasure -----------------------------------------------------------------------

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from dewarlog.checks.finding import Finding
     from dewarlog.checks.review import Review
+    from log_writer import EventSpec
 
 
 def _review(folder: Path, data: bytes) -> Review:
@@ -248,26 +249,102 @@ def test_a_journal_already_sealed_is_not_counted_again(tmp_path: Path) -> None:
     assert review.coverage.samples == 2 * 360
 
 
+def overwritten(minute: int, samples: int) -> EventSpec:
+    """Give the event that tells how many samples were given up so far."""
+    told = (0, layout.GAP_OVERWRITTEN, 0, layout.GAP_LENGTH_UNKNOWN, samples)
+    return (layout.KIND_GAP, minute * 60_000, told)
+
+
+def by_minute(told: dict[int, int], *, gone: tuple[int, ...], minutes: int = 9) -> bytes:
+    """Write blocks 1 to `minutes` of 6 samples each; leave out those `gone`.
+
+    `told`: in the block of which minute stands an event, and what it says was given up.
+    """
+    writer = LogWriter()
+    writer.start()
+    for minute in range(1, minutes + 1):
+        events = [overwritten(minute, told[minute])] if minute in told else []
+        supply = (layout.KIND_SUPPLY, minute * 60_000, (4000, 0))
+        writer.samples(minute * 60_000, [[-24000] * 6], events=[supply, *events])
+    ends = [*writer.offsets[1:], len(writer.data)]
+    blocks = [writer.data[a:b] for a, b in zip(writer.offsets, ends, strict=True)]
+    return b"".join(block for number, block in enumerate(blocks) if number not in gone)
+
+
 def test_overwritten_blocks_are_a_known_loss(tmp_path: Path) -> None:
     """Where the board says it gave up its oldest samples, nothing is broken; but it is HOLD."""
-    writer = trip(
-        4,
-        change=lambda hour, _: (
-            []
-            if hour < 3
-            else [(layout.KIND_GAP, 3 * HOUR_MS, (0, layout.GAP_OVERWRITTEN, 0, 3600, 360))]
-        ),
-    )
-    data = writer.data[: writer.offsets[2]] + writer.data[writer.offsets[3] :]
-    review = _review(tmp_path, bytes(data))
+    review = _review(tmp_path, by_minute({9: 12}, gone=(2, 3)))
 
     assert _broken(review) == []
-    holds = [item.code for item in review.findings if item.severity is Severity.HOLD]
-    assert "overwritten" in holds
+    (hold,) = (item for item in review.findings if item.code == "overwritten")
+    assert hold.severity is Severity.HOLD
+    assert hold.evidence == {"first_block": 2, "last_block": 3, "samples": 12}
 
 
+def test_the_last_event_counts_all_that_was_overwritten(tmp_path: Path) -> None:
+    """Those before it are among what is gone, and those that are left do not add up."""
+    gone = (2, 3, 4, 5)
+
+    assert _broken(_review(tmp_path, by_minute({4: 6, 8: 18, 9: 24}, gone=gone))) == []
+    for told in ({8: 18, 9: 18}, {8: 12, 9: 12}, {8: 24, 9: 18}, {4: 6, 9: 23}):
+        (finding,) = _broken(_review(tmp_path, by_minute(told, gone=gone)))
+        assert (finding.code, finding.block_seq) == ("blocks-missing", 2)
+
+
+def test_a_segment_told_and_still_there_is_no_damage(tmp_path: Path) -> None:
+    """The power failed between the word and the removal: nothing is missing, or less than told."""
+    for gone in ((), (2,)):
+        review = _review(tmp_path, by_minute({8: 12, 9: 12}, gone=gone))
+
+        assert _broken(review) == []
+        assert [gap.missed for gap in review.coverage.gaps] == [6] * len(gone)
+
+
+def test_what_was_overwritten_between_two_pulls_is_a_known_loss(tmp_path: Path) -> None:
+    """Joined from pulls, a log has what stood between as well: jumps within what was given up."""
+    assert _broken(_review(tmp_path, by_minute({6: 12, 9: 30}, gone=(2, 3, 5)))) == []
+
+
+def test_no_event_excuses_more_than_the_oldest_samples(tmp_path: Path) -> None:
+    """Not the beginning, nothing behind the event, no block further on than samples were told."""
+    beginning = by_minute({9: 54}, gone=(0, 1, 2))
+    behind = by_minute({5: 54}, gone=(6, 7))
+    further = by_minute({9: 18}, gone=(2, 3, 6))
+
+    assert [item.block_seq for item in _broken(_review(tmp_path, beginning))] == [0]
+    assert [item.block_seq for item in _broken(_review(tmp_path, behind))] == [6]
+    assert [item.block_seq for item in _broken(_review(tmp_path, further))] == [6]
+
+
+def test_what_was_overwritten_is_one_gap_in_the_readings(tmp_path: Path) -> None:
+    """Of the length that the samples on both sides show, however often it was told."""
+    review = _review(tmp_path, by_minute({7: 6, 8: 12, 9: 18}, gone=(2, 3, 4)))
+
+    (gap,) = review.coverage.gaps
+    assert (gap.cause, gap.told, gap.missed, gap.length_s) == ("overwritten", True, 18, 190.0)
+    assert review.coverage.missing_s == 190.0
+
+
+def test_samples_overwritten_before_any_that_is_left_are_a_gap(tmp_path: Path) -> None:
+    """The first segment may hold no sample at all."""
+    review = _review(tmp_path, by_minute({8: 12}, gone=(1, 2)))
+
+    assert _broken(review) == []
+    (gap,) = review.coverage.gaps
+    assert (gap.cause, gap.missed, gap.length_s) == ("overwritten", 12, None)
+
+
+def test_blocks_cut_out_of_a_log_are_no_gap_that_the_board_told(tmp_path: Path) -> None:
+    """An event that tells of fewer samples names neither."""
+    review = _review(tmp_path, by_minute({9: 6}, gone=(2, 3)))
+
+    (gap,) = review.coverage.gaps
+    assert (gap.cause, gap.told) == ("the log is damaged here", False)
+
+
+@pytest.mark.parametrize("samples", [6, 5])
 def test_overwritten_blocks_before_a_block_without_samples_are_a_known_loss(
-    tmp_path: Path,
+    tmp_path: Path, samples: int
 ) -> None:
     """What stands first behind the hole may be a shock window: the next samples tell its size."""
     writer = LogWriter()
@@ -277,11 +354,11 @@ def test_overwritten_blocks_before_a_block_without_samples_are_a_known_loss(
     writer.samples(60_000, [[-24000] * 6], events=[(layout.KIND_SUPPLY, 60_000, (4000, 0))])
     end = len(writer.data)
     writer.shock(110_000, ([0] * 9, [0] * 9, [9] * 9))
-    gap = (layout.KIND_GAP, 120_000, (0, layout.GAP_OVERWRITTEN, 0, 60, 6))
-    writer.samples(120_000, [[-24000] * 6], events=[gap])
+    writer.journal(120_000, [(0, -24000, 1600)], events=[overwritten(2, samples)])
     data = writer.data[:start] + writer.data[end:]
 
-    assert _broken(_review(tmp_path, bytes(data))) == []
+    codes = [item.code for item in _broken(_review(tmp_path, bytes(data)))]
+    assert codes == ([] if samples == 6 else ["blocks-missing"])
 
 
 @pytest.mark.parametrize(("told", "broken"), [(True, []), (False, ["blocks-missing"])])
@@ -295,8 +372,7 @@ def test_overwritten_blocks_without_any_sample_are_a_known_loss(
     start = len(writer.data)
     writer.shock(30_000, ([0] * 9, [0] * 9, [9] * 9))
     end = len(writer.data)
-    gap = (layout.KIND_GAP, 60_000, (0, layout.GAP_OVERWRITTEN, 0, 0, 0))
-    writer.samples(60_000, [[-24000] * 6], events=[gap] if told else [])
+    writer.samples(60_000, [[-24000] * 6], events=[overwritten(1, 0)] if told else [])
     data = writer.data[:start] + writer.data[end:]
 
     assert [item.code for item in _broken(_review(tmp_path, bytes(data)))] == broken

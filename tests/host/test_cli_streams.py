@@ -5,7 +5,9 @@ Each test starts the program itself, since what is tested lies between it and it
 
 from __future__ import annotations
 
+import contextlib
 import os
+import pty
 import resource
 import signal
 import subprocess
@@ -15,7 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pytest
+from typer.testing import CliRunner
 
+from dewarlog import cli
 from dewarlog.errors import ExitCode
 from log_writer import DEGC
 from trips import trip, written
@@ -113,6 +117,58 @@ def test_a_table_or_help_that_nobody_reads_is_not_a_hold(use: Path, cut: Path) -
     assert _into_shell("| true", "export", str(use)) == (0, "")
     code, said = _into_shell("| true", "export", str(cut))
     assert (code, "not intact" in said) == (ExitCode.NOT_INTACT, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("flash", "/dev/nonesuch"), ExitCode.DEVICE),
+        (("selftest", "usb:/dev/nonesuch"), ExitCode.DEVICE),
+        (("check", "/dev/nonesuch"), ExitCode.USAGE),
+        (("calibrate",), ExitCode.USAGE),
+    ],
+)
+def test_a_failure_that_nobody_reads_is_neither_use_nor_hold(
+    arguments: tuple[str, ...], code: ExitCode
+) -> None:
+    """Behind `2>&1 | head` the exit code is still that of what went wrong."""
+    gone, writing = os.pipe()
+    os.close(gone)
+    done = subprocess.run(
+        [sys.executable, "-m", "dewarlog", *arguments],
+        stdout=writing,
+        stderr=writing,
+        env=_environment(),
+        check=False,
+        timeout=_TIMEOUT_S,
+    )
+    os.close(writing)
+
+    assert done.returncode == code
+
+
+@pytest.mark.parametrize("command", ["handoff", "calibrate"])
+def test_ctrl_c_at_a_question_is_not_a_hold(command: str) -> None:
+    """A terminal of its own, whose Ctrl-C reaches it; typer would end with 1."""
+    child, leader = pty.fork()
+    if not child:
+        os.execve(  # noqa: S606 - the program itself, at a terminal
+            sys.executable,
+            [sys.executable, "-m", "dewarlog", command, "usb:/dev/nonesuch"],
+            _environment(),
+        )
+    said = b""
+    while b": " not in said:
+        said += os.read(leader, 1024)
+    os.write(leader, b"\x03")
+    with contextlib.suppress(OSError):  # its end of the terminal is closed with it
+        while piece := os.read(leader, 1024):
+            said += piece
+    _, status = os.waitpid(child, 0)
+    os.close(leader)
+
+    assert os.waitstatus_to_exitcode(status) == ExitCode.INTERRUPTED
+    assert said.endswith(b"dewarlog: stopped\r\n")
 
 
 @pytest.mark.skipif(not FULL.exists(), reason="this system has no /dev/full")
@@ -254,9 +310,46 @@ def test_a_pipe_is_no_log(command: str, use: Path) -> None:
     assert b"save it to a file first" in done.stderr.replace(b"\n", b" ")
 
 
-def test_texts_that_are_not_utf_8_are_wrong_use() -> None:
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("mark", "usb:/dev/nonesuch", "note", "--note"),
+        ("acknowledge", "usb:/dev/nonesuch", "--actor"),
+        ("provision", "usb:/dev/nonesuch", "--print-map", "--actor"),
+        ("calibrate", "usb:/dev/nonesuch", "--reference"),
+        ("arm", "usb:/dev/nonesuch", "--manifest", __file__, "--profile", __file__, "--actor"),
+    ],
+)
+def test_texts_that_are_not_utf_8_are_wrong_use(arguments: tuple[str, ...]) -> None:
     """Refused before a port is opened, not a fault."""
-    done = _run("mark", "usb:/dev/nonesuch", "note", "--note", "\udcff")
+    done = _run(*arguments, "\udcff")
 
     assert done.returncode == ExitCode.USAGE
     assert b"UTF-8" in done.stderr
+
+
+@pytest.mark.parametrize("value", ["nan", "inf"])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("arm", "usb:/dev/nonesuch", "--manifest", __file__, "--profile", __file__, "--planned-h"),
+        (
+            "arm",
+            "usb:/dev/nonesuch",
+            "--manifest",
+            __file__,
+            "--profile",
+            __file__,
+            "--battery-wh",
+        ),
+        ("arm", "usb:/dev/nonesuch", "--manifest", __file__, "--profile", __file__, "--weight-kg"),
+        ("calibrate", "usb:/dev/nonesuch", "--pressure-hpa"),
+        ("calibrate", "usb:/dev/nonesuch", "--pressure-hpa", "1000", "--settle-min"),
+        ("monitor", "usb:/dev/nonesuch", "--every"),
+        ("scan", "--no-ble", "--seconds"),
+        ("token", "make", "-o", "t", "--device", "0" * 16, "--days"),
+    ],
+)
+def test_what_is_no_number_passes_no_limit(arguments: tuple[str, ...], value: str) -> None:
+    """`nan` is neither below a least nor above a most: a battery of nan Wh would be enough."""
+    assert CliRunner().invoke(cli.app, [*arguments, value]).exit_code == ExitCode.USAGE

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from dewarlog import cli
+from dewarlog.answers_calibrate import due_words
 from dewarlog.bench.calibration_file import CalibrationShelf, read_calibration
 from dewarlog.bench.course import months_after
 from dewarlog.bench.drift import (
@@ -431,3 +432,12 @@ def test_nothing_makes_no_picture() -> None:
     """The command says that there is no calibration instead."""
     with pytest.raises(ValueError, match="no calibration"):
         drift_svg([], "None")
+
+
+@pytest.mark.parametrize(
+    ("days", "said"), [(1, "in 1 day"), (0, "DUE TODAY"), (-1, "PAST DUE by 1 d")]
+)
+def test_what_is_due_is_told_at_the_edge_of_its_day(days: int, said: str) -> None:
+    """On the day itself nothing is past by 0 days."""
+    one = Due("e660583883724a32", 0, "A", date(2026, 1, 31), date(2027, 1, 31), "log")
+    assert due_words(one, days) == said

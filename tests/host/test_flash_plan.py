@@ -366,12 +366,12 @@ PROFILE = b"""{"channels": [
  {"channel": 2, "calibration_due": null}, {"channel": 3}]%s}"""
 
 
-def test_a_probe_is_overdue_from_the_day_after_its_due_date() -> None:
-    """The due date is its last day."""
-    judged = overdue.judge(PROFILE % b"", date(2026, 2, 1))
+def test_a_probe_is_overdue_from_its_due_date_on() -> None:
+    """It is 00:00 UTC of that day, for flash, the gate and the check of a log alike."""
+    judged = overdue.judge(PROFILE % b"", date(2026, 1, 31))
     assert [entry.name for entry in judged.overdue] == ["probe 1 (T-17), due 2026-01-31"]
     assert not judged.refuses
-    assert overdue.judge(PROFILE % b"", date(2026, 1, 31)).overdue == ()
+    assert overdue.judge(PROFILE % b"", date(2026, 1, 30)).overdue == ()
 
 
 def test_the_profile_says_whether_overdue_refuses() -> None:

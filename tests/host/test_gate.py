@@ -13,7 +13,7 @@ from dewarlog.bench import charge, endurance, gate
 from dewarlog.bench.arm import NOTE_MOST_BYTES, note_of
 from dewarlog.bench.charge import Charge, Dewar, charge_of, needed_kg
 from dewarlog.bench.contradictions import COLDEST_DEGC
-from dewarlog.bench.gate import Facts, Probe, Slope
+from dewarlog.bench.gate import Facts, Probe, Slope, judge
 from dewarlog.bench.profile import Profile
 from dewarlog_wire import layout
 
@@ -268,6 +268,17 @@ def test_a_full_dewar_holds_what_its_maker_says_less_what_is_taken_off() -> None
     assert own.static_hold_h == pytest.approx(3.26 / 0.33 * 24)
     assert own.usable_h == pytest.approx(3.26 / 0.33 * 24 * 0.8)
     assert (full.enough, own.enough) == (True, True)
+
+
+def test_a_plan_that_no_charge_lasts_for_is_not_sent_to_be_charged() -> None:
+    """A full one is for 144 h, and 200 h need 300: weighing again would change nothing."""
+    for planned_h, said in (
+        (200.0, "No charge of this dewar is enough, a full one is for 144 h"),
+        (90.0, "Charge it, and weigh it again"),
+    ):
+        charged = judge(replace(READY, charge=charge_of(7.0, CATALOGUE, planned_h)))
+        (finding,) = next(one for one in charged if one.name == "charge").findings
+        assert finding.then.startswith(said)
 
 
 @given(

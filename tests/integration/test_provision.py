@@ -175,3 +175,29 @@ def test_rules_for_a_probe_that_is_gone_are_refused_by_name(bench: Bench) -> Non
     assert code == ExitCode.USAGE
     assert "rules[" in said
     assert "channels" in said
+
+
+@pytest.mark.parametrize(
+    ("options", "text", "code"),
+    [
+        (("--keys", "file/keys"), MAP, ExitCode.STORAGE),
+        (("--keys", "keys", "--label", "file/label.png"), MAP, ExitCode.STORAGE),
+        (("--keys", "keys", "--certificate", "file/c.json"), MAP, ExitCode.STORAGE),
+        (("--keys", "keys"), MAP.replace("DL-0007", "\u6db2" * 32), ExitCode.USAGE),
+        (("--keys", "keys"), MAP[: MAP.rindex("[[probe]]")], ExitCode.USAGE),
+    ],
+)
+def test_what_cannot_be_kept_or_put_in_force_is_refused_before_the_board_is_changed(
+    bench: Bench, options: tuple[str, ...], text: str, code: ExitCode
+) -> None:
+    """No key is made, nobody has claimed it, and its run goes on: keys, papers, label, rules."""
+    (bench.folder / "file").write_text("no folder")
+    (bench.folder / "map.toml").write_text(text)
+    command = ["provision", bench.device, "--map", "map.toml", *options]
+    result = CliRunner().invoke(cli.app, command)
+    assert result.exit_code == code, result.output
+
+    said, answer = bench.run("status", bench.device, "--json")
+    now = json.loads(answer)
+    assert (said, now["run"], now["boot"], now["claimed"]) == (0, 1, 0, False)
+    assert not list((bench.folder / "keys").glob("*"))

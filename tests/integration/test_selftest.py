@@ -426,7 +426,7 @@ def test_slow_passes_hide_no_fault(
     tmp_path: Path, parts: dict[str, str], failed: set[str]
 ) -> None:
     """What fails on a quick board fails on a slow one."""
-    bench = _bench(tmp_path, main=SLOW.format(pass_ms=250), **parts)
+    bench = _bench(tmp_path, ASKED, None, main=SLOW.format(pass_ms=250), **parts)
 
     assert bench.failed - {"loop latency"} == failed
 

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import ast
 import struct
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from dewarlog_wire import access, layout, session
+from dewarlog_wire import access, layout, reader_names, session
+
+if TYPE_CHECKING:
+    from conftest import MicroPython
+
+ROOT = Path(__file__).parents[2]
 
 # Requests that take no right.
 FREE = {
@@ -102,3 +110,38 @@ def test_sizes_leave_room_where_they_must() -> None:
         == layout.DATA_SHORT_OVERHEAD_BYTES
     )
     assert layout.BLOCK_MAX_BYTES <= layout.SEGMENT_MAX_BYTES <= 1 << 16
+
+
+def test_a_board_has_no_fields_and_counts_as_a_host_does(micropython: MicroPython) -> None:
+    """Names, scales and units are for readers; sizes and the places it asks for are for both."""
+    script = """
+from dewarlog_wire import layout
+records = [one for one in layout.__dict__.values() if type(one).__name__ == "Record"]
+print(sum([one.size for one in records]), sum([len(one.fields) for one in records]))
+print([getattr(layout, name) for name in sorted(layout.__dict__) if name[:3] == "AT_"])
+"""
+    places = [getattr(layout, name) for name in sorted(vars(layout)) if name.startswith("AT_")]
+
+    assert micropython(script).stdout == f"{sum(one.size for one in RECORDS)} 0\n{places}\n"
+
+
+def test_no_board_asks_for_a_name_that_readers_alone_have() -> None:
+    """It would fail there, and nowhere else."""
+    readers = {name for name in vars(reader_names) if name.isupper()}
+    files = [*(ROOT / "firmware").rglob("*.py"), *(ROOT / "protocol/dewarlog_wire").glob("*.py")]
+    asked = {
+        f"{file.name}: {name}"
+        for file in files
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        for name in names_asked(node)
+        if name in readers
+    }
+
+    assert asked == set()
+
+
+def names_asked(node: ast.AST) -> list[str]:
+    """Return what a node asks of a module: `module.name`, or the names it imports."""
+    if isinstance(node, ast.Attribute):
+        return [node.attr]
+    return [alias.name for alias in node.names] if isinstance(node, ast.ImportFrom) else []

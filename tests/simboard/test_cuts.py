@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 STRIDE: Final = 401  # of some 29,000: coprime to the 10 ways to cut, so that each has its turn
 RANDOM_CUTS: Final = 200
+BENCH_HOUR: Final = (900,)
+BENCH_STRIDE: Final = 611  # of some 7,000
 TWO_HOURS: Final = (1, 2)  # one of each full policy
 
 
@@ -30,6 +32,45 @@ def test_no_cut_of_the_systematic_share_loses_anything(micropython: MicroPython)
     assert tally.cuts > 60
     assert tally.boots > 4 * tally.cuts  # from the first on, four in an hour without a cut
     assert tally.checked > 100 * tally.cuts
+
+
+def test_no_cut_on_the_bench_loses_anything(micropython: MicroPython) -> None:
+    """Profiles put in force, runs erased, another device key made: the old or the new, whole."""
+    tally = cuts.cut(cuts.systematic_jobs(BENCH_HOUR, BENCH_STRIDE, 0, workers=1))
+
+    assert (tally.broken, tally.other) == ([], [])
+    assert tally.hours == 1
+    assert tally.cuts > 8
+    assert tally.checked > 100 * tally.cuts
+
+
+BENCH_SABOTAGE: Final = {
+    "a seed that leaves the board to a key that is gone": (
+        """
+from dewarlog_firmware.lock import Lock
+Lock.unclaim = lambda self: None
+""",
+        "SEED was answered, the lock is",
+    ),
+    "a board that promises what its restart forgets": (
+        """
+from dewarlog_firmware.access import Guard
+Guard.is_leaving = property(lambda self: False, lambda self, value: None)
+""",
+        "a board about to start again took a custody step",
+    ),
+}
+
+
+@pytest.mark.parametrize(("sabotage", "words"), BENCH_SABOTAGE.values(), ids=BENCH_SABOTAGE.keys())
+def test_a_worse_bench_does_not_go_unnoticed(
+    micropython: MicroPython, sabotage: str, words: str
+) -> None:
+    """In the hour itself, before any cut."""
+    (job,) = cuts.systematic_jobs(BENCH_HOUR, 10**8, 0, workers=1)
+    tally = cuts.cut([{**job, "sabotage": sabotage}])
+
+    assert any(words in what for _, what in tally.broken)
 
 
 def test_no_random_cut_loses_anything(micropython: MicroPython) -> None:
@@ -151,8 +192,9 @@ def test_a_worse_firmware_does_not_go_unnoticed(
 
 
 # The same of what shows at one operation alone: the number of a cut there, behind the first block
-# before the key has moved on, and behind the first block and the first journal of the run with
-# other settings. Another hour has other numbers: `--systematic` with the sabotage finds them.
+# before the key has moved on, behind the first block and the first journal of the run with other
+# settings, and in an hour that overwrites its own first word on it. Another hour has other
+# numbers: `--systematic` with the sabotage finds them.
 SABOTAGE_AT: Final = {
     "a key that is not settled at a boot": (
         """
@@ -179,6 +221,18 @@ Logbook._can_replay = lambda self, kind, body: body[0] != 22 and can_replay(self
 """,
         "were durable",
         10007474,
+    ),
+    "a word on overwritten samples that counts those of one segment": (
+        """
+from dewarlog_firmware.flash_log import FlashLog
+between = FlashLog.samples_between
+def of_one(self, before, behind, first_unsealed):
+    kept = between(self, before, self.segments(self.run)[1:], first_unsealed)
+    return between(self, before, behind, first_unsealed) - kept
+FlashLog.samples_between = of_one
+""",
+        "samples were overwritten",
+        20014405,
     ),
 }
 

@@ -76,15 +76,21 @@ def _print_modules(
     for module, by_processor in sizes.items():
         ram = rams.get(module)
         cells = [f"{by_processor[name]:,}" for name in names]
-        cells += [f"{ram.data_bytes:,}", f"{ram.code_bytes:,}"] if ram else ["-", "-"]
+        cells += _ram_cells(ram) if ram else ["-", "-"]
         table.add_row(module, *cells)
     totals = budget.total_of(sizes)
     cells = [f"{totals[name]:,}" for name in names]
-    cells.append(f"{sum(ram.data_bytes for ram in rams.values()):,}")
+    cells.append(f"{sum(ram.data_bytes for ram in rams.values() if ram.stays):,}")
     cells.append(f"{sum(ram.code_bytes for ram in rams.values()):,}")
     table.add_row("in all", *cells, style="bold")
     console.print(table)
-    console.print("Data stays in RAM when the module is frozen; code then stays in flash.\n")
+    console.print("Data stays in RAM when the module is frozen; code then stays in flash.")
+    console.print("(In brackets: let go of once the board has booted, and not in the sum.)\n")
+
+
+def _ram_cells(ram: measure.Ram) -> list[str]:
+    data = f"{ram.data_bytes:,}"
+    return [data if ram.stays else f"({data})", f"{ram.code_bytes:,}"]
 
 
 def _print_heap(

@@ -33,6 +33,8 @@ class Ram:
     """Stays in RAM also when the module is frozen."""
     code_bytes: int
     """A frozen module's stays in flash."""
+    stays: bool
+    """The firmware does not let go of it once it has booted."""
 
 
 def module_of(place: Path) -> str:
@@ -63,15 +65,19 @@ def ram(program: Path, compiled: Path) -> dict[str, Ram]:
     """Return what importing each module takes: once frozen, once from its compiled file."""
     frozen = _imports(program, None)
     loaded = _imports(program, compiled)
-    return {name: Ram(frozen[name], max(0, loaded[name] - frozen[name])) for name in loaded}
+    return {
+        name: Ram(frozen[name][0], max(0, count - frozen[name][0]), stays)
+        for name, (count, stays) in loaded.items()
+    }
 
 
-def _imports(program: Path, compiled: Path | None) -> dict[str, int]:
+def _imports(program: Path, compiled: Path | None) -> dict[str, tuple[int, bool]]:
+    """Return (bytes, whether it stays) by module."""
     done = board32.run(program, "imports", heap_kib=1024, compiled=compiled)
     if done.returncode != 0:
         raise board32.BuildError(f"the imports failed:\n{done.stderr[-2000:]}")
-    pairs = (line.split() for line in done.stdout.splitlines())
-    return {name: int(count) for name, count in pairs}
+    rows = (line.split() for line in done.stdout.splitlines())
+    return {name: (int(count), stays == "1") for name, count, stays in rows}
 
 
 class Life:

@@ -31,6 +31,7 @@ from dewarlog.bench.settings import utc_s as wire_s
 from dewarlog.errors import (
     ArmedNotSeen,
     ArmingUnknown,
+    DeviceRefused,
     LinkError,
     NotArmed,
     PeerViolation,
@@ -333,6 +334,10 @@ class ArmCourse:
             try:
                 self._session.reopen()
                 now = requests.get_profile(self._session)
+            except DeviceRefused as refusal:
+                if refusal.code != layout.ERROR_BUSY:  # busy: it is about to start again
+                    raise
+                continue
             except LinkError as error:
                 last = error
                 continue

@@ -94,6 +94,13 @@ class Charge:
     """Whether the evaporation is this dewar's own."""
 
     @property
+    def full_usable_h(self) -> float | None:
+        """What a full charge would give under way; None where nobody told how much that is."""
+        if self.full_charge_kg is None or self.kg <= 0:
+            return None
+        return self.usable_h / self.kg * self.full_charge_kg
+
+    @property
     def empty(self) -> bool:
         """It weighs no more than its tare."""
         return self.kg <= 0

@@ -284,7 +284,13 @@ def _charged(facts: Facts) -> tuple[list[Finding], str]:
             )
         ], said
     if not charge.enough:
-        return [Finding(said, need, "Charge it, and weigh it again")], said
+        then = "Charge it, and weigh it again"
+        if charge.full_usable_h is not None and charge.full_usable_h < charge.needed_h:
+            then = (
+                f"No charge of this dewar is enough, a full one is for {charge.full_usable_h:.0f} "
+                "h: take a larger dewar, or plan to charge it on the way"
+            )
+        return [Finding(said, need, then)], said
     return [], said
 
 

@@ -285,6 +285,9 @@ def _when_back(session: Session, loss: LinkError) -> bytes:
             return get_profile(session)
         except LinkError:
             continue
+        except DeviceRefused as refusal:
+            if refusal.code != layout.ERROR_BUSY:  # busy: it is about to start again
+                raise
     raise loss
 
 
@@ -322,13 +325,19 @@ def await_restart(
 
 
 def await_boot(
-    session: Session, before: tuple[int, int], timeout_s: float = RESTART_GIVE_UP_S
+    session: Session, board: Board, before: Status, timeout_s: float = RESTART_GIVE_UP_S
 ) -> Status:
     """Open the link anew until the board has started again and records, in whatever run.
 
-    `before` is the run and the boot it had (Status.run, Status.boot). Raises as `await_restart`.
+    `board` is what it was, which `session` need not know, and `before` its status. Raises as
+    `await_restart`; PeerViolation where another board is there then.
     """
-    return _await(session, lambda status: (status.run, status.boot) != before, timeout_s)
+    was = (before.run, before.boot)
+    status = _await(session, lambda now: (now.run, now.boot) != was, timeout_s)
+    now = session.hello()
+    if now.device_id != board.device_id:
+        raise PeerViolation(f"logger {board.name} became logger {now.name} meanwhile")
+    return status
 
 
 def _await(session: Session, is_new: Callable[[Status], bool], timeout_s: float) -> Status:

@@ -23,6 +23,8 @@ from dewarlog.records import (
 from dewarlog_wire import layout
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from dewarlog.checks.wall_clock import WallClock
     from dewarlog.records import Event
 
@@ -77,6 +79,14 @@ class _Hole:
     end: Moment
     length_ms: int | None
     damaged: bool
+    first_sample: int  # behind the last before it
+    end_sample: int  # the first after it
+
+    def is_among(self, given_up: Sequence[tuple[int, int]]) -> bool:
+        """Say whether samples are missing here, and the board gave up those."""
+        return self.first_sample < self.end_sample and any(
+            first <= self.first_sample and self.end_sample <= end for first, end in given_up
+        )
 
 
 @dataclass(slots=True)
@@ -86,6 +96,7 @@ class CoverageCheck:
     _previous: SampleSpan | None = None
     _holes: list[_Hole] = field(default_factory=list[_Hole])
     _told: list[GapEvent] = field(default_factory=list[GapEvent])
+    _overwritten: GapEvent | None = None  # the last: each tells all that was given up so far
     _boots: dict[int, BootEvent] = field(default_factory=dict[int, BootEvent])
     _custody: list[CustodyRecord] = field(default_factory=list[CustodyRecord])
     _damaged: bool = False
@@ -93,6 +104,7 @@ class CoverageCheck:
     _samples: int = 0
     _recorded_ms: int = 0
     _first: Moment | None = None
+    _first_sample: int = 0
     _interval_ms: int = 0
     _most_late_ms: int = 0
 
@@ -119,22 +131,39 @@ class CoverageCheck:
         told, self._told_since = self._told_since, False
         if previous is None:
             self._first = start
+            self._first_sample = span.first_sample
             return True
-        end_of_last = Moment(previous.boot, previous.last_nominal_ms)
         if span.boot != previous.boot:
-            self._holes.append(_Hole(end_of_last, start, None, damaged))
+            self._hole(previous, span, None, damaged=damaged)
             return True
         step_ms = span.start_ms - previous.last_nominal_ms
         due_ms = max(span.interval_ms, previous.interval_ms)
         if told or step_ms >= due_ms * _LATE_INTERVALS:
-            self._holes.append(_Hole(end_of_last, start, step_ms, damaged))
+            self._hole(previous, span, step_ms, damaged=damaged)
         return told or damaged
+
+    def _hole(
+        self, before: SampleSpan, behind: SampleSpan, length_ms: int | None, *, damaged: bool
+    ) -> None:
+        self._holes.append(
+            _Hole(
+                Moment(before.boot, before.last_nominal_ms),
+                Moment(behind.boot, behind.start_ms),
+                length_ms,
+                damaged,
+                before.end_sample,
+                behind.first_sample,
+            )
+        )
 
     def feed_event(self, event: Event) -> None:
         """Take one event."""
         if isinstance(event, GapEvent):
+            if event.cause == layout.GAP_OVERWRITTEN:
+                self._overwritten = event
+                return
             self._told.append(event)
-            if event.stream == layout.STREAM_SAMPLES and event.cause != layout.GAP_OVERWRITTEN:
+            if event.stream == layout.STREAM_SAMPLES:
                 self._told_since = True
         elif isinstance(event, BootEvent):
             self._boots[event.boot] = event
@@ -144,20 +173,27 @@ class CoverageCheck:
     # --- the end ------------------------------------------------------------------------------
 
     def finish(
-        self, clock: WallClock, blind_limit_s: float | None
+        self,
+        clock: WallClock,
+        blind_limit_s: float | None,
+        given_up: Sequence[tuple[int, int]] = (),
     ) -> tuple[Coverage, tuple[Finding, ...]]:
         """Give the coverage and every finding about it.
 
         A hole as long as `blind_limit_s` could have hidden an excursion that means HOLD; see
-        probes.blind_limit_s.
+        probes.blind_limit_s. `given_up`: see IntegrityCheck.
         """
         unmatched = [event for event in self._told if event.stream == layout.STREAM_SAMPLES]
         gaps: list[Gap] = []
         for hole in self._holes:
             events = [event for event in unmatched if _belongs(event, hole)]
             unmatched = [event for event in unmatched if event not in events]
-            gaps.append(self._gap(hole, events, clock))
+            gaps.append(self._gap(hole, events, clock, overwritten=hole.is_among(given_up)))
         gaps += [_told_gap(event) for event in unmatched]
+        is_first_gone = self._first_sample > 0 and (0, self._first_sample) in given_up
+        if self._overwritten is not None and is_first_gone:
+            # The first segment has no samples: no hole shows what is missing before all others.
+            gaps.append(_told_gap(self._overwritten))
         gaps.sort(key=lambda gap: (gap.start.boot, gap.start.uptime_ms))
         last = None
         if self._previous is not None:
@@ -179,7 +215,10 @@ class CoverageCheck:
         findings += self._other_streams()
         return coverage, (*findings, *self._custody_findings(coverage, clock))
 
-    def _gap(self, hole: _Hole, events: list[GapEvent], clock: WallClock) -> Gap:
+    def _gap(
+        self, hole: _Hole, events: list[GapEvent], clock: WallClock, *, overwritten: bool
+    ) -> Gap:
+        """Tell what is known of a hole: in what was overwritten, other gaps may have been told."""
         restarts = hole.end.boot - hole.start.boot
         length_s = None if hole.length_ms is None else hole.length_ms / 1000
         if length_s is None:
@@ -188,21 +227,24 @@ class CoverageCheck:
             before, after = clock.at(hole.start), clock.at(hole.end)
             if before is not None and after is not None:
                 length_s = max(0.0, after.unix_s - before.unix_s)
-            elif lengths and None not in lengths:
+            elif lengths and None not in lengths and not overwritten:
                 length_s = told_s
         cause = _cause_name(events[0].cause) if events else "not told by the board"
-        if hole.damaged:
+        if overwritten:
+            cause = _cause_name(layout.GAP_OVERWRITTEN)
+        elif hole.damaged:
             cause = "the log is damaged here"
         elif not events and restarts:
             cause = "the board restarted"
         boot = self._boots.get(hole.end.boot) if restarts else None
         return Gap(
             cause=cause,
-            told=bool(events),
+            told=bool(events) or overwritten,
             start=hole.start,
             end=hole.end,
             length_s=length_s,
-            missed=sum(event.missed for event in events),
+            missed=sum(event.missed for event in events)
+            + (hole.end_sample - hole.first_sample if overwritten else 0),
             restarts=restarts,
             boot_cause=None if boot is None else named(layout.BOOT_CAUSE_NAMES, boot.cause),
         )

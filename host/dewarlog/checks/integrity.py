@@ -29,7 +29,7 @@ from dewarlog.records import (
 from dewarlog_wire import layout
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from dewarlog.records import Event
 
@@ -58,9 +58,20 @@ class _Jump:
     offset: int
     first_seq: int
     last_seq: int
-    samples: int
+    first_sample: int
+    end_sample: int | None  # None: no sample has come behind it yet
     number: int  # of the finding it may become
     misplaced: int = 0  # of the blocks missing here, so many stand further back
+
+    @property
+    def end(self) -> int:
+        """Give the number behind the last sample missing here."""
+        return self.first_sample if self.end_sample is None else self.end_sample
+
+    @property
+    def samples(self) -> int:
+        """Give how many samples are missing here."""
+        return self.end - self.first_sample
 
 
 @dataclass(slots=True)
@@ -101,7 +112,9 @@ class IntegrityCheck:
     _sealed_bytes: int = 0
     _blocks: int = 0
     _journal: JournalTail | None = None
-    _overwritten: int | None = None  # samples the log says were given up; None: it says nothing
+    # What the log says last of samples given up: how many in all, and blocks before that word.
+    _told_given_up: tuple[int, int] | None = None
+    _given_up: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])
     _jumps: list[_Jump] = field(default_factory=list[_Jump])
     # Blocks are missing since the last that held samples, or events: the next may begin anywhere.
     _samples_open: bool = False
@@ -130,6 +143,11 @@ class IntegrityCheck:
     def handoff_heads(self) -> Mapping[int, bool | None]:
         """By the number of a handoff: does the head it names match this log? None: unknown."""
         return self._heads
+
+    @property
+    def given_up(self) -> Sequence[tuple[int, int]]:
+        """Give (first sample, end) of what the board gave up for room; known once finished."""
+        return self._given_up
 
     # --- feeding ------------------------------------------------------------------------------
 
@@ -333,18 +351,20 @@ class IntegrityCheck:
             if last == self._next_seq
             else (f"Blocks {self._next_seq} to {last} are")
         )
-        samples = 0
+        jump = _Jump(
+            block.offset, self._next_seq, last, self._next_sample, None, len(self._findings)
+        )
         if block.span is not None:
-            samples = max(0, block.span.first_sample - self._next_sample)
+            jump.end_sample = max(jump.first_sample, block.span.first_sample)
         start = "The beginning of the log is missing. " if self._last is None else ""
-        self._jumps.append(_Jump(block.offset, self._next_seq, last, samples, len(self._findings)))
+        self._jumps.append(jump)
         self._findings.append(
             Finding(
                 "integrity",
                 Severity.BROKEN,
                 "blocks-missing",
                 f"{start}{missing} not in the file.",
-                {"first_block": self._next_seq, "last_block": last, "samples": samples},
+                {"first_block": self._next_seq, "last_block": last, "samples": jump.samples},
                 offset=block.offset,
                 block_seq=self._next_seq,
             )
@@ -356,9 +376,7 @@ class IntegrityCheck:
         if span is not None:
             if self._samples_open:
                 self._samples_open = False
-                if self._jumps and not self._jumps[-1].samples:
-                    # The block behind the jump held no samples: these tell how many are missing.
-                    self._jumps[-1].samples = max(0, span.first_sample - self._next_sample)
+                self._end_jump(span.first_sample)
             elif span.first_sample != self._next_sample:
                 self._add(
                     Severity.BROKEN,
@@ -381,11 +399,17 @@ class IntegrityCheck:
                 )
             self._next_event = block.first_event + len(block.events)
 
+    def _end_jump(self, first_sample: int) -> None:
+        """Where no block behind a jump held samples so far, these tell how many are missing."""
+        if self._jumps and self._jumps[-1].end_sample is None:
+            jump = self._jumps[-1]
+            jump.end_sample = max(jump.first_sample, first_sample)
+
     def _events(self, events: tuple[Event, ...], blocks: int) -> None:
         """Take events that stand behind the first `blocks` blocks of the log."""
         for event in events:
             if isinstance(event, GapEvent) and event.cause == layout.GAP_OVERWRITTEN:
-                self._overwritten = (self._overwritten or 0) + event.missed
+                self._told_given_up = (event.missed, blocks)
             elif isinstance(event, UnknownEvent):
                 self._note_unknown(f"event kind {event.kind}")
             elif isinstance(event, HandoffEvent | PinEvent):
@@ -477,6 +501,8 @@ class IntegrityCheck:
                 )
             )
         self._journal = tail
+        if tail.span is not None:
+            self._end_jump(tail.span.first_sample)
         self._events(tail.events, tail.block_seq)
         return True
 
@@ -523,12 +549,21 @@ class IntegrityCheck:
         return integrity, (*findings, *self._notes(integrity))
 
     def _settle_overwritten(self) -> None:
-        """Where the board says it overwrote its oldest samples, a jump is a known loss."""
-        missing = sum(jump.samples for jump in self._jumps)
-        # A segment of events and shock windows alone is told as no samples given up.
-        if not self._jumps or self._overwritten is None or missing > self._overwritten:
+        """Where the board says it overwrote its oldest samples, a jump among them is a known loss.
+
+        They follow each other behind its first segment, which stays, so none lies further behind
+        the first jump than samples were given up; a log joined from several pulls may have more
+        jumps than one. The board tells before it does: its word stands behind each of them.
+        """
+        jumps = [jump for jump in self._jumps if jump.first_seq]
+        if not jumps or self._told_given_up is None:
             return
-        for jump in self._jumps:
+        samples, blocks = self._told_given_up
+        for jump in jumps:
+            # A segment of events and shock windows alone holds no samples, and is told as well.
+            if jump.end - jumps[0].first_sample > samples or jump.last_seq >= blocks:
+                continue
+            self._given_up.append((jump.first_sample, jump.end))
             old = self._findings[jump.number]
             self._findings[jump.number] = Finding(
                 "integrity",
@@ -536,7 +571,7 @@ class IntegrityCheck:
                 "overwritten",
                 f"The board's memory was full: it gave up blocks {jump.first_seq} to "
                 f"{jump.last_seq} to go on recording.",
-                old.evidence,
+                {**old.evidence, "samples": jump.samples},
                 offset=jump.offset,
                 block_seq=jump.first_seq,
             )

@@ -265,7 +265,7 @@ class _Pass:
         integrity, findings = self.integrity.finish()
         clock, more = self.clock.finish()
         findings += more
-        coverage, more = self.coverage.finish(clock, blind_limit_s(run))
+        coverage, more = self.coverage.finish(clock, blind_limit_s(run), self.integrity.given_up)
         findings += more
         findings += self.columns.finish()
         channels, more = self.probes.finish(run, self._lost_from)

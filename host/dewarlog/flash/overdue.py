@@ -1,6 +1,7 @@
 """Which probes of a board's profile are past their calibration's due date, and what that means.
 
-Reads /profile.json and judges dates alone; the firmware judges the rest of a profile. Pure.
+Reads /profile.json and judges dates alone; the firmware judges the rest of a profile. A due date
+is 00:00 UTC of its day, as the board records it: on that day a calibration no longer counts. Pure.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ class Calibrations:
 
 
 def judge(profile: bytes, today: date) -> Calibrations:
-    """Find the probes whose due date lies before `today`; none where the profile is not one."""
+    """Find the probes whose due date has come by `today`; none where the profile is not one."""
     try:
         document = json.loads(profile)
     except (ValueError, RecursionError):
@@ -53,7 +54,7 @@ def judge(profile: bytes, today: date) -> Calibrations:
     policy = ""
     if isinstance(handling, dict):
         policy = cast("dict[str, Any]", handling).get("calibration_policy")
-    found = tuple(entry for entry in _dues(fields.get("channels")) if entry.due < today)
+    found = tuple(entry for entry in _dues(fields.get("channels")) if entry.due <= today)
     return Calibrations(found, refuses=policy == REFUSE)
 
 

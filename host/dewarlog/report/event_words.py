@@ -78,6 +78,8 @@ def describe(event: Event) -> str:  # noqa: C901, PLR0911, PLR0912 - one line fo
     if isinstance(event, ClockSync):
         return f"{_utc(event.utc_s)} \u00b1{event.error_ms} ms; before: {_utc(event.before_utc_s)}"
     if isinstance(event, GapEvent):
+        if event.cause == layout.GAP_OVERWRITTEN:  # each tells all so far (protocol/SPEC.md 4.1)
+            return f"overwritten so far: {words.plural(event.missed, 'sample')}"
         length = event.length_ms
         lasting = "unknown length" if length is None else words.duration(length / 1000)
         return (

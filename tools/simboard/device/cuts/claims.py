@@ -10,13 +10,20 @@ import sys
 
 from dewarlog_firmware import app as firmware
 from dewarlog_firmware.chips import PART_DEVICE_KEY
+from dewarlog_firmware.device_key import KEY_PATH
 from dewarlog_firmware.lock import LOCK_PATH
 from dewarlog_firmware.shock_sampler import SENSOR_FAULT
 from dewarlog_wire import block, layout, reader_names
 from dewarlog_wire.crc import crc32
 from simboard.device.console import CTRL_C
 from simboard.device.cuts.broken import need
-from simboard.device.cuts.stored import read_file, read_journal, read_segments, run_folders
+from simboard.device.cuts.stored import (
+    StoredBlock,
+    read_file,
+    read_journal,
+    read_segments,
+    run_folders,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -65,13 +72,13 @@ def _check_blocks(rig: "Rig", run: "RunWitness") -> None:
             fault,
         )
     wanted, sample, event = 0, 0, 0
-    sample_hole = event_hole = False  # a block was given up since the last that counted
     chain = layout.CHAIN_START
     for stored in blocks:
         while wanted < stored.seq and (wanted in run.removed_blocks or is_rotten):
+            if wanted in run.removed_blocks:
+                sample, event = _counted_on(run, wanted, sample, event)
             wanted += 1
             chain = None
-            sample_hole = event_hole = True
         need(stored.seq == wanted, "run %d: block %d, not %d", run.number, stored.seq, wanted)
         need(wanted < len(run.blocks), "run %d: block %d was never sealed", run.number, wanted)
         need(
@@ -91,29 +98,28 @@ def _check_blocks(rig: "Rig", run: "RunWitness") -> None:
         if stored.span is not None:
             first, count = stored.span
             need(
-                first == sample or sample_hole or is_rotten,
+                first == sample or is_rotten,
                 "run %d: samples %d to %d missing",
                 run.number,
                 sample,
                 first - 1,
             )
             sample = first + count
-            sample_hole = False
         if stored.events is not None:
             first, count = stored.events
             need(
-                first == event or event_hole or is_rotten,
+                first == event or is_rotten,
                 "run %d: events %d to %d missing",
                 run.number,
                 event,
                 first - 1,
             )
             event = first + count
-            event_hole = False
         chain = stored.chain
         wanted += 1
         rig.witness.checks += 1
     while wanted in run.removed_blocks:
+        sample, event = _counted_on(run, wanted, sample, event)
         wanted += 1
     if is_rotten:
         return
@@ -134,6 +140,21 @@ def _check_blocks(rig: "Rig", run: "RunWitness") -> None:
             run.durable_samples,
             run.durable_events,
         )
+
+
+def _counted_on(run: "RunWitness", seq: int, sample: int, event: int) -> tuple:
+    """Return the numbers of the sample and the event that follow a block that was given up."""
+    removed = _block_of(run, seq)
+    return (
+        sum(removed.span) if removed.span else sample,
+        sum(removed.events) if removed.events else event,
+    )
+
+
+def _block_of(run: "RunWitness", seq: int) -> StoredBlock:
+    """Return a block as it was sealed: one that was removed stays in the witness."""
+    data = run.blocks[seq]
+    return StoredBlock(data, block.check_block(data, 0, None))
 
 
 def the_journal_continues_the_blocks(rig: "Rig") -> None:
@@ -195,29 +216,43 @@ def every_boot_and_hole_is_told(rig: "Rig") -> None:
 
 
 def what_was_given_up_is_told(rig: "Rig") -> None:
-    """Samples overwritten in a full memory stand in a GAP event."""
+    """The last word on overwritten samples that is still stored counts each of them, and no more.
+
+    But for the oldest segment behind the first, which is told before it goes.
+    """
     run = rig.witness.open_run
     rot = rig.witness.rot
     if rot is not None and rot.run == run.number:
         return  # the event itself may be damaged: the boot tells that bytes were dropped
-    lost = 0
+    lost, gone = 0, set()
     for seq in run.removed_blocks:
-        # The run's own bytes tell: a removed block stays in the witness.
-        lost += _samples_in(run.blocks[seq])
-    told = 0
-    for kind, body, _, _ in run.events:
-        if kind == layout.KIND_GAP:
+        removed = _block_of(run, seq)
+        lost += removed.span[1] if removed.span else 0
+        if removed.events:
+            gone.update(range(removed.events[0], sum(removed.events)))
+    told = None
+    for number in range(len(run.events)):
+        kind, body, _, _ = run.events[number]
+        if kind == layout.KIND_GAP and number not in gone:
             gap = struct.unpack(layout.EVENT_GAP.format, body)
             if gap[1] == layout.GAP_OVERWRITTEN:
-                told += gap[4]
-    need(told >= lost, "run %d: %d samples were overwritten, %d are told", run.number, lost, told)
-
-
-def _samples_in(data: bytes) -> int:
-    if data[5] != layout.BLOCK_SAMPLES:
-        return 0
-    at = layout.BLOCK_HEADER.size + layout.SECTION_HEAD.size
-    return struct.unpack_from(layout.SPAN.format, data, at)[1]
+                told = gap[4]
+    if told is None:
+        need(not run.removed_blocks, "run %d: no word is left of what was overwritten", run.number)
+        return
+    stored = read_segments(_ROOT, run.number)[0]
+    names = sorted({found.segment for found in stored})
+    going = 0
+    for found in stored:
+        if found.segment == names[1] and found.span:
+            going += found.span[1]
+    need(
+        told in (lost, lost + going),
+        "run %d: %d samples were overwritten, %d are told",
+        run.number,
+        lost,
+        told,
+    )
 
 
 def small_files_are_old_or_new(rig: "Rig") -> None:
@@ -308,6 +343,15 @@ def _crc_in(data: bytes) -> int:
     return struct.unpack_from("<I", data, len(data) - 4)[0]
 
 
+def a_new_key_is_nobodys(rig: "Rig") -> None:
+    """A board whose key is another since SEED is not claimed: its owner's key would be gone."""
+    after = rig.witness.seeding
+    rig.witness.seeding = None
+    if after is not None and read_file(KEY_PATH) == after:
+        lock = rig.app.guard.lock
+        need(not lock.is_claimed, "the board has a new key, and is claimed by the old one")
+
+
 def what_was_answered_is_still_told(rig: "Rig") -> None:
     """Each custody step that a host was told is recorded has its pin behind it."""
     for run, number, follows in rig.witness.promised:
@@ -337,8 +381,8 @@ def another_firmware_and_profile_are_told(rig: "Rig") -> None:
     kinds = set()
     for run in rig.witness.runs.values():
         kinds.update([event[0] for event in run.events])
-    if rig.witness.small_file(rig.versions.FIRMWARE_PATH) == _versions_file(rig.versions.VERSION):
-        is_told = rig.witness.is_rotten(rig.versions.FIRMWARE_PATH)
+    if rig.witness.small_file(rig.firmware_path) == _versions_file(rig.versions.VERSION):
+        is_told = rig.witness.is_rotten(rig.firmware_path)
         is_told = (
             is_told or rig.first_version == rig.versions.VERSION or layout.KIND_FIRMWARE in kinds
         )
@@ -384,7 +428,7 @@ def the_device_key_is_the_first(rig: "Rig") -> None:
     run = rig.witness.open_run
     faults = [event[1] for event in run.events if event[0] == layout.KIND_SENSOR]
     told = bytes((PART_DEVICE_KEY, SENSOR_FAULT)) in faults
-    is_damaged = rig.witness.is_rotten(firmware.KEY_PATH)
+    is_damaged = rig.witness.is_rotten(KEY_PATH)
     need(is_damaged or not told, "run %d: the device key is told to be damaged", run.number)
     has_key = any(rig.app.guard.keys.secret(key) for key in layout.KEY_NAMES)
     need(has_key != is_damaged, "a board whose device key is damaged proves what it likes")
@@ -401,6 +445,7 @@ CLAIMS = [
     every_stored_block_has_its_seal,
     no_earlier_state_is_anywhere,
     the_lock_is_as_it_was_left,
+    a_new_key_is_nobodys,
     what_was_answered_is_still_told,
     every_host_is_named,
     another_firmware_and_profile_are_told,

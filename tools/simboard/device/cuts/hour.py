@@ -9,7 +9,7 @@ fills what room is left: the confirmed first run goes, then, by the policy, the 
 second, or recording stops.
 """
 
-from simboard.device.cuts import host
+from simboard.device.cuts import bench_visits, host
 from simboard.device.noise import Noise
 
 TYPE_CHECKING = False
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
 MINUTE_US = 60000000
 HOUR_US = 60 * MINUTE_US
+# Seeds of hours, short ones, in which the board is on a bench: profiles put in force, runs erased,
+# another device key made.
+BENCH_HOURS = range(900, 910)
+_BENCH_MINUTES = 21
 STOP = "stop"
 OVERWRITE = "overwrite"
 
@@ -43,6 +47,10 @@ class Hour:
             peak_g = 30 + noise.bits(7)
             self.knocks.append([_at(noise, minute), peak_g, 6000, [0.0, 0.6, 0.8]])
         self.locks = seed & 2 != 0  # the second profile has the board locked
+        self.length_us = HOUR_US
+        if seed in BENCH_HOURS:
+            self._lie_on_a_bench(noise)
+            return
         self.visits = [
             (_at(noise, 1), host.sync),
             (_at(noise, 2), host.mark),
@@ -61,6 +69,7 @@ class Hour:
             (_at(noise, 25), host.pull),
             (_at(noise, 29), host.sync),
             (_at(noise, 30), host.pull),
+            (_at(noise, 31), host.selftest),
             (_at(noise, 33), host.radio_off),
             (_at(noise, 35), host.radio_on),
             (_at(noise, 36), host.fail),
@@ -73,6 +82,25 @@ class Hour:
             (_at(noise, 49), host.acknowledge),
             (_at(noise, 50), host.mark),
             (_at(noise, 57), host.stop),
+        ]
+
+    def _lie_on_a_bench(self, noise: "Noise") -> None:
+        self.length_us = _BENCH_MINUTES * MINUTE_US
+        self.copies = []
+        self.visits = [
+            (_at(noise, 1), host.sync),
+            (_at(noise, 2), host.claim),
+            (_at(noise, 4), bench_visits.put),
+            (_at(noise, 6), host.pull),
+            (_at(noise, 7), bench_visits.erase),
+            (_at(noise, 9), bench_visits.put_again),
+            (_at(noise, 11), host.pull),
+            (_at(noise, 12), bench_visits.seed),
+            (_at(noise, 14), host.claim),
+            (_at(noise, 15), host.handoff),
+            (_at(noise, 17), bench_visits.erase),
+            (_at(noise, 18), bench_visits.put),
+            (_at(noise, 20), host.mark),
         ]
 
     def put_into(self, scenario: "dict[str, Any]") -> None:

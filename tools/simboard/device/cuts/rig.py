@@ -18,7 +18,7 @@ from simboard.device.console import CTRL_C
 from simboard.device.cuts.broken import ClaimBroken, need
 from simboard.device.cuts.export import Export
 from simboard.device.cuts.host import Host
-from simboard.device.cuts.hour import HOUR_US, Hour
+from simboard.device.cuts.hour import Hour
 from simboard.device.cuts.rot import turn_one_over
 from simboard.device.modules import Overlay
 from simboard.device.noise import Noise
@@ -92,7 +92,9 @@ class Rig:
         from dewarlog_firmware import (
             app,
             ed25519,
+            gauges,
             logbook,
+            once,
             opening,
             restart,
             selftest,
@@ -105,8 +107,11 @@ class Rig:
         logbook._LAST_WORDS_BYTES = LAST_WORDS_BYTES  # noqa: SLF001
         self.firmware = app
         self.imported_late = (ed25519, restart, selftest, sha512)
-        self.versions = opening  # the module that has the firmware's version
-        self.first_version = opening.VERSION
+        self.let_go = [__import__("dewarlog_firmware." + name) for name in once.LET_GO]
+        once.let_go = lambda: None
+        self.versions = gauges  # the module that has the firmware's version
+        self.first_version = gauges.VERSION
+        self.firmware_path = opening.FIRMWARE_PATH
         self.claims = claims.CLAIMS
         self.witness = witness.Witness(self.flash.image)
         witness.attach(self.witness)
@@ -323,7 +328,7 @@ class Rig:
             self._at(at_us, self._visitor(visit))
         for at_us, with_profile, room_kib in self.hour.copies:
             self._at(at_us, self._copier(with_profile, room_kib))
-        self._at(HOUR_US, self._end)
+        self._at(self.hour.length_us, self._end)
 
     def _at(self, at_us: int, action: "Any") -> None:
         """Do something then; if a flash operation is under way, behind it."""

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 class StoredBlock:
     """One block as it stands in a segment: its number, its bytes, what it counts."""
 
-    def __init__(self, data: bytes, found: "Block") -> None:
+    def __init__(self, data: bytes, found: "Block", segment: str = "") -> None:
+        self.segment = segment  # the name of its file
         self.seq = found.block_seq
         self.kind = found.kind
         self.boot = found.boot
@@ -60,7 +61,7 @@ def read_segments(root: str, run: int) -> "tuple[list, list]":
             try:
                 found = block.check_block(data, offset, None)
                 whole = data[offset : offset + found.length]
-                blocks.append(StoredBlock(whole, block.check_block(whole, 0, None)))
+                blocks.append(StoredBlock(whole, block.check_block(whole, 0, None), name))
                 offset += found.length
             except BlockError as error:
                 wrong.append((name, offset, error.fault))

@@ -77,6 +77,7 @@ class Witness:
         self.open_run = None  # RunWitness of the run that must be found open
         self.removed_runs = set()
         self.is_replaying = False
+        self.seeding = None  # what the device key's file is to be, once a host gave a seed
         self.small = {}  # path: (durable content or None, content being written or None)
         self.is_dark = False  # the power is gone, and the firmware about to end
         self.context = ""  # what the firmware is at, for choosing where to cut
@@ -326,14 +327,13 @@ def _wrap_flash_log(witness: Witness) -> None:
         if witness.open_run is run:
             witness.open_run = None
 
-    def watched_remove_segment(self: "Any", segment: int) -> int:
+    def watched_remove_segment(self: "Any", segment: int) -> None:
         run = witness.run(self.run)
         for seq in _blocks_in(self, segment):
             run.removed_blocks.add(seq)
         witness.context = "remove"
-        samples = remove_segment(self, segment)
+        remove_segment(self, segment)
         witness.context = ""
-        return samples
 
     def watched_remove_run(self: "Any", number: int) -> int:
         run = witness.run(number)

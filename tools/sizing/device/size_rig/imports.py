@@ -2,7 +2,8 @@
 
     micropython -c "from size_rig.imports import main; main()"
 
-Prints `NAME BYTES` in the order of importing. Code that is frozen is not in the heap; so what is
+Prints `NAME BYTES STAYS` in the order of importing; STAYS is 0 for what the firmware lets go of
+once it has booted (once.py). Code that is frozen is not in the heap; so what is
 printed of frozen modules is their data, and what of compiled files is data and code.
 """
 
@@ -17,7 +18,7 @@ LATE = ("ed25519", "sha512", "restart", "wiped_hmac", "fast")
 
 
 def main() -> None:
-    """Import the firmware, app first, then what app imports late."""
+    """Import the firmware, app first, then what it imports late, and what it lets go of."""
     board.install()
     plain = builtins.__import__
     inner = [0]  # bytes that imports inside the one going on have left
@@ -42,6 +43,10 @@ def main() -> None:
     builtins.__import__ = measured
     for name in ("app",) + LATE:
         __import__("dewarlog_firmware." + name)
+    from dewarlog_firmware import once
+
+    for name in once.LET_GO:
+        __import__("dewarlog_firmware." + name)
     builtins.__import__ = plain
     for name, count in seen.items():
-        print(name, count)
+        print(name, count, int(name.rpartition(".")[2] not in once.LET_GO))

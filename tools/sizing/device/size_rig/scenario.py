@@ -76,11 +76,12 @@ def main() -> None:
     rig.install()
     say("rig", held() - begins)
     before = held()
-    from dewarlog_firmware import app, board
+    from dewarlog_firmware import app, board, once
 
-    if sys.path[0] != ".frozen":  # files that the board's own file system now hides
-        for name in LATE:
+    if sys.path[1] != ".frozen":  # behind "": files that the board's own file system now hides
+        for name in LATE + once.LET_GO:
             __import__("dewarlog_firmware." + name)
+        once.let_go = lambda: None
     say("imports", held() - before)
     rig.Flash.file = open(flash, "r+b")
     if step == "first":

@@ -1,0 +1,59 @@
+"""What a person types: options that typer does not hold to enough by itself, and answers.
+
+Below cli. What is wrong with an option is a typer.BadParameter, before anything is opened.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import math
+from typing import TYPE_CHECKING
+
+import typer
+
+from dewarlog_wire import layout
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+
+def a_number(value: float | None) -> float | None:
+    """Refuse `nan` and `inf`, which pass every least and most that typer holds them to."""
+    if value is not None and not math.isfinite(value):
+        raise typer.BadParameter(f"{value} is no number")
+    return value
+
+
+def expect_short(option: str, text: str, kind: int) -> None:
+    """Refuse a text that is too long for a tagged request that has the board record it."""
+    expect_fits(option, text, layout.EVENT_TEXT_ASKED_MAX_BYTES[kind])
+
+
+def expect_fits(option: str, text: str, most: int) -> None:
+    """Refuse a text of more than `most` bytes, and one that is no text: bytes of another code."""
+    try:
+        length = len(text.encode())
+    except UnicodeEncodeError:
+        raise typer.BadParameter("it is no text in UTF-8", param_hint=option) from None
+    if length > most:
+        raise typer.BadParameter(
+            f"it takes {length} bytes of UTF-8, and {most} fit: shorten it", param_hint=option
+        )
+
+
+def this_user() -> str:
+    """Name who is at this computer; empty for a user without a name, as in some containers."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):  # ImportError: Windows, without USERNAME
+        return ""
+
+
+@contextlib.contextmanager
+def asking() -> Generator[None]:
+    """Take Ctrl-C at a question for what it is: typer would end with the exit code of HOLD."""
+    try:
+        yield
+    except typer.Abort:
+        raise KeyboardInterrupt from None
