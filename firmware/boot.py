@@ -9,10 +9,11 @@ docs.micropython.org, "Writing interrupt handlers", asks for the buffer at the s
 program: a handler cannot allocate the exception's traceback itself. 100 bytes is the size there.
 """
 
-import gc
-
 import micropython
 
 micropython.kbd_intr(-1)
+
+import gc  # noqa: E402 - Ctrl-C comes first
+
 micropython.alloc_emergency_exception_buf(100)
 gc.threshold((gc.mem_alloc() + gc.mem_free()) // 46)

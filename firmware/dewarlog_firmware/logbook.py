@@ -24,10 +24,10 @@ from dewarlog_wire.errors import JournalError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from typing import Protocol
+    from typing import Any, Protocol
 
     from dewarlog_firmware.flash_log import FlashLog, StoredFile
-    from dewarlog_firmware.recorder import Recorder
+    from dewarlog_firmware.recorder import Recorder, SealedBlock
     from dewarlog_firmware.seal_key import SealKey
 
     class Engine(Protocol):
@@ -483,9 +483,9 @@ class Logbook:
         self.emit(layout.KIND_PIN, self.head())
         self.commit()
 
-    def _append(self, view: memoryview) -> None:
+    def _append(self, sealed: "SealedBlock") -> None:
         """Store a block, then forget the key of its seal."""
-        self._store(self.flash.append_block, view)
+        self._store(self.flash.append_block, sealed)
         if self.key is not None and self.key.index:
             self._move_on(self.key)
 
@@ -504,11 +504,11 @@ class Logbook:
         self.recorder.open_journal(state, self._now_s, self._now_ms)
         self._store(self.flash.start_journal, self.recorder.take_journal())
 
-    def _store(self, write: "Callable[[memoryview], None]", view: memoryview) -> None:
+    def _store(self, write: "Callable[[Any], None]", data: "memoryview | SealedBlock") -> None:
         if self.stalls is not None:
             self.stalls.stall_begins()
         try:
-            write(view)
+            write(data)
         except OSError as error:
             self.is_full = self.is_full or error.args[0] == ENOSPC
             raise

@@ -137,7 +137,7 @@ class ShockKeeper:
             self._shelf.put(entry[:2] + (None, entry[3]), capture.columns, 0)
             self.flush()
             columns = tuple([memoryview(column)[:count] for column in capture.columns])
-            self._write(entry[2], columns, began_s, began_ms)
+            self._write(capture.head(number), columns, began_s, began_ms)
             self._logbook.commit()
         capture.restart()
 
