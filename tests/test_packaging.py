@@ -44,7 +44,7 @@ def test_the_wheel_is_typed(wheel_names: set[str]) -> None:
 
 def test_the_wheel_holds_the_manifests_that_arm_prints(wheel_names: set[str]) -> None:
     """`dewarlog arm --template` needs no source tree."""
-    kinds = {f"dewarlog/bench/shipment.example.{kind}" for kind in ("toml", "csv")}
+    kinds = {f"dewarlog/arm/shipment.example.{kind}" for kind in ("toml", "csv")}
     assert kinds - wheel_names == set()
 
 

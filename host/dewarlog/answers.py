@@ -16,8 +16,8 @@ from dewarlog_wire import layout
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from dewarlog.bench.calibration_file import Joined
     from dewarlog.bench.requests import Live
+    from dewarlog.calibrate.file import Joined
     from dewarlog.checks.audit import Audit
     from dewarlog.checks.review import Review
     from dewarlog.journey import Journey

@@ -8,13 +8,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from dewarlog import console, words
-from dewarlog.bench import gate
+from dewarlog.arm import gate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from dewarlog.bench.arm import Outcome
-    from dewarlog.bench.gate import Judged
+    from dewarlog.arm.course import Outcome
+    from dewarlog.arm.gate import Judged
 
 
 def say_arm(outcome: Outcome, *, dry_run: bool) -> None:

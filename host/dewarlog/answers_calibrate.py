@@ -1,6 +1,6 @@
 """What the command of calibration says, in words and as data.
 
-Beside answers: takes what bench/course and bench/drift found.
+Beside answers: takes what calibrate/course and calibrate/drift found.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from dewarlog import console, words
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from dewarlog.bench.bath import Now, ProbeNow
-    from dewarlog.bench.calibration_file import CalibrationFile
-    from dewarlog.bench.course import Done, ProbeOutcome
-    from dewarlog.bench.drift import Due, Found
+    from dewarlog.calibrate.bath import Now, ProbeNow
+    from dewarlog.calibrate.course import Done, ProbeOutcome
+    from dewarlog.calibrate.drift import Due, Found
+    from dewarlog.calibrate.file import CalibrationFile
 
 
 def probe_list(channels: Sequence[int]) -> str:

@@ -22,8 +22,8 @@ from dewarlog.errors import DewarlogError, ExitCode
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-    from dewarlog.bench.calibration_file import Joined
     from dewarlog.bench.requests import Live
+    from dewarlog.calibrate.file import Joined
     from dewarlog.checks.review import Review
     from dewarlog.link import Link
     from dewarlog.link.advert import Heard
@@ -729,7 +729,7 @@ def _join_calibrations(root: Path, other: Path) -> Joined | None:
     """Take over another archive's calibrations; None where it has none, or is this archive."""
     if not any(other.glob("*/calibrations/*.json")) or (root.exists() and root.samefile(other)):
         return None
-    from dewarlog.bench.calibration_file import CalibrationShelf
+    from dewarlog.calibrate.file import CalibrationShelf
 
     return CalibrationShelf(root).take_over(CalibrationShelf(other))
 

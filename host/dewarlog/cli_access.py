@@ -96,11 +96,11 @@ def claim(
     logger some seconds.
     """
     with console.failures(as_json=as_json):
-        from dewarlog.bench.ownership import prove_admin, take_all
         from dewarlog.certificate import Certificate, write_certificate
         from dewarlog.errors import NotByRadio
         from dewarlog.keys import KeyStore
         from dewarlog.output import expect_writable
+        from dewarlog.provision.ownership import prove_admin, take_all
 
         if is_radio(device):
             raise NotByRadio(device, "A logger gives its keys")

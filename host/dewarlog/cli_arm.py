@@ -47,7 +47,7 @@ def _print_template(kind: str | None) -> None:
         raise typer.BadParameter(f"{words.plain(kind)!r} is none of {', '.join(_TEMPLATES)}")
     from importlib.resources import files
 
-    example = files("dewarlog.bench").joinpath(f"shipment.example.{kind}").read_text("utf-8")
+    example = files("dewarlog.arm").joinpath(f"shipment.example.{kind}").read_text("utf-8")
     with console.table_output() as out:
         out.write(example)
     raise typer.Exit
@@ -157,9 +157,9 @@ def arm(
     steps: list[str] = []
     with console.failures(as_json=as_json):
         from dewarlog import answers_arm
-        from dewarlog.bench import trip_profile
-        from dewarlog.bench.arm import ArmCourse, Callbacks, Order
-        from dewarlog.bench.manifest_files import read_manifest
+        from dewarlog.arm import trip_profile
+        from dewarlog.arm.course import ArmCourse, Callbacks, Order
+        from dewarlog.arm.manifest_files import read_manifest
 
         found = read_manifest(manifest, shipment)
         document = trip_profile.read_file(profile.read_bytes(), str(profile))

@@ -1,7 +1,7 @@
 """The command of calibration: compare probes with two baths, keep it, and tell how they age.
 
 Beside cli, which adds it to the others. Heavy imports wait inside the command, so that `--help`
-comes at once. The course itself is in bench/course; here is what stands between it and a person.
+comes at once. The course itself is in calibrate/course; here is what stands between it and a person.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ from dewarlog_wire import layout
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
-    from dewarlog.bench.bath import Now
-    from dewarlog.bench.calibration import Chain, Reference
-    from dewarlog.bench.calibration_file import CalibrationShelf
-    from dewarlog.bench.course import Outcome
-    from dewarlog.bench.drift import Found
+    from dewarlog.calibrate.bath import Now
+    from dewarlog.calibrate.correction import Chain, Reference
+    from dewarlog.calibrate.course import Outcome
+    from dewarlog.calibrate.drift import Found
+    from dewarlog.calibrate.file import CalibrationShelf
 
 _POINT_NAMES = ("ice", "ln2")
 _TELL_EVERY_S = 60.0  # of the board's time, where nobody watches a display
@@ -162,10 +162,10 @@ def calibrate(
     expect_fits("--reference", what, layout.SECTION_TEXT_MAX_BYTES)
     asks = sys.stdin.isatty() and not yes
     with console.failures(as_json=as_json):
-        from dewarlog.bench.bath import Patience
-        from dewarlog.bench.calibration import ice_reference, ln2_reference
-        from dewarlog.bench.calibration_file import CalibrationShelf
-        from dewarlog.bench.course import Course, Plan
+        from dewarlog.calibrate.bath import Patience
+        from dewarlog.calibrate.correction import ice_reference, ln2_reference
+        from dewarlog.calibrate.course import Course, Plan
+        from dewarlog.calibrate.file import CalibrationShelf
         from dewarlog.errors import DewarlogError
 
         air_hpa, limit_hpa, source = _pressure(pressure_hpa, sea_level_hpa, altitude_m, asks=asks)
@@ -228,7 +228,7 @@ def _pressure(
     station: float | None, sea_level: float | None, altitude_m: float | None, *, asks: bool
 ) -> tuple[float, float, str]:
     """Give the pressure at the bath in hPa, how far it may be off, and where it is from."""
-    from dewarlog.bench import nitrogen
+    from dewarlog.calibrate import nitrogen
 
     if (sea_level is None) != (altitude_m is None) or (station is None) == (sea_level is None):
         if station is None and sea_level is None and altitude_m is None and asks:
@@ -359,8 +359,8 @@ def _say_history(
     logger: str, plot: Path | None, archive: Path | None, keys: Path | None, *, as_json: bool
 ) -> None:
     with console.failures(as_json=as_json):
-        from dewarlog.bench.calibration_file import CalibrationShelf
-        from dewarlog.bench.drift import found_in, jumps, together
+        from dewarlog.calibrate.drift import found_in, jumps, together
+        from dewarlog.calibrate.file import CalibrationShelf
         from dewarlog.errors import NoCalibration
 
         shelf = CalibrationShelf(archive)
@@ -376,7 +376,7 @@ def _say_history(
             raise NoCalibration(shelf.root, f"logger {device_id}")
         said = jumps(found)
         if plot is not None:
-            from dewarlog.bench.drift_plot import drift_svg
+            from dewarlog.calibrate.drift_plot import drift_svg
             from dewarlog.output import whole
 
             with whole(plot) as place:
@@ -422,8 +422,8 @@ def _board_named(
     """Find the id that is meant; of a board named as a device also what it knows itself."""
     if ":" in logger:
         from dewarlog.bench import requests
-        from dewarlog.bench.drift import found_on, voids
-        from dewarlog.bench.profile import Profile
+        from dewarlog.calibrate.drift import found_on, voids
+        from dewarlog.profile.model import Profile
 
         with opened(logger) as link:
             session = session_over(link, credentials_over(logger, keys), strict=is_radio(logger))
@@ -453,7 +453,7 @@ def _board_named(
 
 def _say_due(archive: Path | None, *, as_json: bool) -> None:
     with console.failures(as_json=as_json):
-        from dewarlog.bench.due import dues_of
+        from dewarlog.calibrate.due import dues_of
 
         found = dues_of(archive)
     today = datetime.now(UTC).date()

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from rich.live import Live as Screen
 
     from dewarlog.bench.monitor import Look
-    from dewarlog.bench.profile import Profile
     from dewarlog.bench.requests import Live
+    from dewarlog.profile.model import Profile
     from dewarlog.session import Session
 
 _EVERY_S: Final = 1.0
@@ -185,8 +185,8 @@ class _Watch:
         if live is None or live.profile_crc32 == self._profile_crc:
             return
         from dewarlog.bench import requests
-        from dewarlog.bench.profile import Profile
         from dewarlog.errors import DeviceRefused, ProfileChanged, ProfileInvalid
+        from dewarlog.profile.model import Profile
 
         self._profile, self._profile_note = None, ""
         try:

@@ -29,8 +29,8 @@ from dewarlog.cli_typed import expect_short
 from dewarlog_wire import layout
 
 if TYPE_CHECKING:
-    from dewarlog.bench.channel_map import ChannelMap
     from dewarlog.certificate import Certificate
+    from dewarlog.provision.channel_map import ChannelMap
     from dewarlog.session import Board, Session
 
 _PURPOSE = layout.PURPOSE_NAMES.index("provision")
@@ -115,7 +115,7 @@ def provision(
         if map_file is None:
             _print_map(device, keys)
             return
-        from dewarlog.bench.channel_map import read_map
+        from dewarlog.provision.channel_map import read_map
 
         wanted = read_map(map_file)
         asked = _Papers(wanted, label, certificate)
@@ -169,7 +169,7 @@ class _Papers:
         return label, certificate
 
     def _picture(self, board: Board, fingerprint: str) -> bytes:
-        from dewarlog.bench.label import Label, Probe, png
+        from dewarlog.provision.label import Label, Probe, png
 
         wanted = self.wanted
         probes = tuple(Probe(one.terminal, one.serial, one.placement) for one in wanted.probe)
@@ -180,10 +180,10 @@ def _provision(
     device: str, asked: _Papers, keys: Path | None, actor: str, *, new_keys: bool
 ) -> _Done:
     """Do it all over one opened cable: keys, profile, claim."""
-    from dewarlog.bench.ownership import prove_admin, seed, take_all
     from dewarlog.bench.requests import await_boot
     from dewarlog.certificate import Certificate
     from dewarlog.keys import KeyStore
+    from dewarlog.provision.ownership import prove_admin, seed, take_all
 
     store = KeyStore(keys)
     with opened(device) as link:
@@ -227,9 +227,9 @@ def _change(session: Session, wanted: ChannelMap) -> _Change:
     Raises:
         ProfileInvalid, ProfileTooLarge: with this map it would be none.
     """
-    from dewarlog.bench.profile import Profile
-    from dewarlog.bench.provision import provision as provisioned
     from dewarlog.bench.requests import get_profile
+    from dewarlog.profile.model import Profile
+    from dewarlog.provision.plan import provision as provisioned
 
     before = get_profile(session)
     present = Profile.read(before, "the board's profile").document() if before else None
@@ -266,9 +266,9 @@ def _cut(note: str) -> str:
 
 
 def _print_map(device: str, keys: Path | None) -> None:
-    from dewarlog.bench.channel_map import form_of
-    from dewarlog.bench.profile import Profile
     from dewarlog.bench.requests import get_profile
+    from dewarlog.profile.model import Profile
+    from dewarlog.provision.channel_map import form_of
 
     with opened(device) as link:
         session, _ = greeted_in_hand(link, credentials_over(device, keys))

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 import pytest
 
-from dewarlog.bench import gate, look, trip_profile, watch
-from dewarlog.bench.manifest_files import read_manifest
-from dewarlog.bench.profile import Profile
+from dewarlog.arm import gate, look, trip_profile, watch
+from dewarlog.arm.manifest_files import read_manifest
 from dewarlog.errors import DeviceRefused, NotProvisioned, PeerViolation, ProbesDiffer
+from dewarlog.profile.model import Profile
 from dewarlog.session import Board, Session, Status, StoredFile
 from dewarlog_firmware.config import load_config
 from dewarlog_wire import layout

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from dewarlog.bench.bath import BathWait, Now, Patience, Taken, samples
-from dewarlog.bench.calibration import Chain, ice_reference, ln2_reference
+from dewarlog.calibrate.bath import BathWait, Now, Patience, Taken, samples
+from dewarlog.calibrate.correction import Chain, ice_reference, ln2_reference
 from dewarlog.errors import (
     CalibrationError,
     NoAnswer,

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dewarlog import its90
-from dewarlog.bench import calibration
-from dewarlog.bench.calibration import (
+from dewarlog.calibrate import correction as calibration
+from dewarlog.calibrate.contribution import Contribution
+from dewarlog.calibrate.correction import (
     Chain,
     PointResult,
     correction,
@@ -20,8 +21,7 @@ from dewarlog.bench.calibration import (
     point_result,
     suspicion,
 )
-from dewarlog.bench.contribution import Contribution
-from dewarlog.bench.stability import Fit
+from dewarlog.calibrate.stability import Fit
 from dewarlog.errors import BadPressure
 
 _CHAIN = Chain(0, "T", "TC-T-0412", 0.25, 32)

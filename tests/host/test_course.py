@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from dewarlog.bench import requests
-from dewarlog.bench.bath import Patience
-from dewarlog.bench.calibration import ln2_reference
-from dewarlog.bench.calibration_file import CalibrationShelf
-from dewarlog.bench.course import Course, Plan
+from dewarlog.calibrate.bath import Patience
+from dewarlog.calibrate.correction import ln2_reference
+from dewarlog.calibrate.course import Course, Plan
+from dewarlog.calibrate.file import CalibrationShelf
 from dewarlog.errors import (
     ArchiveError,
     CalibrationDamaged,
@@ -27,7 +27,7 @@ from dewarlog_wire import layout
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from dewarlog.bench.course import Guide
+    from dewarlog.calibrate.course import Guide
     from dewarlog.session import Session
 
 _PROFILE = b'{"channels": [{"channel": 1, "serial": "A"}], "rules": []}'

@@ -14,9 +14,8 @@ from typer.testing import CliRunner
 
 from dewarlog import cli
 from dewarlog.answers_calibrate import due_words
-from dewarlog.bench.calibration_file import CalibrationShelf, read_calibration
-from dewarlog.bench.course import months_after
-from dewarlog.bench.drift import (
+from dewarlog.calibrate.course import months_after
+from dewarlog.calibrate.drift import (
     Due,
     Found,
     due_by_calibration,
@@ -27,10 +26,11 @@ from dewarlog.bench.drift import (
     together,
     voids,
 )
-from dewarlog.bench.drift_plot import drift_svg
-from dewarlog.bench.due import dues_of
-from dewarlog.bench.profile import Profile
+from dewarlog.calibrate.drift_plot import drift_svg
+from dewarlog.calibrate.due import dues_of
+from dewarlog.calibrate.file import CalibrationShelf, read_calibration
 from dewarlog.errors import ArchiveError, CalibrationDamaged, ExitCode
+from dewarlog.profile.model import Profile
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dewarlog.bench import charge, endurance, gate
-from dewarlog.bench.arm import NOTE_MOST_BYTES, note_of
-from dewarlog.bench.charge import Charge, Dewar, charge_of, needed_kg
-from dewarlog.bench.contradictions import COLDEST_DEGC
-from dewarlog.bench.gate import Facts, Probe, Slope, judge
-from dewarlog.bench.profile import Profile
+from dewarlog.arm import charge, endurance, gate
+from dewarlog.arm.charge import Charge, Dewar, charge_of, needed_kg
+from dewarlog.arm.contradictions import COLDEST_DEGC
+from dewarlog.arm.course import NOTE_MOST_BYTES, note_of
+from dewarlog.arm.gate import Facts, Probe, Slope, judge
+from dewarlog.profile.model import Profile
 from dewarlog_wire import layout
 
 NOW_S: Final = 200_000_000

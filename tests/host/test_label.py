@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from dewarlog.bench.label import (
+from dewarlog.errors import LabelTooSmall
+from dewarlog.provision.label import (
     DOTS_PER_INCH,
     HEIGHT_DOTS,
     WIDTH_DOTS,
@@ -18,7 +19,6 @@ from dewarlog.bench.label import (
     draw,
     png,
 )
-from dewarlog.errors import LabelTooSmall
 
 DEVICE_ID = "e660583883724a32"
 FINGERPRINT = "KG72N-YMHX4-RPOJS-Y5L7Y"

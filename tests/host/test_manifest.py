@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from dewarlog.bench.manifest import FORMULA_SIGNS, text_problem
-from dewarlog.bench.manifest_files import manifest_in, read_manifest
+from dewarlog.arm.manifest import FORMULA_SIGNS, text_problem
+from dewarlog.arm.manifest_files import manifest_in, read_manifest
 from dewarlog.cli import app
 from dewarlog.errors import ExitCode, ManifestInvalid, ManifestUnreadable, NoShipment
 from workshop.places import FIRMWARE, ROOT
@@ -21,7 +21,7 @@ from workshop.places import FIRMWARE, ROOT
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from dewarlog.bench.manifest import Manifest
+    from dewarlog.arm.manifest import Manifest
 
 HEADS: Final = (
     *("Shipment No.", "Bill To", "PO Number", "Cost Center", "Ship To", "CoI ID", "Contact"),
@@ -102,7 +102,7 @@ def test_the_template_is_the_example(kind: str) -> None:
     done = CliRunner().invoke(app, ["arm", "--template", kind])
     example = (FIRMWARE / f"shipment.example.{kind}").read_text(encoding="utf-8")
     assert (done.exit_code, done.stdout) == (0, example)
-    packed = ROOT / "host" / "dewarlog" / "bench" / f"shipment.example.{kind}"
+    packed = ROOT / "host" / "dewarlog" / "arm" / f"shipment.example.{kind}"
     assert packed.read_text(encoding="utf-8") == example
 
 

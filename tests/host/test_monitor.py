@@ -12,8 +12,8 @@ from rich.console import Console
 
 from dewarlog.bench import monitor_view
 from dewarlog.bench.monitor import TREND_S, Look, Monitor, rule_text, slope_k_per_h
-from dewarlog.bench.profile import Profile
 from dewarlog.bench.requests import Live
+from dewarlog.profile.model import Profile
 from dewarlog.session import Board, Status
 from dewarlog_wire import layout
 

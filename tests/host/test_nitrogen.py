@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dewarlog.bench import nitrogen
-from dewarlog.bench.contribution import combined_k
+from dewarlog.calibrate import nitrogen
+from dewarlog.calibrate.contribution import combined_k
 from dewarlog.errors import BadPressure, ExitCode
 
 

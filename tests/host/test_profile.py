@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dewarlog.bench import contradictions
-from dewarlog.bench.profile import Profile
+from dewarlog.arm import contradictions
 from dewarlog.errors import ExitCode, ProfileInvalid, ProfileTooLarge
+from dewarlog.profile.model import Profile
 from dewarlog_firmware.config import Config, ConfigError, load_config
 from dewarlog_wire import layout
 from simboard.scenario import PROFILES

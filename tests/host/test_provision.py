@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from dewarlog.bench.channel_map import ChannelMap, parse_map, read_map
-from dewarlog.bench.provision import BUILT_IN, provision
 from dewarlog.errors import MapDamaged
+from dewarlog.provision.channel_map import ChannelMap, parse_map, read_map
+from dewarlog.provision.plan import BUILT_IN, provision
 from dewarlog_firmware.config import load_config
 from dewarlog_firmware.profile import default_document
 from workshop.places import FIRMWARE

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dewarlog.bench.stability import ROUNDING_K, Fit, Reading, Thresholds, fit, judge
+from dewarlog.calibrate.stability import ROUNDING_K, Fit, Reading, Thresholds, fit, judge
 
 _LIMITS = Thresholds()
 

@@ -16,9 +16,10 @@ import pytest
 from typer.testing import CliRunner
 
 from dewarlog import cli, cli_arm
-from dewarlog.bench import gate, requests
-from dewarlog.bench.arm import ArmCourse, Callbacks, Order
-from dewarlog.bench.manifest_files import read_manifest
+from dewarlog.arm import gate
+from dewarlog.arm.course import ArmCourse, Callbacks, Order
+from dewarlog.arm.manifest_files import read_manifest
+from dewarlog.bench import requests
 from dewarlog.errors import ArmingUnknown, ExitCode, LinkError, NotArmed, Unplugged
 from dewarlog.link.usb import UsbLink
 from dewarlog.readings import LogReader

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from dewarlog import its90
-from dewarlog.bench.calibration_file import CalibrationShelf
-from dewarlog.bench.stability import Thresholds
+from dewarlog.calibrate.file import CalibrationShelf
+from dewarlog.calibrate.stability import Thresholds
 from dewarlog.readings import LogReader
 from dewarlog.records import Block, ProfileWritten
 from line import COMMAND_S, check, command, dewarlog, environment, profile_file, pull

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from simboard.launch import SimBoard
 
 SCENARIO: Final = Path(__file__).with_name("bench.toml")
-SHIPMENT: Final = ROOT / "host/dewarlog/bench/shipment.example.toml"
+SHIPMENT: Final = ROOT / "host/dewarlog/arm/shipment.example.toml"
 PROFILE: Final = PROFILES / "cryo_shipper.json"
 SPEED: Final = 20.0
 STEPS: Final = 8

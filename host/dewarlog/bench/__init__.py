@@ -1,1 +1,1 @@
-"""Prepares a board: its profile, calibration, self-test, arming, and a view of it at work."""
+"""What a bench asks of a board, and how it is shown: figures, profile, self-test, erasure."""

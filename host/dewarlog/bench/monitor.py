@@ -11,14 +11,14 @@ from collections import deque
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from dewarlog.bench.profile_parts import RateRule
+from dewarlog.profile.parts import RateRule
 from dewarlog.records import named, unix_s_of
 from dewarlog_wire import layout
 
 if TYPE_CHECKING:
-    from dewarlog.bench.profile import Profile
-    from dewarlog.bench.profile_parts import Rule
     from dewarlog.bench.requests import Live
+    from dewarlog.profile.model import Profile
+    from dewarlog.profile.parts import Rule
     from dewarlog.session import Board, Status
 
 TREND_S: Final = 600.0

@@ -21,15 +21,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from dewarlog import words
-from dewarlog.bench.contradictions import COLDEST_DEGC
-from dewarlog.bench.endurance import PLANS
+from dewarlog.arm.contradictions import COLDEST_DEGC
+from dewarlog.arm.endurance import PLANS
 from dewarlog.records import named
 from dewarlog_wire import layout
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from dewarlog.bench.charge import Charge
+    from dewarlog.arm.charge import Charge
 
 MARGIN_K: Final = 5.0
 SLOPE_LIMIT_K_PER_H: Final = 3.0

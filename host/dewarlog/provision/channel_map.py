@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from pydantic_core import ErrorDetails
 
-    from dewarlog.bench.profile import Profile
+    from dewarlog.profile.model import Profile
 
 TERMINALS: Final = 4
 SERIAL_MAX: Final = 12

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from dewarlog.bench.profile import Profile
+    from dewarlog.profile.model import Profile
 
 PLANS: Final = 3
 # Whole file of 14 days: 2.28 bytes for a sample of four readings (README.md, Figures), blocks,

@@ -14,14 +14,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from dewarlog.bench.profile import Profile
 from dewarlog.errors import NotProvisioned, ProbesDiffer
+from dewarlog.profile.model import Profile
 from dewarlog.strict_json import NotStrict, read_object
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from dewarlog.bench.manifest import Manifest
+    from dewarlog.arm.manifest import Manifest
 
 _OF_THE_BOARD: Final = ("board", "hardware")
 _NOT_OF_A_FILE: Final = "arming"

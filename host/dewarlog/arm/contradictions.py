@@ -19,12 +19,12 @@ from itertools import combinations
 from typing import TYPE_CHECKING, Final
 
 from dewarlog import words
-from dewarlog.bench.nitrogen import boiling_point_degc
-from dewarlog.bench.profile import LimitRule, RateRule
+from dewarlog.calibrate.nitrogen import boiling_point_degc
 from dewarlog.errors import Mistake, ProfileInvalid
+from dewarlog.profile.model import LimitRule, RateRule
 
 if TYPE_CHECKING:
-    from dewarlog.bench.profile import Profile, Rule
+    from dewarlog.profile.model import Profile, Rule
 
 # Air of 700 hPa: 3000 m of altitude. Trucks cross passes and holds are kept at 750 hPa or more
 # (14 CFR 25.841: a cabin altitude of at most 8000 ft).

@@ -13,17 +13,17 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from dewarlog.bench import calibration
-from dewarlog.bench.calibration import ICE, LN2, in_bath
-from dewarlog.bench.stability import TIME_CONSTANT_S, Reading, Thresholds, judge
+from dewarlog.calibrate import correction as calibration
+from dewarlog.calibrate.correction import ICE, LN2, in_bath
+from dewarlog.calibrate.stability import TIME_CONSTANT_S, Reading, Thresholds, judge
 from dewarlog.errors import NoAnswer, NothingNew, NotSettled, ProbeFault, WrongBath
 from dewarlog_wire import layout
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from dewarlog.bench.calibration import Chain, PointResult, Reference
-    from dewarlog.bench.stability import Fit, Judgement
+    from dewarlog.calibrate.correction import Chain, PointResult, Reference
+    from dewarlog.calibrate.stability import Fit, Judgement
     from dewarlog.errors import CalibrationError
     from dewarlog.session import Session, Status
 

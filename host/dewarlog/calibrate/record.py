@@ -8,18 +8,18 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from dewarlog.bench.drift import NAME_OF_POINT
+from dewarlog.calibrate.drift import NAME_OF_POINT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from dewarlog.bench.bath import Taken
-    from dewarlog.bench.calibration import PointResult
-    from dewarlog.bench.calibration_file import CalibrationFile
-    from dewarlog.bench.contribution import Contribution
-    from dewarlog.bench.course import Outcome, Plan, ProbeOutcome
-    from dewarlog.bench.profile import Profile
+    from dewarlog.calibrate.bath import Taken
+    from dewarlog.calibrate.contribution import Contribution
+    from dewarlog.calibrate.correction import PointResult
+    from dewarlog.calibrate.course import Outcome, Plan, ProbeOutcome
+    from dewarlog.calibrate.file import CalibrationFile
+    from dewarlog.profile.model import Profile
     from dewarlog.session import Board
 
 

@@ -10,8 +10,8 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
 from dewarlog.archive import Archive
-from dewarlog.bench.calibration_file import CalibrationShelf
-from dewarlog.bench.drift import Due, due_by_calibration, newest_due
+from dewarlog.calibrate.drift import Due, due_by_calibration, newest_due
+from dewarlog.calibrate.file import CalibrationShelf
 from dewarlog.durable import storage
 from dewarlog.errors import LogError
 from dewarlog.readings import LogReader

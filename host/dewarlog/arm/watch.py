@@ -7,14 +7,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from dewarlog.bench import gate, stability
+from dewarlog.arm import gate
+from dewarlog.calibrate import stability
 from dewarlog.errors import PeerViolation
 from dewarlog_wire import layout
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from dewarlog.bench.gate import Slope
+    from dewarlog.arm.gate import Slope
     from dewarlog.session import Session, Status
 
 # Where samples stop coming: three intervals, and what a link may take.

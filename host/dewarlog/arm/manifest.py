@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from pydantic import ValidationError
 
-from dewarlog.bench import settings
-from dewarlog.bench.profile_parts import INSTRUCTIONS_MAX, Section
-from dewarlog.bench.settings import Items, Kind, Number, OrNull, Text, Whole, shown
 from dewarlog.errors import ManifestInvalid, Mistake
+from dewarlog.profile import settings
+from dewarlog.profile.parts import INSTRUCTIONS_MAX, Section
+from dewarlog.profile.settings import Items, Kind, Number, OrNull, Text, Whole, shown
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails

@@ -18,14 +18,14 @@ from html import escape
 from typing import TYPE_CHECKING, Final
 
 from dewarlog import words
-from dewarlog.bench.drift import NAME_OF_POINT, jumps
+from dewarlog.calibrate.drift import NAME_OF_POINT, jumps
 from dewarlog.report.plot import Canvas, round_step
 from dewarlog.uncertainty import COVERAGE_FACTOR
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from dewarlog.bench.drift import Found
+    from dewarlog.calibrate.drift import Found
 
 _WIDTH: Final = 980
 _LEFT: Final = 72

@@ -22,12 +22,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 from zlib import crc32
 
-from dewarlog.bench import contradictions, gate, requests, trip_profile, watch
-from dewarlog.bench.charge import Dewar, charge_of, needed_kg
-from dewarlog.bench.endurance import PLANS, bytes_needed, wh_needed
-from dewarlog.bench.look import is_held, look, probes_of, room_bytes
-from dewarlog.bench.profile import Arming
-from dewarlog.bench.settings import utc_s as wire_s
+from dewarlog.arm import contradictions, gate, trip_profile, watch
+from dewarlog.arm.charge import Dewar, charge_of, needed_kg
+from dewarlog.arm.endurance import PLANS, bytes_needed, wh_needed
+from dewarlog.arm.look import is_held, look, probes_of, room_bytes
+from dewarlog.bench import requests
 from dewarlog.errors import (
     ArmedNotSeen,
     ArmingUnknown,
@@ -37,17 +36,19 @@ from dewarlog.errors import (
     PeerViolation,
     PullError,
 )
+from dewarlog.profile.model import Arming
+from dewarlog.profile.settings import utc_s as wire_s
 from dewarlog_wire import layout
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from dewarlog.bench.charge import Charge
-    from dewarlog.bench.contradictions import Contradiction
-    from dewarlog.bench.gate import Facts, Judged
-    from dewarlog.bench.look import Seen
-    from dewarlog.bench.manifest import Manifest
-    from dewarlog.bench.profile import Profile
+    from dewarlog.arm.charge import Charge
+    from dewarlog.arm.contradictions import Contradiction
+    from dewarlog.arm.gate import Facts, Judged
+    from dewarlog.arm.look import Seen
+    from dewarlog.arm.manifest import Manifest
+    from dewarlog.profile.model import Profile
     from dewarlog.session import Board, Session, Status
 
 TIME_ERROR_MS: Final = 1000

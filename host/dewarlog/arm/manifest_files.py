@@ -19,9 +19,9 @@ import tomllib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from dewarlog.bench.manifest import Manifest, manifest_of, text_problem
-from dewarlog.bench.settings import shown
+from dewarlog.arm.manifest import Manifest, manifest_of, text_problem
 from dewarlog.errors import ManifestInvalid, ManifestUnreadable, Mistake, NoShipment
+from dewarlog.profile.settings import shown
 
 if TYPE_CHECKING:
     from pathlib import Path

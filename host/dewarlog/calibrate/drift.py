@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import date, datetime
 
-    from dewarlog.bench.calibration_file import CalibrationFile
-    from dewarlog.bench.profile import Profile
+    from dewarlog.calibrate.file import CalibrationFile
+    from dewarlog.profile.model import Profile
 
 # Points as a board's profile and its log name them, and as calibration does.
 POINT_OF_NAME: Final = {"ice point": "ice", "LN2 point": "ln2"}

@@ -16,8 +16,9 @@ from zlib import crc32
 
 from pydantic import BeforeValidator, Field, ValidationError
 
-from dewarlog.bench import settings
-from dewarlog.bench.profile_parts import (
+from dewarlog.errors import Mistake, ProfileInvalid, ProfileTooLarge
+from dewarlog.profile import settings
+from dewarlog.profile.parts import (
     CHANNELS_MAX,
     RATE_WINDOWS_MAX,
     Access,
@@ -36,8 +37,7 @@ from dewarlog.bench.profile_parts import (
     Texts,
     Tilt,
 )
-from dewarlog.bench.settings import Items, OneOf, shown
-from dewarlog.errors import Mistake, ProfileInvalid, ProfileTooLarge
+from dewarlog.profile.settings import Items, OneOf, shown
 from dewarlog.strict_json import NotStrict, read_object
 from dewarlog_wire import layout
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from dewarlog.bench.channel_map import ChannelMap, MappedProbe
+    from dewarlog.provision.channel_map import ChannelMap, MappedProbe
 
 Document = dict[str, Any]
 # Of a channel of the profile: what goes with the probe, wherever it hangs.

@@ -13,8 +13,8 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import AwareDatetime, BaseModel, ConfigDict, PlainSerializer, model_validator
 from pydantic_core import PydanticCustomError
 
-from dewarlog.bench import settings
-from dewarlog.bench.settings import (
+from dewarlog.profile import settings
+from dewarlog.profile.settings import (
     Channels,
     Day,
     Flag,

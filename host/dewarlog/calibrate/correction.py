@@ -50,14 +50,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from dewarlog import its90
-from dewarlog.bench import nitrogen
-from dewarlog.bench.contribution import Contribution, combined_k
+from dewarlog.calibrate import nitrogen
+from dewarlog.calibrate.contribution import Contribution, combined_k
 from dewarlog.uncertainty import COVERAGE_FACTOR, wire_tolerance_k
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from dewarlog.bench.stability import Fit
+    from dewarlog.calibrate.stability import Fit
 
 ICE: Final = "ice"
 LN2: Final = "ln2"

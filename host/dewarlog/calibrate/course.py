@@ -14,13 +14,12 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any, Final, Protocol
 from zlib import crc32
 
-from dewarlog.bench import calibration, requests
-from dewarlog.bench.bath import BATH_NAMES, BathWait, Patience, Taken, samples
-from dewarlog.bench.calibration import COUNTS_PER_DEGC, ICE, LN2, Chain
-from dewarlog.bench.calibration_record import changed, record
-from dewarlog.bench.drift import Found, found_in, found_on, jumps, together
-from dewarlog.bench.profile import Profile
-from dewarlog.bench.profile_parts import round_as_board
+from dewarlog.bench import requests
+from dewarlog.calibrate import correction as calibration
+from dewarlog.calibrate.bath import BATH_NAMES, BathWait, Patience, Taken, samples
+from dewarlog.calibrate.correction import COUNTS_PER_DEGC, ICE, LN2, Chain
+from dewarlog.calibrate.drift import Found, found_in, found_on, jumps, together
+from dewarlog.calibrate.record import changed, record
 from dewarlog.errors import (
     DeviceRefused,
     KeyNeeded,
@@ -30,15 +29,17 @@ from dewarlog.errors import (
     ProfileChanged,
     ProfileRefused,
 )
+from dewarlog.profile.model import Profile
+from dewarlog.profile.parts import round_as_board
 from dewarlog_wire import access, layout
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from dewarlog.bench.bath import Now
-    from dewarlog.bench.calibration import Correction, PointResult, Reference
-    from dewarlog.bench.calibration_file import CalibrationFile, CalibrationShelf
-    from dewarlog.bench.drift import Jump
+    from dewarlog.calibrate.bath import Now
+    from dewarlog.calibrate.correction import Correction, PointResult, Reference
+    from dewarlog.calibrate.drift import Jump
+    from dewarlog.calibrate.file import CalibrationFile, CalibrationShelf
     from dewarlog.session import Board, Session, Status
 
 VERIFY_READINGS: Final = 3

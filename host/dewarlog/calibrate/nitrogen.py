@@ -25,7 +25,7 @@ from __future__ import annotations
 import math
 from typing import Final
 
-from dewarlog.bench.contribution import Contribution
+from dewarlog.calibrate.contribution import Contribution
 from dewarlog.errors import BadPressure
 
 ZERO_DEGC_K: Final = 273.15

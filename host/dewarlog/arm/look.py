@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from dewarlog.bench import gate, requests
-from dewarlog.bench.profile_parts import LimitRule
-from dewarlog.bench.settings import utc_s
+from dewarlog.arm import gate
+from dewarlog.bench import requests
 from dewarlog.checks.selftest_words import title_of
 from dewarlog.errors import DeviceRefused
+from dewarlog.profile.parts import LimitRule
+from dewarlog.profile.settings import utc_s
 from dewarlog.uncertainty import budget
 from dewarlog_wire import layout
 
@@ -22,10 +23,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import date
 
-    from dewarlog.bench.gate import Slope
-    from dewarlog.bench.profile import Profile
-    from dewarlog.bench.profile_parts import Channel
+    from dewarlog.arm.gate import Slope
     from dewarlog.bench.requests import Live
+    from dewarlog.profile.model import Profile
+    from dewarlog.profile.parts import Channel
     from dewarlog.session import Board, Session, Status, StoredFile
 
 _FAILED: Final = layout.SELFTEST_VERDICT_NAMES.index("fail")

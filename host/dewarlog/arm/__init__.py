@@ -1,0 +1,1 @@
+"""Sends a logger on a trip, if the gate lets it."""

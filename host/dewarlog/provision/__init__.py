@@ -1,0 +1,1 @@
+"""Makes a board known: its name, its probes, its keys, its label."""
