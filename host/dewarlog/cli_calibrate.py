@@ -1,7 +1,7 @@
 """The command of calibration: compare probes with two baths, keep it, and tell how they age.
 
 Beside cli, which adds it to the others. Heavy imports wait inside the command, so that `--help`
-comes at once. The course itself is in calibrate/course; here is what stands between it and a person.
+comes at once. The course itself is in calibrate/course; here is what is between it and a person.
 """
 
 from __future__ import annotations
