@@ -81,6 +81,7 @@ The tree, with the exit code a command ends with:
     |  |- BoardLocked             5   the board is locked: its admin opens it
     |  |- UnknownBoard            5   the firmware is not made for this board
     |  |- UnknownMicroPython      5   nor for what runs on it
+    |  |- NeedsImage              5   the board's memory takes the firmware in an image only
     |  |- OtherCode               5   the board starts a program that is not ours
     |  |- NoRoom                  5   the flash of the board is too full
     |  |- CalibrationOverdue      5   the profile refuses a probe past its due date
@@ -1221,6 +1222,19 @@ class UnknownBoard(FlashError):
         )
         self.found = found
         self.known = known
+
+
+class NeedsImage(FlashError):
+    """A board whose RAM does not hold the code of loaded files; `board` is its name."""
+
+    def __init__(self, name: str, board: str) -> None:
+        super().__init__(
+            name,
+            f"the memory of a {board} does not hold the firmware as files. {_UNCHANGED} Build an "
+            f"image with it: `make BOARD={board} FROZEN_MANIFEST=.../firmware/manifest.py` in "
+            "MicroPython's ports/rp2 (firmware/README.md, Memory), and put that on the board.",
+        )
+        self.board = board
 
 
 class UnknownMicroPython(FlashError):

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from dewarlog.errors import (
     CompilerMismatch,
     FirmwareMissing,
+    NeedsImage,
     NotMicroPython,
     UnknownBoard,
     UnknownMicroPython,
@@ -28,7 +29,7 @@ from dewarlog.flash.byte_code import (
     compiler_version,
     read_mpy,
 )
-from dewarlog.flash.known import BOARDS, Identity, recognise
+from dewarlog.flash.known import BOARDS, SIMULATED, Identity, recognise
 from dewarlog.flash.looked import Garbled, Held, Looked, read_look
 from dewarlog.flash.plan import CHANGED, DAMAGED, NEW, OLD, SAME, make_plan
 from dewarlog.flash.source import Source, firmware_files, firmware_version
@@ -142,8 +143,6 @@ def test_boards_are_those_of_the_firmwares_wiring() -> None:
     ("machine", "processor", "name"),
     [
         ("Raspberry Pi Pico 2 W with RP2350", 7, "RPI_PICO2_W"),
-        ("Raspberry Pi Pico W with RP2040", 4, "RPI_PICO_W"),
-        ("Raspberry Pi Pico with RP2040", 4, "RPI_PICO"),
         ("Generic ESP32S3 module with ESP32S3", 10, "ESP32_GENERIC_S3"),
     ],
 )
@@ -152,6 +151,21 @@ def test_each_known_board_is_recognised(machine: str, processor: int, name: str)
     for minor in range(25, 30):
         told = Identity(machine, "", "micropython", (1, minor, 0), 6 | 3 << 8 | processor << 10)
         assert recognise("port", told, "6.3").name == name
+
+
+@pytest.mark.parametrize(
+    ("machine", "name"),
+    [
+        ("Raspberry Pi Pico W with RP2040", "RPI_PICO_W"),
+        ("Raspberry Pi Pico with RP2040", "RPI_PICO"),
+    ],
+)
+def test_a_board_too_small_for_files_is_told_to_take_an_image(machine: str, name: str) -> None:
+    """By its name, and by what builds one; the simulated one, on this computer, takes files."""
+    told = Identity(machine, "", "micropython", (1, 28, 0), 6 | 3 << 8 | 4 << 10)
+    with pytest.raises(NeedsImage, match=f"BOARD={name} FROZEN_MANIFEST"):
+        recognise("port", told, "6.3")
+    assert recognise("port", replace(told, build=f"1.28 {SIMULATED}"), "6.3").name == name
 
 
 def test_an_unknown_board_is_refused_naming_both() -> None:

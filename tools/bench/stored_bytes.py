@@ -24,7 +24,7 @@ import sys
 import zlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
 
@@ -288,7 +288,7 @@ def measure(columns: Sequence[Counts], bound: float, sizes: Sizes) -> Measuremen
     size = sum(map(len, blocks))
     samples = len(columns[0])
     each = size / samples
-    block_samples = cast("int", sizes.block_samples)
+    block_samples = int(cast("Any", sizes).block_samples)
     return Measurement(samples, block_samples, len(blocks), size, each, bound, each / bound)
 
 

@@ -9,7 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from dewarlog.errors import CompilerMismatch, UnknownBoard, UnknownMicroPython
+from dewarlog.errors import (
+    CompilerMismatch,
+    NeedsImage,
+    UnknownBoard,
+    UnknownMicroPython,
+)
 from dewarlog.flash.byte_code import read_mpy
 
 OLDEST: Final = (1, 25)
@@ -27,6 +32,8 @@ class KnownBoard:
     name: str
     machine: str
     processors: tuple[str, ...]
+    takes_files: bool = True
+    """Its RAM holds the code of loaded files too: 134 KB more (tools/size)."""
 
 
 # A Cortex-M33 takes the code of the smaller cores of its family; which of the three a build names
@@ -35,8 +42,8 @@ BOARDS: Final = (
     KnownBoard(
         "RPI_PICO2_W", "Raspberry Pi Pico 2 W", ("armv7m", "armv7em", "armv7emsp", "armv7emdp")
     ),
-    KnownBoard("RPI_PICO_W", "Raspberry Pi Pico W", ("armv6m",)),
-    KnownBoard("RPI_PICO", "Raspberry Pi Pico with", ("armv6m",)),
+    KnownBoard("RPI_PICO_W", "Raspberry Pi Pico W", ("armv6m",), takes_files=False),
+    KnownBoard("RPI_PICO", "Raspberry Pi Pico with", ("armv6m",), takes_files=False),
     KnownBoard("ESP32_GENERIC_S3", "Generic ESP32S3", ("xtensawin",)),
 )
 
@@ -75,6 +82,7 @@ def recognise(port: str, identity: Identity, compiler_version: str) -> KnownBoar
         UnknownBoard: no wiring for this board, or it takes other machine code than its kind does.
         UnknownMicroPython: it runs another Python, or a version the firmware is not made for.
         CompilerMismatch: it loads other .mpy files than are made here.
+        NeedsImage: its memory holds the firmware frozen into an image, and not as files.
     """
     names = ", ".join(board.name for board in BOARDS)
     versions = f"MicroPython {'.'.join(map(str, OLDEST))} to {'.'.join(map(str, NEWEST))}"
@@ -92,4 +100,6 @@ def recognise(port: str, identity: Identity, compiler_version: str) -> KnownBoar
     if wanted.processor not in processors:
         found = f"{identity.machine}, with machine code {wanted.processor or 'of no processor'}"
         raise UnknownBoard(port, found, f"{board.name} with {', '.join(board.processors)}")
+    if not board.takes_files and not identity.is_simulated:
+        raise NeedsImage(port, board.name)
     return board
