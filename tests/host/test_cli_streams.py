@@ -152,6 +152,8 @@ def test_ctrl_c_at_a_question_is_not_a_hold(command: str) -> None:
     """A terminal of its own, whose Ctrl-C reaches it; typer would end with 1."""
     child, leader = pty.fork()
     if not child:
+        # A shell has what it starts in the background ignore it.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.execve(  # noqa: S606 - the program itself, at a terminal
             sys.executable,
             [sys.executable, "-m", "dewarlog", command, "usb:/dev/nonesuch"],
