@@ -21,7 +21,7 @@ def bench() -> dict[str, Any]:
 def blocks(bench: dict[str, Any]) -> list[bytes]:
     """Return four days of the model as blocks: long enough for whole blocks to weigh."""
     columns, _ = bench["model"](4)
-    return bench["write_log"](columns, 1 << 16)
+    return bench["write_log"](columns, bench["LARGE"])
 
 
 def test_a_whole_log_stays_within_a_tenth_of_the_entropy_of_its_noise(
