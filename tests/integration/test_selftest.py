@@ -468,7 +468,6 @@ def fails(self, *arguments, **named):
 
 adxl372.ADXL372.push = pushed
 adxl372.ADXL372.configure = fails
-app.HEALTH_PERIOD_S = 5
 app.run()
 """
 
@@ -478,7 +477,7 @@ def test_memory_that_runs_out_at_the_end_takes_no_sensor_away(
     tmp_path: Path, untested: dict[str, str], times: int
 ) -> None:
     """The shock sensor is brought back at the second try, or when the chips are looked at."""
-    bench = _bench(tmp_path, main=_at_the_end(str(times)))
+    bench = _bench(tmp_path, main=_at_the_end(str(times)), length="80 s")
 
     assert _changed(bench, untested) == set()
     assert bench.of(SensorEvent) == []
