@@ -501,7 +501,8 @@ def test_results_that_find_no_memory_end_no_recording(tmp_path: Path) -> None:
     assert bench.of(StopEvent) == []
     done = dewarlog("check", bench.log.path, "--json")
     coverage = json.loads(done.stdout)["coverage"]
-    assert (coverage["gaps"], coverage["samples"]) == ([], 4)  # one every 10 s, from the start on
+    assert coverage["gaps"] == []
+    assert coverage["samples"] >= 3  # one every 10 s, from the start on; the last may be due yet
 
 
 # --- the command ---------------------------------------------------------------------------------
