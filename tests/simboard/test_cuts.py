@@ -213,15 +213,6 @@ opening.former_sections = lambda flash, before=None: None if before else former(
         "has other settings and does not say so",
         10007455,
     ),
-    "a setting that the journal does not give back": (
-        """
-from dewarlog_firmware.logbook import Logbook
-can_replay = Logbook._can_replay
-Logbook._can_replay = lambda self, kind, body: body[0] != 22 and can_replay(self, kind, body)
-""",
-        "were durable",
-        10007474,
-    ),
     "a word on overwritten samples that counts those of one segment": (
         """
 from dewarlog_firmware.flash_log import FlashLog
