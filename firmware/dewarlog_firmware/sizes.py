@@ -22,6 +22,6 @@ Sizes = namedtuple(
 # Four noisy channels need 9 to 14 KB of planes for them. The shelf takes a dozen knocks, or two of
 # the longest usual windows; 64 slots of 16 sets bridge 320 ms at 3200 Hz.
 LARGE = Sizes(3072, 18432, 2048, 64, 4096)
-# For 264 KB of RAM: blocks of 5.7 h, half as many knocks in a row, frames of 1 KB. The shock ring is
-# as long: half of it would be outlasted by one erase of the flash in a pass of the main loop.
+# For 264 KB of RAM: blocks of 5.7 h, half as many knocks in a row, frames of 1 KB. The shock ring
+# is as long: half of it would be outlasted by one erase of the flash in a pass of the main loop.
 SMALL = Sizes(2048, 7168, 1024, 64, 1024)
