@@ -193,8 +193,8 @@ def test_a_worse_firmware_does_not_go_unnoticed(
 
 # The same of what shows at one operation alone: the number of a cut there, behind the first block
 # before the key has moved on, behind the first block of the run with other settings, and in an
-# hour that overwrites its own first word on it. Another hour has other numbers: `--systematic` with
-# the sabotage finds them.
+# hour that overwrites its own first word on it. Another hour has other numbers: `--systematic`
+# with the sabotage finds them.
 SABOTAGE_AT: Final = {
     "a key that is not settled at a boot": (
         """
