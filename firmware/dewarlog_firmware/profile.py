@@ -8,6 +8,7 @@ import struct
 
 from dewarlog_wire import layout
 from dewarlog_wire.crc import crc32
+from dewarlog_wire.texts import section_texts_body
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -75,7 +76,8 @@ def profile_sections(config: "Config") -> "Iterator[tuple[int, bytes]]":
     for channel in config.channels:
         yield layout.SECTION_CHANNEL, struct.pack(layout.CHANNEL.format, *channel)
     for point in config.calibrations:
-        yield layout.SECTION_CALIBRATION, _with_texts(layout.CALIBRATION, point, texts=1)
+        kind = layout.SECTION_CALIBRATION
+        yield kind, section_texts_body(kind, point[:-1], point[-1:])
     for rule in config.rules:
         yield layout.SECTION_RULE, struct.pack(layout.RULE.format, *rule)
     yield (
@@ -86,17 +88,8 @@ def profile_sections(config: "Config") -> "Iterator[tuple[int, bytes]]":
     if config.handling is not None:
         yield layout.SECTION_HANDLING, struct.pack(layout.HANDLING.format, *config.handling)
     if config.arming is not None:
-        yield layout.SECTION_ARMING, _with_texts(layout.ARMING, config.arming, texts=2)
-
-
-def _with_texts(record: layout.Record, values: tuple, *, texts: int) -> bytes:
-    """Return a record's fields, then each text behind them with its length in one byte."""
-    fields = len(values) - texts
-    body = struct.pack(record.format, *values[:fields])
-    for text in values[fields:]:
-        data = text.encode()
-        body += bytes((len(data),)) + data
-    return body
+        kind = layout.SECTION_ARMING
+        yield kind, section_texts_body(kind, config.arming[:-2], config.arming[-2:])
 
 
 def profile_crc(sections: "Iterable[tuple[int, bytes]]") -> int:
