@@ -221,7 +221,7 @@ class App:
             config.shock.rate_hz,
             self.now,
             board.ticks_us,
-            sizes.shelf_sets,
+            sizes.shelf_bytes,
         )
         self.chips = Chips(board, self.logbook.emit)
         self.keeper = Keeper(config, self.logbook, self.engine, self)

@@ -447,12 +447,15 @@ class Logbook:
             self._note_loss()
         return recorder.blocks, recorder.chain
 
-    def write_shock(self, head: tuple, columns: tuple, uptime_s: int, uptime_ms: int) -> bool:
-        """Store one shock window at once; False when memory is too full for it."""
+    def write_shock(self, sections: "bytes | memoryview", uptime_s: int, uptime_ms: int) -> bool:
+        """Store the block of one shock window at once; False when memory is too full for it.
+
+        `sections`: as Recorder.shock_sections made them.
+        """
         self.commit()
         if not self._make_room(RESERVE_BYTES):
             return False
-        view = self.recorder.shock_block(head, columns, uptime_s, uptime_ms)
+        view = self.recorder.shock_block(sections, uptime_s, uptime_ms)
         self._append(view)
         self._note_loss()
         return True

@@ -337,18 +337,12 @@ class Recorder:
             _put(pieces, kind, body)
         return self._finish(pieces)
 
-    def shock_block(
-        self,
-        head: "tuple[int, ...]",
-        columns: "Sequence[Sequence[int]]",
-        uptime_s: int,
-        uptime_ms: int,
-    ) -> SealedBlock:
-        """Build the block of one shock window: SHOCK_HEAD values, then x, y and z counts.
+    def shock_sections(self, head: "tuple[int, ...]", columns: "Sequence[Sequence[int]]") -> bytes:
+        """Encode one shock window: SHOCK_HEAD values, then x, y and z counts, for `shock_block`.
 
         Allocates a column encoder for the time of the call: shocks are rare, RAM is not.
         """
-        pieces = self._begin(layout.BLOCK_SHOCK, uptime_s, uptime_ms)
+        pieces: list = []
         _put(pieces, layout.SECTION_SHOCK_HEAD, struct.pack(layout.SHOCK_HEAD.format, *head))
         count = head[1]
         pages = (count + layout.COLUMN_PAGE - 1) // layout.COLUMN_PAGE
@@ -359,6 +353,14 @@ class Recorder:
                 encoder.push(columns[axis][index])
             for piece in encoder.finish():
                 pieces.append(bytes(piece))  # the next axis is encoded over it
+        return b"".join(pieces)
+
+    def shock_block(
+        self, sections: "bytes | memoryview", uptime_s: int, uptime_ms: int
+    ) -> SealedBlock:
+        """Build the block of one shock window from its sections, which stay where they are."""
+        pieces = self._begin(layout.BLOCK_SHOCK, uptime_s, uptime_ms)
+        pieces.append(sections)
         return self._finish(pieces)
 
     def _begin(self, kind: int, uptime_s: int, uptime_ms: int) -> list:

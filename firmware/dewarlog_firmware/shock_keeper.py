@@ -3,9 +3,11 @@
 Takes drained samples from shock_sampler, lets shock find the shocks in them, gives logbook a SHOCK
 event for each and a block with the window for those that reach the first band. Main loop only.
 
-A completed shock first waits on the shelf: flash is written when the sensor has watched in vain
-for CALM_MS, when the shelf is full, or after PATIENCE_MS at the latest. A window longer than the
-shelf is written at once.
+A completed shock first waits on the shelf, its window encoded. Flash is written a window at a
+time, the oldest first, so that the sampler's ring bridges each write:
+    the sensor has watched in vain for CALM_MS, or the shock has waited for PATIENCE_MS, and
+    nothing is left in the ring
+    the next window does not fit: at once; one longer than the shelf, too
 
 What is missing is told as GAP events of the shock stream:
     a hole inside a capture             its length, as the sampler measured it
@@ -16,6 +18,7 @@ What is missing is told as GAP events of the shock stream:
 """
 
 from array import array
+from collections import namedtuple
 
 from dewarlog_firmware.clock import earlier
 from dewarlog_firmware.shock import COMPLETE
@@ -36,6 +39,9 @@ _TICKS_MASK = 0x3FFFFFFF
 CALM_MS = 500
 PATIENCE_MS = 5000
 
+# What waits on the shelf beside its window.
+_Entry = namedtuple("_Entry", ("shelved_us", "hit_at", "event", "began_at", "count"))
+
 
 class ShockKeeper:
     """Empties the sampler's ring. `now() -> (s, ms)` and `ticks_us()` tell one time together."""
@@ -49,7 +55,7 @@ class ShockKeeper:
         rate_hz: int,
         now: "Callable[[], tuple[int, int]]",
         ticks_us: "Callable[[], int]",
-        shelf_sets: int = LARGE.shelf_sets,
+        shelf_bytes: int = LARGE.shelf_bytes,
     ) -> None:
         self._sampler = sampler
         self._capture = capture
@@ -59,9 +65,9 @@ class ShockKeeper:
         self._ticks_us = ticks_us
         self._counts = array("h", bytes(2 * 3 * burst_sets))
         self._late_us = 0  # what may be missing before the capture going on
-        self._shelf = ShockShelf(shelf_sets)
-        self._first_us = 0  # ticks_us when the oldest shock was shelved
-        self._last_us = 0  # and the newest
+        self._shelf = ShockShelf(shelf_bytes)
+        self._told = 0  # how many of those on the shelf, the oldest, have their events in the log
+        self._last_us = 0  # ticks_us when the newest shock was shelved
 
     @property
     def busy(self) -> bool:
@@ -69,7 +75,10 @@ class ShockKeeper:
         return self._sampler.capturing() or len(self._shelf) > 0
 
     def take(self) -> bool:
-        """Deal with one drained slot, or let the sensor watch again; True when there was one."""
+        """Deal with a drained slot, or let the sensor watch again and write a window.
+
+        True when there may be more to do at once.
+        """
         sampler = self._sampler
         if sampler.is_away:
             return False
@@ -78,9 +87,10 @@ class ShockKeeper:
         if not sets:
             if sampler.capturing() and self._capture.is_quiet and sampler.rearm():
                 self._tell_late()  # what woke the sensor was gone before it could be read
-            if len(self._shelf) and self._is_due():
-                self.flush()
-            return False
+            if not self._is_due():
+                return False
+            self._write_oldest()
+            return True
         if sampler.flags & FLAG_BEGIN:
             self._late_us = sampler.gap_us if sampler.flags & FLAG_LATE else 0
             self._capture.begin(sampler.flags & FLAG_LATE != 0)
@@ -99,8 +109,12 @@ class ShockKeeper:
         self._tell(layout.GAP_SELFTEST, away_us, away_us * (self._rate_hz // 100) // 10000)
 
     def _is_due(self) -> bool:
+        """Tell whether a window is to be written now that the ring is empty."""
+        shelf = self._shelf
+        if not len(shelf):
+            return False
         now_us = self._ticks_us()
-        if (now_us - self._first_us) & _TICKS_MASK >= PATIENCE_MS * 1000:
+        if (now_us - shelf.entry(0).shelved_us) & _TICKS_MASK >= PATIENCE_MS * 1000:
             return True
         calm_us = (now_us - self._last_us) & _TICKS_MASK
         return not self._sampler.capturing() and calm_us >= CALM_MS * 1000
@@ -119,47 +133,58 @@ class ShockKeeper:
         self._logbook.shocks += 1
         number = self._logbook.shocks
         count = capture.count if capture.band else 0  # below the first band: no window is kept
-        if not self._shelf.has_room(count):
-            self.flush()
-        fits = self._shelf.has_room(count)  # or the window is longer than the shelf
-        if not len(self._shelf):
-            self._first_us = self._ticks_us()
-        self._last_us = self._ticks_us()
-        entry = (
-            (hit_s, hit_ms),
-            capture.event(number),
-            capture.head(number) if count else None,
-            (began_s, began_ms),
+        window = (
+            self._logbook.recorder.shock_sections(capture.head(number), capture.columns)
+            if count
+            else b""
         )
-        if fits:
-            self._shelf.put(entry, capture.columns, count)
-        else:
-            self._shelf.put(entry[:2] + (None, entry[3]), capture.columns, 0)
+        shelf = self._shelf
+        while len(shelf) and not shelf.has_room(len(window)):
+            self._write_oldest()
+        self._last_us = self._ticks_us()
+        entry = _Entry(
+            self._last_us, (hit_s, hit_ms), capture.event(number), (began_s, began_ms), count
+        )
+        if shelf.has_room(len(window)):
+            shelf.put(entry, window)
+        else:  # longer than the shelf
+            shelf.put(entry, b"")
             self.flush()
-            columns = tuple([memoryview(column)[:count] for column in capture.columns])
-            self._write(capture.head(number), columns, began_s, began_ms)
+            self._write(window, entry)
             self._logbook.commit()
         capture.restart()
 
     def flush(self) -> None:
-        """Write what is on the shelf: events first, so that all are durable at once."""
-        logbook = self._logbook
+        """Write all that is on the shelf."""
+        while len(self._shelf):
+            self._write_oldest()
+
+    def _write_oldest(self) -> None:
+        """Write one window, behind the events of all that wait: those are durable at once."""
         shelf = self._shelf
-        for number in range(len(shelf)):
-            (hit_s, hit_ms), event, _, _ = shelf.take(number)[0]
-            logbook.at(hit_s, hit_ms)
-            logbook.note_shock(event)
-        logbook.commit()
-        for number in range(len(shelf)):
-            (_, _, head, (began_s, began_ms)), columns = shelf.take(number)
-            if head is not None:
-                self._write(head, columns, began_s, began_ms)
-        shelf.clear()
+        self._tell_shelved()
+        is_written = False
+        while len(shelf) and not is_written:
+            window = shelf.oldest()
+            if len(window):
+                self._write(window, shelf.entry(0))
+                is_written = True
+            shelf.drop()
+            self._told -= 1
+        self._logbook.commit()
+
+    def _tell_shelved(self) -> None:
+        logbook = self._logbook
+        for number in range(self._told, len(self._shelf)):
+            entry = self._shelf.entry(number)
+            logbook.at(*entry.hit_at)
+            logbook.note_shock(entry.event)
+            self._told = number + 1
         logbook.commit()
 
-    def _write(self, head: tuple, columns: tuple, began_s: int, began_ms: int) -> None:
-        if not self._logbook.write_shock(head, columns, began_s, began_ms):
-            self._tell(layout.GAP_MEMORY_FULL, 0, head[1])
+    def _write(self, window: "bytes | memoryview", entry: "_Entry") -> None:
+        if not self._logbook.write_shock(window, *entry.began_at):
+            self._tell(layout.GAP_MEMORY_FULL, 0, entry.count)
 
     def _tell_late(self) -> None:
         if self._late_us:

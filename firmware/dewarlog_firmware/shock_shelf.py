@@ -2,52 +2,47 @@
 
 Between shock (which needs its window for the next shock at once) and shock_keeper (which writes
 to flash, and a flash operation holds interrupts off longer than the sensor's FIFO lasts). A row of
-knocks comes faster than flash takes it. Pure; every buffer is made once.
+knocks comes faster than flash takes it. Windows wait as they will be stored, which is a quarter of
+their counts. Pure; the buffer is made once.
 """
-
-from array import array
 
 ENTRIES_MAX = 16
 
 
 class ShockShelf:
-    """A stack of windows in one buffer, taken off all at once. Main loop only."""
+    """A queue of windows side by side in one buffer. Main loop only."""
 
-    def __init__(self, sets: int) -> None:
-        self._counts = array("h", bytes(2 * 3 * sets))
-        self._view = memoryview(self._counts)
+    def __init__(self, capacity_bytes: int) -> None:
+        self._buffer = bytearray(capacity_bytes)
+        self._view = memoryview(self._buffer)
         self._used = 0
         self._entries: list = []
 
     def __len__(self) -> int:
         return len(self._entries)
 
-    def has_room(self, count: int) -> bool:
-        """Tell whether a window of `count` sets fits."""
-        return len(self._entries) < ENTRIES_MAX and self._used + 3 * count <= len(self._counts)
+    def has_room(self, count_bytes: int) -> bool:
+        """Tell whether one more window of `count_bytes` fits."""
+        return len(self._entries) < ENTRIES_MAX and self._used + count_bytes <= len(self._buffer)
 
-    def put(self, entry: tuple, columns: tuple, count: int) -> None:
-        """Copy a window beside what belongs to it. Call `has_room` first."""
-        start = self._used
-        at = start
-        for axis in range(3):
-            column = columns[axis]
-            for index in range(count):
-                self._counts[at] = column[index]
-                at += 1
-        self._used = at
-        self._entries.append((entry, start, count))
+    def put(self, entry: tuple, window: bytes) -> None:
+        """Copy a window behind the others, with what belongs to it. Call `has_room` first."""
+        end = self._used + len(window)
+        self._view[self._used : end] = window
+        self._used = end
+        self._entries.append((entry, len(window)))
 
-    def take(self, number: int) -> tuple:
-        """Return (entry, columns) of the number-th window; valid until `clear`."""
-        entry, start, count = self._entries[number]
-        view = self._view
-        columns = tuple(
-            [view[start + axis * count : start + (axis + 1) * count] for axis in range(3)]
-        )
-        return entry, columns
+    def entry(self, number: int) -> tuple:
+        """Return what was put beside the number-th window; 0 is the oldest."""
+        return self._entries[number][0]
 
-    def clear(self) -> None:
-        """Empty the shelf."""
-        self._entries.clear()
-        self._used = 0
+    def oldest(self) -> memoryview:
+        """Return the oldest window; it stands until `drop`."""
+        return self._view[: self._entries[0][1]]
+
+    def drop(self) -> None:
+        """Take the oldest window off; the others move up."""
+        count_bytes = self._entries.pop(0)[1]
+        left = self._used - count_bytes
+        self._view[:left] = self._view[count_bytes : self._used]
+        self._used = left

@@ -214,7 +214,9 @@ def script(nor: Nor, draw: Random, watch: "Watch | None") -> None:
             book.commit()
             if number == 3:
                 window = (list(range(64)), list(range(64)), list(range(64)))
-                book.write_shock((1, 64, 10, 3200, 100, 0), window, 10 * number, 5)
+                book.write_shock(
+                    book.recorder.shock_sections((1, 64, 10, 3200, 100, 0), window), 10 * number, 5
+                )
             book.seal()
             if watch is not None:
                 watch.look(book)

@@ -398,7 +398,9 @@ def test_segments_stay_below_their_limit_and_the_chain_runs_through(tmp_path: Pa
         [(37 * n * (axis + 1)) % 3_000 - 1_500 for n in range(900)] for axis in range(3)
     )
     for shock in range(30):
-        book.write_shock((shock, 900, 100, 3_200, 100, 0), window, shock, 0)
+        book.write_shock(
+            book.recorder.shock_sections((shock, 900, 100, 3_200, 100, 0), window), shock, 0
+        )
 
     sizes = [path.stat().st_size for path in segment_files(tmp_path)]
 
@@ -456,7 +458,9 @@ def test_a_full_flash_refuses_a_shock_window_and_keeps_the_reserve(tmp_path: Pat
     """Windows stop before the space for the journal and the last words is gone."""
     book = small_book(tmp_path, layout.FULL_STOP)
     written = 0
-    while book.write_shock((written, 1_200, 0, 3_200, 100, 0), NOISE, written, 0):
+    while book.write_shock(
+        book.recorder.shock_sections((written, 1_200, 0, 3_200, 100, 0), NOISE), written, 0
+    ):
         written += 1
         assert written < 200
 
@@ -498,10 +502,14 @@ def test_overwriting_gives_up_the_oldest_segment_but_the_first_and_says_so(tmp_p
         write_samples(book, number, 40)
         number += 40
         book.seal()
-        book.write_shock((0, 1_200, 0, 3_200, 100, 0), NOISE, number, 0)
+        book.write_shock(
+            book.recorder.shock_sections((0, 1_200, 0, 3_200, 100, 0), NOISE), number, 0
+        )
     kept_before = {path.name for path in segment_files(tmp_path)}
     while {path.name for path in segment_files(tmp_path)} >= kept_before:
-        book.write_shock((0, 1_200, 0, 3_200, 100, 0), NOISE, number, 0)
+        book.write_shock(
+            book.recorder.shock_sections((0, 1_200, 0, 3_200, 100, 0), NOISE), number, 0
+        )
     book.seal()
 
     names = [path.name for path in segment_files(tmp_path)]
@@ -943,7 +951,9 @@ def test_the_last_word_counts_all_that_was_overwritten_when_the_first_words_are_
         write_samples(book, end, count)
         end += count
         if chance.random() < 0.2:
-            book.write_shock((0, 1_200, 0, 3_200, 100, 0), NOISE, 10 * end, 0)
+            book.write_shock(
+                book.recorder.shock_sections((0, 1_200, 0, 3_200, 100, 0), NOISE), 10 * end, 0
+            )
         if chance.random() < 0.8:
             book.seal()
         where = chance.choice(("", "", "before", "behind"))

@@ -123,7 +123,7 @@ def test_every_kind_of_block_has_the_next_index(tmp_path: Path, open_book: Any) 
     begin(book)
     book.seal()
     window = (list(range(64)), list(range(64)), list(range(64)))
-    assert book.write_shock((1, 64, 10, 3200, 100, 0), window, 5, 5)
+    assert book.write_shock(book.recorder.shock_sections((1, 64, 10, 3200, 100, 0), window), 5, 5)
     note(book)
     book.end()
 
@@ -252,8 +252,8 @@ def test_a_key_lost_in_use_is_said_in_the_next_block(tmp_path: Path, open_book: 
     begin(book)
     key.takes_no_more = True
     window = (list(range(64)), list(range(64)), list(range(64)))
-    assert book.write_shock((1, 64, 10, 3200, 100, 0), window, 5, 5)
-    assert book.write_shock((2, 64, 10, 3200, 100, 0), window, 5, 5)
+    assert book.write_shock(book.recorder.shock_sections((1, 64, 10, 3200, 100, 0), window), 5, 5)
+    assert book.write_shock(book.recorder.shock_sections((2, 64, 10, 3200, 100, 0), window), 5, 5)
 
     assert seals_of(tmp_path) == [1, 2, 0, 0]
     kinds = [one.kind for one, _ in blocks_of(tmp_path)]

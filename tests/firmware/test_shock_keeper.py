@@ -1,4 +1,4 @@
-"""Windows on the shelf of a board, and those longer than it."""
+"""Windows on the shelf of a board: when which is written, and those longer than it."""
 
 from __future__ import annotations
 
@@ -8,40 +8,139 @@ from typing import Any
 
 import pytest
 
-from dewarlog_firmware.shock_keeper import ShockKeeper
+from dewarlog_firmware.shock_keeper import CALM_MS, PATIENCE_MS, ShockKeeper
+from dewarlog_firmware.shock_shelf import ENTRIES_MAX, ShockShelf
+
+_SHELF_BYTES = 100
+
+
+class Bench:
+    """A keeper whose book keeps what is written, and whose windows are as long as told."""
+
+    def __init__(self) -> None:
+        self.written: list[Any] = []
+        self.now_us = 0
+        self.is_capturing = False
+        book = SimpleNamespace(
+            shocks=0,
+            at=lambda *_: None,
+            note_shock=lambda event: self.written.append(("event", *event)),
+            commit=lambda: None,
+            write_shock=lambda window, *_: self.written.append(bytes(window)) or True,
+            recorder=SimpleNamespace(shock_sections=lambda head, _: bytes([head[0]] * head[1])),
+        )
+        self.capture: Any = SimpleNamespace(
+            first_us=0,
+            trigger=0,
+            flags=0,
+            band=1,
+            count=0,
+            columns=(array("h"), array("h"), array("h")),
+            is_quiet=False,
+            event=lambda number: (number,),
+            head=lambda number: (number, self.capture.count),
+            restart=lambda: None,
+        )
+        sampler = SimpleNamespace(
+            is_away=False,
+            service=lambda: None,
+            take=lambda *_: 0,
+            capturing=lambda: self.is_capturing,
+        )
+        parts: list[Any] = [sampler, self.capture, book, 16, 3200, lambda: (1, 0)]
+        self.keeper = ShockKeeper(*parts, ticks_us=lambda: self.now_us, shelf_bytes=_SHELF_BYTES)
+
+    def shock(self, count_bytes: int, band: int = 1) -> None:
+        """Complete a shock whose window takes `count_bytes`."""
+        self.capture.count = count_bytes
+        self.capture.band = band
+        self.keeper._shelve()  # noqa: SLF001 - what a completed shock sets off
+
+    def after_ms(self, time_ms: int) -> bool:
+        """Let time pass; tell whether the keeper then had work with an empty ring."""
+        self.now_us += time_ms * 1000
+        return self.keeper.take()
 
 
 @pytest.mark.parametrize(("count", "waits"), [(100, True), (101, False)])
 def test_a_window_longer_than_the_shelf_is_written_at_once(count: int, waits: bool) -> None:
     """Its event first, then all of it; one that fits waits."""
-    written: list[tuple[Any, ...]] = []
-    book = SimpleNamespace(
-        shocks=0,
-        at=lambda *_: None,
-        note_shock=lambda event: written.append(("event", event)),
-        commit=lambda: None,
-        write_shock=lambda head, columns, *_: (
-            written.append((head, *[list(column) for column in columns])) or True
-        ),
-    )
-    columns = tuple([array("h", range(axis, axis + 128)) for axis in range(3)])
-    capture = SimpleNamespace(
-        first_us=0,
-        trigger=0,
-        flags=0,
-        band=1,
-        count=count,
-        columns=columns,
-        event=lambda number: (number,),
-        head=lambda number: (number, count),
-        restart=lambda: None,
-    )
-    parts: list[Any] = [SimpleNamespace(), capture, book, 16, 3200, lambda: (1, 0), lambda: 0, 100]
-    keeper = ShockKeeper(*parts)
-    keeper._shelve()  # noqa: SLF001 - what a completed shock sets off
-    assert (written == []) is waits
+    bench = Bench()
+    bench.shock(count)
+    assert (bench.written == []) is waits
 
-    keeper.flush()
+    bench.keeper.flush()
 
-    window = [list(range(axis, axis + count)) for axis in range(3)]
-    assert written == [("event", (1,)), ((1, count), *window)]
+    assert bench.written == [("event", 1), bytes([1] * count)]
+
+
+def test_once_it_is_calm_each_pass_writes_one_window() -> None:
+    """The events of all that wait are durable with the first; every pass leaves time to drain."""
+    bench = Bench()
+    for count, band in [(30, 1), (0, 0), (30, 1)]:
+        bench.shock(count, band)
+    assert not bench.after_ms(CALM_MS - 1)
+    assert bench.written == []
+
+    assert bench.after_ms(1)
+    assert bench.written == [("event", 1), ("event", 2), ("event", 3), bytes([1] * 30)]
+    bench.is_capturing = True
+    assert not bench.after_ms(1), "a knock came between: the next window waits for calm again"
+    bench.is_capturing = False
+    assert bench.after_ms(1)
+    assert bench.written[4:] == [bytes([3] * 30)]
+    assert not bench.after_ms(1)
+    assert not bench.keeper.busy
+
+
+def test_nobody_waits_longer_than_patience() -> None:
+    """Amid a shock without end, too; one that came later waits on."""
+    bench = Bench()
+    bench.is_capturing = True
+    bench.shock(30)
+    bench.now_us += 1_000_000
+    bench.shock(30)
+
+    assert not bench.after_ms(PATIENCE_MS - 1001)
+    assert bench.after_ms(1)
+    assert not bench.after_ms(1)
+    assert bench.written == [("event", 1), ("event", 2), bytes([1] * 30)]
+    assert bench.after_ms(1000)
+
+
+def test_a_full_shelf_writes_no_more_than_the_next_window_needs() -> None:
+    """Each write holds interrupts off, amid a row of knocks."""
+    bench = Bench()
+    for _ in range(3):
+        bench.shock(40)
+    assert bench.written == [("event", 1), ("event", 2), bytes([1] * 40)]
+    bench.shock(40)
+    assert bench.written[3:] == [("event", 3), bytes([2] * 40)]
+
+    bench.keeper.flush()
+
+    assert bench.written[5:] == [("event", 4), bytes([3] * 40), bytes([4] * 40)]
+
+
+def test_many_small_shocks_fill_the_shelf_by_their_number() -> None:
+    """Those without a window go together: their events are all there is to write."""
+    bench = Bench()
+    for _ in range(ENTRIES_MAX):
+        bench.shock(0, band=0)
+    assert bench.written == []
+    bench.shock(0, band=0)
+    assert bench.written == [("event", number + 1) for number in range(ENTRIES_MAX)]
+
+
+def test_windows_move_up_when_the_oldest_is_dropped() -> None:
+    """What is left stays what it was, and the room is free again."""
+    shelf = ShockShelf(10)
+    shelf.put(("a",), b"0123")
+    shelf.put(("b",), b"45678")
+    assert not shelf.has_room(2)
+    shelf.drop()
+    assert (bytes(shelf.oldest()), shelf.entry(0)) == (b"45678", ("b",))
+    assert shelf.has_room(5)
+    shelf.put(("c",), b"abcde")
+    shelf.drop()
+    assert (bytes(shelf.oldest()), len(shelf)) == (b"abcde", 1)

@@ -154,18 +154,58 @@ def test_stall_the_fifo_can_bridge_costs_no_shock_sample(tmp_path: Path) -> None
 def test_stall_the_fifo_cannot_bridge_is_never_silent(tmp_path: Path) -> None:
     """300 ms an erase: each knock is a shock near its time, or lies in a gap of the stream."""
     trip = _shaken(tmp_path, 300)
+    _assert_none_is_lost_in_silence(trip, near_ms=200, late_ms=3000)
+    for gap in _shock_gaps(trip):
+        assert gap.missed == pytest.approx((gap.length_s * 1000 + gap.length_part_ms) * 3.2, abs=4)
+
+
+def test_a_row_of_knocks_as_long_as_the_shelf_comes_through_whole(tmp_path: Path) -> None:
+    """Seven a second, with the part's own noise and erases of up to 300 ms, on a Pico W."""
+    trip = _hammered(tmp_path, 15)
     told = [event for event in trip.log.events if isinstance(event, ShockEvent)]
-    gaps = _shock_gaps(trip)
+    assert _shock_gaps(trip) == []
+    assert [event.flags & layout.SHOCK_GAP for event in told] == [0] * 15
+    assert [event.peak / 10 for event in told] == pytest.approx([30] * 15, rel=0.1)
+    assert [shock["peak_g"] for shock in trip.log.checked["shocks"]] == pytest.approx(
+        [30] * 15, rel=0.1
+    )
+
+
+def test_a_longer_row_comes_through_where_the_fifo_bridges_an_erase(tmp_path: Path) -> None:
+    """A full shelf is written a window at a time, and the ring is emptied between."""
+    trip = _hammered(tmp_path, 40, "erase_ms = [45, 45]")
+    told = [event for event in trip.log.events if isinstance(event, ShockEvent)]
+    assert len(told) == 40
+    assert _shock_gaps(trip) == []
+
+
+def test_of_a_longer_row_nothing_is_lost_in_silence(tmp_path: Path) -> None:
+    """Erases of up to 300 ms cost knocks then: each is a shock, or in a gap."""
+    trip = _hammered(tmp_path, 40)
+    assert any(isinstance(event, ShockEvent) for event in trip.log.events)
+    _assert_none_is_lost_in_silence(trip, near_ms=75, late_ms=500)
+
+
+def _hammered(folder: Path, count: int, board: str = "") -> Trip:
+    board = f'name = "RPI_PICO_W"\n{board}'
+    trip = make_trip(
+        scenario_file(folder, "3 min", _knocks(count, 0.15), board=board), folder / "archive"
+    )
+    assert trip.log.checked["intact"] is True
+    return trip
+
+
+def _assert_none_is_lost_in_silence(trip: Trip, *, near_ms: int, late_ms: int) -> None:
+    """Each knock is a shock within `near_ms`, or in a gap, told up to `late_ms` late."""
+    told = [event for event in trip.log.events if isinstance(event, ShockEvent)]
     for happening in trip.scenario.happenings:
         at_ms = happening.at_us / 1000
-        seen = [event for event in told if abs(event.uptime_ms - at_ms) < 200]
+        seen = [event for event in told if abs(event.uptime_ms - at_ms) < near_ms]
         missed = [
             gap
-            for gap in gaps
-            if gap.uptime_ms - gap.length_s * 1000 - gap.length_part_ms - 3000
+            for gap in _shock_gaps(trip)
+            if gap.uptime_ms - gap.length_s * 1000 - gap.length_part_ms - late_ms
             < at_ms
-            < gap.uptime_ms + 200
+            < gap.uptime_ms + near_ms
         ]
         assert seen or missed, f"knock at {at_ms} ms"
-    for gap in gaps:
-        assert gap.missed == pytest.approx((gap.length_s * 1000 + gap.length_part_ms) * 3.2, abs=4)

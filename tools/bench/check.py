@@ -156,7 +156,7 @@ def _shock_block(
         np.round(axis + rng.normal(0, 0.7, SHOCK_SAMPLES)).astype(int).tolist() for axis in axes
     )
     head = (number, SHOCK_SAMPLES, 160, 3200, 100, 0)
-    return recorder.shock_block(head, counts, uptime_s, 0).joined()
+    return recorder.shock_block(recorder.shock_sections(head, counts), uptime_s, 0).joined()
 
 
 def repeated(blocks: Sequence[bytes], times: int, days: float) -> list[bytes]:
