@@ -663,6 +663,33 @@ class NotProvisioned(PullError):
         self.device_name = device_name
 
 
+class ProfileNotPut(LinkError):
+    """The link was lost, and the logger has the profile it had before."""
+
+    def __init__(self, link_name: str, device_name: str, cause: DewarlogError) -> None:
+        super().__init__(
+            link_name,
+            f"Logger {device_name} did not take its new profile: {cause} Its profile is the one "
+            "it had, and its run is still open. Run the command again.",
+        )
+        self.device_name = device_name
+        self.cause = cause
+
+
+class ProfileUnknown(LinkError):
+    """The link was lost just as a profile was put in force, and nobody knows whether it is."""
+
+    def __init__(self, link_name: str, device_name: str, cause: DewarlogError) -> None:
+        super().__init__(
+            link_name,
+            f"It is not known whether logger {device_name} took its new profile: {cause} It is "
+            "either as it was, or in a new run with that profile; its log is kept. Plug it in and "
+            "run the command again.",
+        )
+        self.device_name = device_name
+        self.cause = cause
+
+
 class NotArmed(PullError):
     """The link was lost before the profile was in force: the logger is as it was."""
 

@@ -21,7 +21,9 @@ from dewarlog.errors import (
     NotRestarted,
     PeerViolation,
     ProfileChanged,
+    ProfileNotPut,
     ProfileRefused,
+    ProfileUnknown,
     Unplugged,
 )
 from dewarlog.link import Frame
@@ -125,10 +127,13 @@ def session(link: BenchLink) -> Session:
     return session_on(link)
 
 
-def put(session: Session, profile: bytes, before: bytes = PROFILE, **texts: str) -> None:
+def put(
+    session: Session, profile: bytes, before: bytes = PROFILE, actor: str = "Ann", note: str = ""
+) -> None:
     """Put a profile in force."""
-    given = {"actor": "Ann", "note": ""} | texts
-    requests.put_profile(session, profile, before=before, purpose=2, utc_s=1000, **given)
+    requests.put_profile(
+        session, profile, before=before, purpose=2, utc_s=1000, actor=actor, note=note
+    )
 
 
 # --- data ----------------------------------------------------------------------------------------
@@ -230,10 +235,26 @@ def test_a_text_that_is_too_long_is_refused_here(session: Session) -> None:
 def test_a_link_that_is_lost_behind_a_cable_is_told(
     session: Session, link: BenchLink, board: BenchBoard, kind: int
 ) -> None:
-    """A cable does not come back by itself; the board is as it was."""
+    """A cable does not come back by itself; only before PUT_END is the board sure to be as it was.
+
+    It is waited for once.
+    """
     link.cut_before = kind
     link.away_until_s = 1e9
-    with pytest.raises(Unplugged):
+    with pytest.raises(ProfileNotPut if kind == layout.MSG_PUT else ProfileUnknown) as told:
+        put(session, OTHER)
+    assert isinstance(told.value.cause, Unplugged)
+    assert board.profile.read_bytes() == PROFILE
+    assert link.now_s < requests.RESTART_GIVE_UP_S + 1
+
+
+def test_a_board_that_comes_back_without_it_says_so(
+    session: Session, link: BenchLink, board: BenchBoard
+) -> None:
+    """The cable went before PUT_END had gone out; plugged in again, its profile is read."""
+    link.cut_before = layout.MSG_PUT_END
+    link.away_until_s = 3.0
+    with pytest.raises(ProfileNotPut, match="its run is still open"):
         put(session, OTHER)
     assert board.profile.read_bytes() == PROFILE
 
@@ -278,7 +299,7 @@ def test_an_answer_that_was_lost_for_the_same_profile_says_that_nobody_knows(
 ) -> None:
     """Looking cannot tell whether a run was ended."""
     link.cut_behind = layout.MSG_PUT_END
-    with pytest.raises(Unplugged):
+    with pytest.raises(ProfileUnknown):
         put(session, PROFILE)
 
 

@@ -30,10 +30,11 @@ from dewarlog.bench import requests
 from dewarlog.errors import (
     ArmedNotSeen,
     ArmingUnknown,
-    DeviceRefused,
     LinkError,
     NotArmed,
     PeerViolation,
+    ProfileNotPut,
+    ProfileUnknown,
     PullError,
 )
 from dewarlog.profile.model import Arming
@@ -306,9 +307,12 @@ class ArmCourse:
                 utc_s=wire_s(now),
                 actor=order.actor,
                 note=note_of(outcome.overridden, order.reason),
+                on_loss=lambda: self._to.say("the link was lost: looking for the logger"),
             )
-        except LinkError as loss:
-            self._after_loss(loss, seen, data, outcome.run_before)
+        except ProfileNotPut as loss:
+            raise NotArmed(seen.board.name, outcome.run_before, loss.cause) from loss
+        except ProfileUnknown as loss:
+            raise ArmingUnknown(seen.board.name, loss.cause) from loss
         self._to.say("waiting until it has started again")
         try:
             status = requests.await_restart(self._session, outcome.run_before)
@@ -319,33 +323,6 @@ class ArmCourse:
             problem = PeerViolation("its profile is not the one it was given")
             raise ArmedNotSeen(seen.board.name, problem)
         return replace(outcome, profile=profile, armed=True, run=status.run)
-
-    def _after_loss(self, loss: LinkError, seen: Seen, data: bytes, run: int) -> None:
-        """Find out whether a profile is in force whose last answer was lost.
-
-        Raises:
-            NotArmed: it is not.
-            ArmingUnknown: the board does not come back.
-        """
-        self._to.say("the link was lost: looking for the logger")
-        began_s = self._session.clock()
-        last: LinkError = loss
-        while self._session.clock() - began_s < requests.RESTART_GIVE_UP_S:
-            self._session.pause(0.5)
-            try:
-                self._session.reopen()
-                now = requests.get_profile(self._session)
-            except DeviceRefused as refusal:
-                if refusal.code != layout.ERROR_BUSY:  # busy: it is about to start again
-                    raise
-                continue
-            except LinkError as error:
-                last = error
-                continue
-            if now == data:
-                return
-            raise NotArmed(seen.board.name, run, loss) from loss
-        raise ArmingUnknown(seen.board.name, last) from last
 
 
 # --- what is written --------------------------------------------------------------------------

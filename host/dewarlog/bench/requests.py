@@ -19,7 +19,9 @@ from dewarlog.errors import (
     NotRestarted,
     PeerViolation,
     ProfileChanged,
+    ProfileNotPut,
     ProfileRefused,
+    ProfileUnknown,
     Unreachable,
 )
 from dewarlog.session import read_record
@@ -229,6 +231,7 @@ def put_profile(
     utc_s: int,
     actor: str,
     note: str,
+    on_loss: Callable[[], object] = lambda: None,
 ) -> None:
     """Put a profile in force: the board records it, ends its run, and starts again.
 
@@ -236,14 +239,16 @@ def put_profile(
 
     `before` is the profile that was read before (get_profile); `purpose` one of
     layout.PURPOSE_NAMES; `utc_s` this computer's clock, in seconds since
-    layout.UTC_EPOCH_UNIX_S. A profile equal to the one before begins a new run too.
+    layout.UTC_EPOCH_UNIX_S. A profile equal to the one before begins a new run too. `on_loss` is
+    called when the board has to be looked for.
 
     Raises:
         ProfileRefused: the board cannot use it, or it is too large for one; nothing changed.
         ProfileChanged: the board's profile is not `before`; nothing changed.
         DeviceRefused: another reason; nothing changed.
-        Unreachable, NoAnswer: the link was lost, and the profile is not in force as far as the
-            board can be asked: read it.
+        ProfileNotPut: the link was lost; nothing changed.
+        ProfileUnknown: the link was lost, and the board did not come back to be asked; or it came
+            back, and the profile is the one before, which says nothing.
         BlockError: `actor` or `note` is too long.
         NoBench: its firmware takes none.
     """
@@ -253,14 +258,10 @@ def put_profile(
     end = struct.pack(layout.PUT_END.format, len(profile)) + events.texts_body(
         layout.KIND_PROFILE, values, (actor, note)
     )
-    for tries_left in reversed(range(_TRIES)):
-        try:
-            _hand_over(session, profile)
-            break
-        except Unreachable as loss:
-            if not tries_left:
-                raise
-            session.come_back(loss)  # the board has forgotten what it was handed
+    try:
+        _hand_over(session, profile)
+    except (Unreachable, NoAnswer) as loss:
+        raise ProfileNotPut(session.link.name, board.name, loss) from loss
     try:
         session.request(layout.MSG_PUT_END, end, "PUT_END of the profile", once=True)
     except DeviceRefused as refusal:
@@ -271,24 +272,28 @@ def put_profile(
         raise
     except (Unreachable, NoAnswer) as loss:
         # It may have been carried out: the board then starts again, which takes the link away too.
-        if profile == before or _when_back(session, loss) != profile:
-            raise
+        if profile == before:
+            raise ProfileUnknown(session.link.name, board.name, loss) from loss
+        on_loss()
+        if _when_back(session, board, loss) != profile:
+            raise ProfileNotPut(session.link.name, board.name, loss) from loss
 
 
-def _when_back(session: Session, loss: LinkError) -> bytes:
-    """Return the profile of a board whose link was lost, once it answers again; else raise."""
+def _when_back(session: Session, board: Board, loss: LinkError) -> bytes:
+    """Return the profile of a board whose link was lost, once it answers again."""
     began_s = session.clock()
+    last = loss
     while session.clock() - began_s < RESTART_GIVE_UP_S:
         session.pause(_LOOK_EVERY_S)
         try:
             session.reopen()
             return get_profile(session)
-        except LinkError:
-            continue
+        except LinkError as error:
+            last = error
         except DeviceRefused as refusal:
             if refusal.code != layout.ERROR_BUSY:  # busy: it is about to start again
                 raise
-    raise loss
+    raise ProfileUnknown(session.link.name, board.name, last) from last
 
 
 def _expect_size(board: Board, profile: bytes) -> None:
@@ -302,6 +307,17 @@ def _expect_size(board: Board, profile: bytes) -> None:
 
 
 def _hand_over(session: Session, profile: bytes) -> None:
+    for tries_left in reversed(range(_TRIES)):
+        try:
+            _hand_over_once(session, profile)
+            break
+        except Unreachable as loss:
+            if not tries_left:
+                raise
+            session.come_back(loss)  # the board has forgotten what it was handed
+
+
+def _hand_over_once(session: Session, profile: bytes) -> None:
     room = min(layout.REQUEST_BODY_MAX_BYTES, session.link.body_max_bytes)
     room -= layout.PUT.size + layout.SESSION_TAG.size
     for offset in range(0, len(profile), room):

@@ -27,6 +27,7 @@ from dewarlog.errors import (
     NotVerified,
     ProbeSuspect,
     ProfileChanged,
+    ProfileNotPut,
     ProfileRefused,
 )
 from dewarlog.profile.model import Profile
@@ -254,7 +255,7 @@ class Course:
                 actor=plan.actor,
                 note=f"calibrated probes {numbers}, due {outcome.due}",
             )
-        except (DeviceRefused, ProfileChanged, ProfileRefused):
+        except (DeviceRefused, ProfileChanged, ProfileNotPut, ProfileRefused):
             self.touched = False
             raise
         self._guide.say("waiting for its new run")
