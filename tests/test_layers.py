@@ -91,7 +91,7 @@ FIRMWARE_LINE: Final = {
     ),
 }
 HOST_LINE: Final = {
-    "ground": ("__init__", "errors", "its90"),
+    "ground": ("__init__", "errors", "errors.*", "its90"),
     "link": ("link", "link.*"),
     "pull": ("proven", "session", "fetch", "pull"),
     "archive": (

@@ -53,7 +53,7 @@ def test_the_exit_codes_are_those_of_the_program() -> None:
 
 
 def test_the_tree_of_errors_is_whole() -> None:
-    """Every class of errors.py stands in its docstring, with its exit code, and no other."""
+    """Every class of errors stands in its docstring, with its exit code, and no other."""
     tree = {name: int(code) for name, code in NODE.findall(errors.__doc__ or "")}
     classes = {
         name: int(one.exit_code)

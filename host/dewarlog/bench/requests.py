@@ -1,6 +1,6 @@
 """What a bench asks of a board: live figures, profile, self-test, erasure.
 
-Beside session, whose rule of asking it uses: typed data out, an error of errors.py where the board
+Beside session, whose rule of asking it uses: typed data out, an error of `errors` where the board
 refuses. Knows nothing of what stands in a profile. Message bytes and rules: protocol/SPEC.md 7.11.
 """
 
