@@ -18,12 +18,11 @@ What is missing is told as GAP events of the shock stream:
 """
 
 from array import array
-from collections import namedtuple
 
 from dewarlog_firmware.clock import earlier
 from dewarlog_firmware.shock import COMPLETE
 from dewarlog_firmware.shock_sampler import FLAG_BEGIN, FLAG_GAP, FLAG_LATE
-from dewarlog_firmware.shock_shelf import ShockShelf
+from dewarlog_firmware.shock_shelf import Entry, ShockShelf
 from dewarlog_firmware.sizes import LARGE
 from dewarlog_wire import layout
 
@@ -38,9 +37,6 @@ if TYPE_CHECKING:
 _TICKS_MASK = 0x3FFFFFFF
 CALM_MS = 500
 PATIENCE_MS = 5000
-
-# What waits on the shelf beside its window.
-_Entry = namedtuple("_Entry", ("shelved_us", "hit_at", "event", "began_at", "count"))
 
 
 class ShockKeeper:
@@ -142,7 +138,7 @@ class ShockKeeper:
         while len(shelf) and not shelf.has_room(len(window)):
             self._write_oldest()
         self._last_us = self._ticks_us()
-        entry = _Entry(
+        entry = Entry(
             self._last_us, (hit_s, hit_ms), capture.event(number), (began_s, began_ms), count
         )
         if shelf.has_room(len(window)):
@@ -182,7 +178,7 @@ class ShockKeeper:
             self._told = number + 1
         logbook.commit()
 
-    def _write(self, window: "bytes | memoryview", entry: "_Entry") -> None:
+    def _write(self, window: "bytes | memoryview", entry: "Entry") -> None:
         if not self._logbook.write_shock(window, *entry.began_at):
             self._tell(layout.GAP_MEMORY_FULL, 0, entry.count)
 

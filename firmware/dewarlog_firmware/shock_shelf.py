@@ -6,7 +6,13 @@ knocks comes faster than flash takes it. Windows wait as they will be stored, wh
 their counts. Pure; the buffer is made once.
 """
 
+from collections import namedtuple
+
 ENTRIES_MAX = 16
+
+# What belongs to a window: ticks_us when it was put here; (s, ms) of the hit and of its begin; the
+# values of its SHOCK event; how many sets it has.
+Entry = namedtuple("Entry", ("shelved_us", "hit_at", "event", "began_at", "count"))
 
 
 class ShockShelf:
@@ -25,14 +31,14 @@ class ShockShelf:
         """Tell whether one more window of `count_bytes` fits."""
         return len(self._entries) < ENTRIES_MAX and self._used + count_bytes <= len(self._buffer)
 
-    def put(self, entry: tuple, window: bytes) -> None:
+    def put(self, entry: "Entry", window: bytes) -> None:
         """Copy a window behind the others, with what belongs to it. Call `has_room` first."""
         end = self._used + len(window)
         self._view[self._used : end] = window
         self._used = end
         self._entries.append((entry, len(window)))
 
-    def entry(self, number: int) -> tuple:
+    def entry(self, number: int) -> "Entry":
         """Return what was put beside the number-th window; 0 is the oldest."""
         return self._entries[number][0]
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from dewarlog_firmware.shock_keeper import CALM_MS, PATIENCE_MS, ShockKeeper
-from dewarlog_firmware.shock_shelf import ENTRIES_MAX, ShockShelf
+from dewarlog_firmware.shock_shelf import ENTRIES_MAX, Entry, ShockShelf
 
 _SHELF_BYTES = 100
 
@@ -134,13 +134,14 @@ def test_many_small_shocks_fill_the_shelf_by_their_number() -> None:
 
 def test_windows_move_up_when_the_oldest_is_dropped() -> None:
     """What is left stays what it was, and the room is free again."""
+    first, second, third = [Entry(number, (1, 0), (number,), (0, 9), 1) for number in range(3)]
     shelf = ShockShelf(10)
-    shelf.put(("a",), b"0123")
-    shelf.put(("b",), b"45678")
+    shelf.put(first, b"0123")
+    shelf.put(second, b"45678")
     assert not shelf.has_room(2)
     shelf.drop()
-    assert (bytes(shelf.oldest()), shelf.entry(0)) == (b"45678", ("b",))
+    assert (bytes(shelf.oldest()), shelf.entry(0)) == (b"45678", second)
     assert shelf.has_room(5)
-    shelf.put(("c",), b"abcde")
+    shelf.put(third, b"abcde")
     shelf.drop()
     assert (bytes(shelf.oldest()), len(shelf)) == (b"abcde", 1)

@@ -85,11 +85,14 @@ def idle(micropython: MicroPython, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 def test_a_calm_hour_wakes_the_board_for_its_samples_alone(tmp_path: Path) -> None:
-    """A tick, and the converters' answers, which come together; the start is the rest."""
+    """A tick, and the converters' answers, which come together; the start is the rest.
+
+    One that finds the board awake, at work for another reason, is not waked for.
+    """
     slept = travel(tmp_path, "", _idle)
 
     needed = HOUR_S / INTERVAL_S * 2
-    assert needed <= slept.energy["wake_ups"] <= 1.05 * needed
+    assert 0.99 * needed <= slept.energy["wake_ups"] <= 1.05 * needed
     assert slept.energy["light_sleeps"] == 0
 
 
