@@ -127,6 +127,7 @@ class ArmCourse:
 
         Raises:
             ProbesDiffer, ProfileInvalid, NotProvisioned: the profile is not for this board.
+            KeyNeeded: this computer may not arm it; nothing was done.
             NotArmed, ArmingUnknown, ArmedNotSeen: the link was lost on the way.
             PullError, LinkError: as `Session`.
         """
@@ -155,6 +156,8 @@ class ArmCourse:
                 run=seen.status.run,
                 run_before=seen.status.run,
             )
+        if not order.dry_run:
+            requests.expect_rights(self._session, seen.status)
         # With the longest `arming` there is: what does not fit is told before anybody waits.
         _with_arming(wanted, _widest(order)).write()
         facts, status = self._facts(seen, wanted)

@@ -13,6 +13,7 @@ from zlib import crc32
 
 from dewarlog.errors import (
     DeviceRefused,
+    KeyNeeded,
     LinkError,
     NoAnswer,
     NoBench,
@@ -25,7 +26,7 @@ from dewarlog.errors import (
     Unreachable,
 )
 from dewarlog.session import read_record
-from dewarlog_wire import events, layout
+from dewarlog_wire import access, events, layout
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -451,6 +452,23 @@ def erase(session: Session, to_run: int, *, unpulled: bool) -> Erased:
         give_up_s=SLOW_GIVE_UP_S,
     )
     return Erased(*read_record(layout.ERASE_REPLY, reply))
+
+
+def expect_rights(session: Session, status: Status) -> None:
+    """Refuse before a wait, or half an hour of baths, what the board would refuse after it.
+
+    Raises:
+        KeyNeeded: this computer may not put a profile in force there.
+    """
+    may = access.MAY_UNPROVEN[not session.link.name.startswith("ble:"), status.locked]
+    may |= 0 if session.proof is None else session.proof.may
+    if may & layout.MAY_BENCH:
+        return
+    name = layout.ERROR_NAMES[layout.ERROR_NOT_ALLOWED]
+    refusal = DeviceRefused("PUT of the profile", layout.ERROR_NOT_ALLOWED, name, "")
+    held = session.not_proven if session.proof is None else f"it has the {session.proof.name} only"
+    board = _expect_bench(session)
+    raise KeyNeeded(board.name, refusal, locked=status.locked, needs=layout.MAY_BENCH, held=held)
 
 
 def _expect_bench(session: Session) -> Board:

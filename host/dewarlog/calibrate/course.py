@@ -22,7 +22,6 @@ from dewarlog.calibrate.drift import Found, found_in, found_on, jumps, together
 from dewarlog.calibrate.record import changed, record
 from dewarlog.errors import (
     DeviceRefused,
-    KeyNeeded,
     NoSuchProbe,
     NotVerified,
     ProbeSuspect,
@@ -32,7 +31,7 @@ from dewarlog.errors import (
 )
 from dewarlog.profile.model import Profile
 from dewarlog.profile.parts import round_as_board
-from dewarlog_wire import access, layout
+from dewarlog_wire import layout
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -153,7 +152,7 @@ class Course:
         session = self._session
         board = session.board or session.hello()
         status = session.status()
-        _expect_rights(session, board, status)
+        requests.expect_rights(session, status)
         before = requests.get_profile(session)
         profile = _profile_of(board, before)
         chains = _chains(profile, plan.channels, board.name)
@@ -304,18 +303,6 @@ class Course:
 
 
 # --- what the board is, and may ------------------------------------------------------------------
-
-
-def _expect_rights(session: Session, board: Board, status: Status) -> None:
-    """Refuse before half an hour of baths what the board would refuse after them."""
-    may = access.MAY_UNPROVEN[not session.link.name.startswith("ble:"), status.locked]
-    may |= 0 if session.proof is None else session.proof.may
-    if may & layout.MAY_BENCH:
-        return
-    name = layout.ERROR_NAMES[layout.ERROR_NOT_ALLOWED]
-    refusal = DeviceRefused("PUT of the profile", layout.ERROR_NOT_ALLOWED, name, "")
-    held = session.not_proven if session.proof is None else f"it has the {session.proof.name} only"
-    raise KeyNeeded(board.name, refusal, locked=status.locked, needs=layout.MAY_BENCH, held=held)
 
 
 def _profile_of(board: Board, data: bytes) -> Profile:

@@ -52,9 +52,7 @@ class NoShipment(DewarlogError):
             else f"it has no shipment {shipment!r}"
         )
         super().__init__(
-            f"{where}: {what}."
-            + (f" It has: {names}." if count else "")
-            + " Nothing was changed."
+            f"{where}: {what}." + (f" It has: {names}." if count else "") + " Nothing was changed."
         )
         self.where = where
         self.shipment = shipment
