@@ -213,6 +213,17 @@ opening.former_sections = lambda flash, before=None: None if before else former(
         "has other settings and does not say so",
         10007455,
     ),
+    "a setting that the journal does not give back": (
+        """
+from dewarlog_firmware.logbook import Logbook
+can_replay = Logbook._can_replay
+def forget(self, kind, body, first_sample):
+    return (kind != 3 or body[0] != 22) and can_replay(self, kind, body, first_sample)
+Logbook._can_replay = forget
+""",
+        "were durable",
+        10007445,
+    ),
     "a word on overwritten samples that counts those of one segment": (
         """
 from dewarlog_firmware.flash_log import FlashLog
