@@ -99,7 +99,7 @@ HOST_LINE: Final = {
         *("shelf", "tokens", "keys"),
         *("strict_json", "certificate", "signatures"),
     ),
-    "parse": ("parse", "records", "columns", "contents", "open_journal"),
+    "parse": ("parse", "records", "records.*", "columns", "contents", "open_journal"),
     "readings": ("readings", "uncertainty"),
     "checks": ("words", "checks", "checks.*", "seals"),
     "report": ("verdict", "journey", "report", "report.*", "export"),

@@ -1,6 +1,6 @@
 """What one block holds: sections turned into records, columns into arrays.
 
-Stands between readings.py, which finds sound blocks, and records.py. `read_block` reads all but
+Stands between readings.py, which finds sound blocks, and records. `read_block` reads all but
 the columns; `decode` decodes the columns of many blocks together, which is what makes it quick.
 Bytes that pass their CRC and still do not follow protocol/SPEC.md become a `Problem` of the block,
 never an error: a forged or buggy log must not stop the reading.

@@ -1,6 +1,6 @@
 """The open journal at the end of a log: samples and events not yet sealed into a block.
 
-Beside contents.py, between readings.py, which finds the journal, and records.py. Its samples are
+Beside contents.py, between readings.py, which finds the journal, and records. Its samples are
 given the shape that sealed ones have, so that no check needs to know where a sample stood.
 """
 
