@@ -1,6 +1,6 @@
 """What the commands answer: a verdict, a pull, the state of a board, in words and as data.
 
-Apart from cli.py, which asks for it, and from console.py, which knows how to print safely.
+Apart from the commands, which ask for it, and from console.py, which knows how to print safely.
 """
 
 from __future__ import annotations

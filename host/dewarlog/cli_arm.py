@@ -9,21 +9,14 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
-from pathlib import Path  # noqa: TC003 - typer reads it
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dewarlog import console, words
-from dewarlog.cli import (
-    AsJson,
-    Device,
-    KeysFolder,
-    credentials_over,
-    is_radio,
-    opened,
-    session_over,
-)
+from dewarlog.cli_options import AsJson, Device, KeysFolder
+from dewarlog.cli_reach import credentials_over, is_radio, opened, session_over
 from dewarlog.cli_typed import a_number, expect_fits, expect_short, this_user
 from dewarlog.errors import ExitCode
 from dewarlog_wire import layout

@@ -9,22 +9,15 @@ from __future__ import annotations
 import contextlib
 import sys
 from datetime import UTC, datetime
-from pathlib import Path  # noqa: TC003 - typer reads it
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from dewarlog import answers_calibrate as answers
 from dewarlog import console, words
-from dewarlog.cli import (
-    ArchiveFolder,
-    AsJson,
-    KeysFolder,
-    credentials_over,
-    is_radio,
-    opened,
-    session_over,
-)
+from dewarlog.cli_options import ArchiveFolder, AsJson, KeysFolder
+from dewarlog.cli_reach import credentials_over, is_radio, opened, session_over
 from dewarlog.cli_typed import a_number, asking, expect_fits, expect_short, this_user
 from dewarlog_wire import layout
 

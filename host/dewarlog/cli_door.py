@@ -1,4 +1,4 @@
-"""The commands of the door: handoff, receipt, pair, radio. They wire the line, as cli.py does.
+"""The commands of the door: handoff, receipt, pair, radio. They wire the line, as all cli_*.py do.
 
 Heavy imports wait inside the commands, so that `--help` comes at once.
 """
@@ -14,12 +14,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dewarlog import console, words
-from dewarlog.cli import (
-    ArchiveFolder,
-    AsJson,
-    Device,
-    KeysFolder,
-    Secret,
+from dewarlog.cli_options import ArchiveFolder, AsJson, Device, KeysFolder, Secret
+from dewarlog.cli_reach import (
     credentials_over,
     greeted_in_hand,
     host_time,

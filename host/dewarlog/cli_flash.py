@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import time
-from pathlib import Path  # noqa: TC003 - typer reads it
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dewarlog import console
-from dewarlog.cli import AsJson, KeysFolder, progress_bar
+from dewarlog.cli_options import AsJson, KeysFolder
+from dewarlog.cli_reach import progress_bar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator

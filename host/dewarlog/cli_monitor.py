@@ -10,13 +10,14 @@ import contextlib
 import json
 import sys
 import time
-from pathlib import Path  # noqa: TC003 - typer reads the annotations
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from dewarlog import console
-from dewarlog.cli import AsJson, Device, KeysFolder, credentials_over, opened, session_over
+from dewarlog.cli_options import AsJson, Device, KeysFolder
+from dewarlog.cli_reach import credentials_over, opened, session_over
 from dewarlog.cli_typed import a_number
 
 if TYPE_CHECKING:

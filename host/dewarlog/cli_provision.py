@@ -14,10 +14,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dewarlog import console, words
-from dewarlog.cli import (
-    AsJson,
-    Device,
-    KeysFolder,
+from dewarlog.cli_options import AsJson, Device, KeysFolder
+from dewarlog.cli_reach import (
     credentials_over,
     greeted_in_hand,
     host_time,

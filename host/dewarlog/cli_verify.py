@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import glob
 from dataclasses import dataclass
-from pathlib import Path  # noqa: TC003 - typer reads the annotations when it runs
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dewarlog import console
-from dewarlog.cli import ArchiveFolder, AsJson, KeysFolder, LogPath  # noqa: TC001 - as Path
+from dewarlog.cli_options import ArchiveFolder, AsJson, KeysFolder, LogPath
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 import pytest
 from typer.testing import CliRunner
 
-from dewarlog import cli, console, sim
+from dewarlog import cli, cli_log, console, sim
 from dewarlog.errors import ExitCode
 from dewarlog_wire import layout
 from log_writer import DEFAULT_TEXTS, DEGC, UTC_2026_03_01, LogWriter
@@ -258,7 +258,7 @@ def test_a_fault_of_the_program_never_looks_like_a_verdict(
 ) -> None:
     """Python would end with 1, which means HOLD."""
     log = written(tmp_path, trip(1))
-    monkeypatch.setattr(cli, "_judge", lambda _: 1 / 0)
+    monkeypatch.setattr(cli_log, "_judge", lambda _: 1 / 0)
     monkeypatch.setattr(sys, "argv", ["dewarlog", "check", str(log)])
 
     with pytest.raises(SystemExit) as ended:

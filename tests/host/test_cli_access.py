@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from typer.testing import CliRunner
 
-from dewarlog import cli
+from dewarlog import cli, cli_reach
 from dewarlog.certificate import read_certificate
 from dewarlog.errors import ExitCode
 from dewarlog.keys import BoardKeys, KeyStore
@@ -154,7 +154,7 @@ def test_a_stranger_by_radio_gets_nothing_of_a_locked_board_but_its_status(desk:
 
 def courier_with(desk: Desk, *caveats: bytes, days: int = 14) -> Path:
     """Write a token file; the board is locked, and its clock is this computer's."""
-    now_s = cli.host_time(0)[0]
+    now_s = cli_reach.host_time(0)[0]
     desk.link.door.lock.is_claimed = desk.link.door.lock.is_locked = True
     desk.link.door.utc_s = now_s
     ends = time_caveats(None, now_s + days * 86_400)
@@ -218,8 +218,8 @@ def test_a_token_is_made_from_a_key_that_is_held(desk: Desk) -> None:
     (token,) = read_tokens(desk.folder / "t.json")
     assert token.values(layout.CAVEAT_LOG) == [LOG_ID]
     assert (token.role, token.may) == (layout.KEY_COURIER, layout.MAY_READ)
-    assert token.why_not(DEVICE_ID, cli.host_time(0)[0] + 2 * 86_400) is None
-    assert token.why_not(DEVICE_ID, cli.host_time(0)[0] + 4 * 86_400) == "it has expired"
+    assert token.why_not(DEVICE_ID, cli_reach.host_time(0)[0] + 2 * 86_400) is None
+    assert token.why_not(DEVICE_ID, cli_reach.host_time(0)[0] + 4 * 86_400) == "it has expired"
 
 
 @pytest.mark.parametrize(

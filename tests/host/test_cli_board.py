@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 import dewarlog.link
-from dewarlog import cli
+from dewarlog import cli, cli_reach
 from dewarlog.archive import Archive
 from dewarlog.errors import ExitCode, PortMissing
 from dewarlog_wire import layout
@@ -269,14 +269,14 @@ def test_the_progress_bar_says_bytes_rate_and_time_left(
     from dewarlog.pull import Progress
 
     told: list[str] = []
-    with cli.progress_bar(show=True) as progress:
+    with cli_reach.progress_bar(show=True) as progress:
         assert progress is None
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
     monkeypatch.setattr(
         "rich.progress.Progress.update",
         lambda *_, **fields: told.append(f"{fields['description']} {fields['figures']}"),
     )
-    with cli.progress_bar(show=True) as progress:
+    with cli_reach.progress_bar(show=True) as progress:
         assert progress is not None
         progress(Progress(1500, 3000, 0, 1000.0, 1.5, "run 7, part 1"))
 

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from crashes import Killed, Killer
-from dewarlog import cli, handoff
+from dewarlog import cli, cli_reach, handoff
 from dewarlog.archive import Archive
 from dewarlog.errors import (
     DewarlogError,
@@ -740,7 +740,7 @@ def test_a_board_that_falls_silent_at_the_record_is_told_apart_from_a_refusal(
         Archive(door.archive),
         door.keys,
         say=lambda _: None,
-        bar=lambda: cli.progress_bar(show=False),
+        bar=lambda: cli_reach.progress_bar(show=False),
         clock=door.link.clock,
     )
 

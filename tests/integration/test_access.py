@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from typer.testing import CliRunner
 
-from dewarlog import cli
+from dewarlog import cli, cli_reach
 from dewarlog.errors import ExitCode
 from dewarlog.keys import KeyStore
 from dewarlog.link import open_link, radio
@@ -66,7 +66,7 @@ def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[Places]
             with contextlib.closing(open_link(f"usb:{board.pty}")) as cable:
                 session = Session(cable)
                 name = session.hello().name
-                session.set_time(*cli.host_time(100))
+                session.set_time(*cli_reach.host_time(100))
             yield Places(f"usb:{board.pty}", f"ble:dewarlog-{name[-4:]}", tmp_path)
             radio.end()
 
@@ -107,7 +107,7 @@ def test_a_board_refuses_a_token_that_has_expired_by_its_own_clock(places: Place
     assert places.run("owner", "lock", places.cable)[0] == 0
     owner, courier = places.keys("owner"), places.keys("courier")
     keys = owner.of(owner.boards()[0])
-    now_s = cli.host_time(0)[0]
+    now_s = cli_reach.host_time(0)[0]
     # As on a computer whose clock is late: nothing there looks at the end before it is asked.
     ends = [caveat(layout.CAVEAT_HOLDER, b"Ana"), *time_caveats(None, now_s - 5)]
     token = make_token(keys.device_id, layout.KEY_COURIER, keys.courier or b"", bytes(8), ends)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from typer.testing import CliRunner
 
-from dewarlog import cli
+from dewarlog import cli, cli_reach
 from dewarlog.bench import requests
 from dewarlog.errors import KeyNeeded, ProfileChanged, ProfileRefused
 from dewarlog.link import open_link, radio
@@ -74,7 +74,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[Place]:
             with contextlib.closing(open_link(f"usb:{board.pty}")) as cable:
                 session = Session(cable)
                 name = session.hello().name
-                session.set_time(*cli.host_time(100))
+                session.set_time(*cli_reach.host_time(100))
             yield Place(board, f"ble:dewarlog-{name[-4:]}", tmp_path)
             radio.end()
 
@@ -87,7 +87,7 @@ def put(session: Session, profile: bytes, *, before: bytes | None = None) -> int
         profile,
         before=requests.get_profile(session) if before is None else before,
         purpose=layout.PURPOSE_NAMES.index("calibrate"),
-        utc_s=cli.host_time(0)[0],
+        utc_s=cli_reach.host_time(0)[0],
         actor="S. Haddad",
         note="probe 1 at the ice point",
     )

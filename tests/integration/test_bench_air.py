@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 from typer.testing import CliRunner
 
-from dewarlog import cli
+from dewarlog import cli, cli_reach
 from dewarlog.arm import gate
 from dewarlog.errors import ExitCode
 from dewarlog.link import open_link, radio
@@ -67,7 +67,7 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[Bench]:
             with contextlib.closing(open_link(f"usb:{board.pty}")) as cable:
                 session = Session(cable)
                 name = session.hello().name
-                session.set_time(*cli.host_time(100))
+                session.set_time(*cli_reach.host_time(100))
             made = Bench(f"usb:{board.pty}", f"ble:dewarlog-{name[-4:]}", tmp_path)
             assert made.run("owner", "claim", made.cable)[0] == 0
             yield made
