@@ -226,6 +226,7 @@ def test_which_shipment_is_asked_where_there_are_several() -> None:
         ('shipment = "=1"', "shipment"),
         ('shipment = "S"\naccuont = "A"', "accuont"),
         ('shipment = "S"\nplanned_h = "72"', "planned_h"),
+        (f'shipment = "S"\nplanned_h = {"7" * 400}', "planned_h"),
         ('shipment = "S"\nhandling = ["ok", "@x"]', "handling[1]"),
         ('shipment = "S"\n[dewar]\ntare_kg = -1', "dewar.tare_kg"),
         ('shipment = "S"\n[dewar]\ntare_kg = 5.0\nfull_kg = 4.0', "dewar.full_kg"),
@@ -245,6 +246,9 @@ def test_toml_that_is_none_is_said_so_with_its_line() -> None:
     """As the reader says it."""
     with pytest.raises(ManifestUnreadable, match="line 2"):
         manifest_in(b'shipment = "S"\nx = \n', "trip.toml", is_toml=True)
+    for odd in (b"planned_h = " + b"1" * 5000, b"handling = " + b"[" * 5000):
+        with pytest.raises(ManifestUnreadable, match="not TOML"):
+            manifest_in(odd, "trip.toml", is_toml=True)
     with pytest.raises(NoShipment):
         manifest_in(b'shipment = "S"\n', "trip.toml", is_toml=True, shipment="T")
 

@@ -101,6 +101,8 @@ def test_a_map_reads_back_as_it_was_written(tmp_path: Path) -> None:
     [
         ({"name": ""}, "name", "at least 1"),
         ({"name": "a\x1bb"}, "name", "control characters"),
+        ({"name": "   "}, "name", "no blanks"),
+        ({"hardware": "C "}, "hardware", "no blanks"),
         ({"hardware": 3}, "hardware", "string"),
         ({"colour": "red"}, "colour", "no such key"),
         ({"probe": []}, "probe", "at least 1"),
@@ -108,6 +110,7 @@ def test_a_map_reads_back_as_it_was_written(tmp_path: Path) -> None:
         ({"probe": [{"terminal": 5}]}, "probe[0].terminal", "less than or equal to 4"),
         ({"probe": [{"serial": "x" * 13}]}, "probe[0].serial", "at most 12"),
         ({"probe": [{"serial": "TC\u00e9"}]}, "probe[0].serial", "pattern"),
+        ({"probe": [{"serial": " A"}]}, "probe[0].serial", "no blanks"),
         ({"probe": [{"type": "N"}]}, "probe[0].type", "'T', 'K' or 'E'"),
         ({"probe": [{"placement": "lid"}]}, "probe[0].placement", "payload top, payload bottom"),
         ({"probe": [{}, {"serial": "B"}]}, "probe", "terminal 1 stands 2 times"),
@@ -136,11 +139,21 @@ def test_a_mistake_in_a_map_is_named_by_its_place(
     assert reason in caught.value.reason
 
 
+def test_a_map_from_an_editor_that_marks_utf_8_is_read(tmp_path: Path) -> None:
+    """Windows' Notepad begins a file with a byte order mark."""
+    path = tmp_path / "map.toml"
+    path.write_text(FULL.toml(), encoding="utf-8-sig")
+    assert read_map(path) == FULL
+
+
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
         (b"name = ", "not TOML"),
         (b"name = '\xff'", "not UTF-8"),
+        ('name = "A"'.encode("utf-16"), "UTF-16: save it as UTF-8"),
+        (b"name = " + b"[" * 5000, "not TOML"),
+        (b"name = " + b"1" * 5000, "not TOML"),
         (b"#" * 70000, "more than 65536 bytes"),
         (b"", "missing"),
     ],

@@ -149,7 +149,8 @@ def _decoded(data: bytes, where: str) -> str:
 def _from_toml(text: str, where: str, shipment: str | None) -> Found:
     try:
         document = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    # ValueError: also a number of thousands of digits, which tomllib lets through.
+    except (ValueError, RecursionError) as error:
         raise ManifestUnreadable(where, f"it is not TOML: {error}") from error
     values: dict[str, Any] = {}
     places: dict[str, str] = {}
