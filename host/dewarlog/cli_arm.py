@@ -162,7 +162,7 @@ def arm(
         from dewarlog.arm.manifest_files import read_manifest
 
         found = read_manifest(manifest, shipment)
-        document = trip_profile.read_file(profile.read_bytes(), str(profile))
+        document = trip_profile.read_file(profile)
         planned = planned_h if planned_h is not None else found.manifest.planned_h
         if planned is None:
             raise typer.BadParameter(

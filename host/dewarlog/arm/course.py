@@ -244,6 +244,7 @@ class ArmCourse:
             off_s = strayed_s
         facts = replace(
             facts,
+            now_utc_s=int(self._host_s()) - layout.UTC_EPOCH_UNIX_S,
             probes=probes_of(wanted, status, slopes),
             clock_state=status.clock_state,
             clock_off_s=off_s,

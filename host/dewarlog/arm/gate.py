@@ -305,6 +305,18 @@ def _calibrated(facts: Facts) -> tuple[list[Finding], str]:
             findings.append(
                 Finding(f"{probe.name} was never calibrated", "a calibration", again, refuses)
             )
+        elif probe.calibrated_utc_s > facts.now_utc_s:
+            # The clock of this computer is wrong now, or that of another was: no due date, and no
+            # time of the log to come, is worth anything then, whatever the policy.
+            findings.append(
+                Finding(
+                    f"{probe.name} was calibrated {_utc(probe.calibrated_utc_s)}, and this "
+                    f"computer's clock says {_utc(facts.now_utc_s)}",
+                    "one that was made before now",
+                    "See to the clock of this computer; if it is right, calibrate the probe "
+                    "anew: `dewarlog calibrate`",
+                )
+            )
         elif probe.due_utc_s is None:
             findings.append(
                 Finding(
@@ -312,14 +324,10 @@ def _calibrated(facts: Facts) -> tuple[list[Finding], str]:
                 )
             )
         elif probe.due_utc_s < ends_utc_s:
-            due, ends = (
-                words.utc(utc_s + layout.UTC_EPOCH_UNIX_S, seconds=False)
-                for utc_s in (probe.due_utc_s, ends_utc_s)
-            )
             findings.append(
                 Finding(
-                    f"{probe.name}'s calibration is due {due}",
-                    f"valid to the trip's end, {ends}",
+                    f"{probe.name}'s calibration is due {_utc(probe.due_utc_s)}",
+                    f"valid to the trip's end, {_utc(ends_utc_s)}",
                     again,
                     refuses,
                 )
@@ -336,8 +344,14 @@ def _calibrated(facts: Facts) -> tuple[list[Finding], str]:
                     again,
                 )
             )
-    first = f" to {words.utc(min(dues) + layout.UTC_EPOCH_UNIX_S)[:10]}" if dues else ""
-    return findings, f"valid{first}"
+    if not dues:
+        return findings, "none valid to the trip's end"
+    some = "" if len(dues) == len(facts.probes) else f"{len(dues)} of {len(facts.probes)} probes "
+    return findings, f"{some}valid to {words.utc(min(dues) + layout.UTC_EPOCH_UNIX_S)[:10]}"
+
+
+def _utc(utc_s: int) -> str:
+    return words.utc(utc_s + layout.UTC_EPOCH_UNIX_S, seconds=False)
 
 
 def _timed(facts: Facts) -> tuple[list[Finding], str]:
