@@ -65,6 +65,34 @@ def test_a_probe_that_moves_takes_its_calibration_along() -> None:
     assert [channel.get("offset_degc") for channel in channels] == [0.5, -0.25, 0]
 
 
+def test_rules_judge_the_probes_that_are_left() -> None:
+    """A broken probe is left out, and the others stay held to their limits."""
+    hold = {"kind": "above", "threshold_degc": -150, "severity": "hold"}
+    rate = {"kind": "rising", "threshold_k_per_h": 12, "severity": "warn"}
+    rules = [hold | {"channels": [0, 1]}, hold | {"channels": "all"}, rate | {"channels": [0]}]
+    done = provision(EXAMPLE | {"rules": rules}, map_of((2, "TC-T-0413", "T", "payload bottom")))
+    assert done.document["rules"] == [hold | {"channels": [1]}, hold | {"channels": "all"}]
+    assert (
+        "rule 1 (above -150 degC) no longer judges terminal 1, where no probe is" in done.changes
+    )
+    assert (
+        "rule 3 (rising 12 K/h) is gone: it judged terminal 1 alone, where no probe is"
+        in done.changes
+    )
+    load_config(json.dumps(done.document))
+
+
+def test_a_board_whose_last_limit_goes_gets_those_of_its_firmware() -> None:
+    """No board is left without one that had one."""
+    rules = [{"kind": "above", "threshold_degc": -150, "severity": "hold", "channels": [0]}]
+    done = provision(EXAMPLE | {"rules": rules}, map_of((2, "TC-T-0413", "T", "payload bottom")))
+    assert done.document["rules"] == BUILT_IN["rules"]
+    assert done.changes[-4:-2] == (
+        "rule 1 (above -150 degC) is gone: it judged terminal 1 alone, where no probe is",
+        "no limit of its own that means HOLD is left: it has those built in",
+    )
+
+
 def test_a_new_probe_has_no_calibration() -> None:
     """Nor one whose type is another than was thought."""
     swapped = map_of(
