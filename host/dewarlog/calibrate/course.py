@@ -23,6 +23,7 @@ from dewarlog.calibrate.record import changed, record
 from dewarlog.errors import (
     DeviceRefused,
     NoSuchProbe,
+    NothingNew,
     NotVerified,
     ProbeSuspect,
     ProfileChanged,
@@ -269,15 +270,20 @@ class Course:
         """Read the probes, still in the last bath, with their new offsets."""
         self._guide.say("reading the probes again: leave them in their bath")
         got: dict[int, list[float]] = {probe.chain.channel: [] for probe in outcome.probes}
-        for count, status in enumerate(samples(self._session, fresh), 1):
-            for channel, values in got.items():
-                code = status.readings[channel]
-                if layout.state_of(code) == layout.STATE_OK:
-                    values.append(code / layout.TEMPERATURE_PER_DEGC)
-            if all(len(values) >= VERIFY_READINGS for values in got.values()):
-                break
-            if count >= _VERIFY_SAMPLES_MOST:
-                raise NotVerified(board.name, "a probe gives no readings now", file.path)
+        try:
+            for count, status in enumerate(samples(self._session, fresh), 1):
+                for channel, values in got.items():
+                    code = status.readings[channel]
+                    if layout.state_of(code) == layout.STATE_OK:
+                        values.append(code / layout.TEMPERATURE_PER_DEGC)
+                if all(len(values) >= VERIFY_READINGS for values in got.values()):
+                    break
+                if count >= _VERIFY_SAMPLES_MOST:
+                    raise NotVerified(board.name, "a probe gives no readings now", file.path)
+        except NothingNew as error:
+            # Of itself it says that nothing was changed.
+            what = f"it brings no new readings ({error.why})"
+            raise NotVerified(board.name, what, file.path) from error
         verified: list[dict[str, Any]] = []
         for index, probe in enumerate(outcome.probes):
             channel = probe.chain.channel
