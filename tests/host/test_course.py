@@ -24,6 +24,7 @@ from dewarlog.errors import (
     NotVerified,
     ProfileInvalid,
 )
+from dewarlog.profile.model import Profile
 from dewarlog.session import Status
 from dewarlog_wire import layout
 
@@ -149,3 +150,20 @@ def test_a_board_that_falls_silent_once_it_has_the_offset_is_not_called_unchange
     assert "is written to logger e660583883724a32, but not verified" in str(caught.value)
     assert "it started again meanwhile" in str(caught.value)
     assert "Nothing was changed" not in str(caught.value)
+
+
+def test_each_probe_is_reckoned_up_to_its_own_limit() -> None:
+    """What is left at a limit grows with it: a probe held to -130 is not known as at -150."""
+    rules = [
+        {"kind": "above", "threshold_degc": degc, "severity": severity, "channels": channels}
+        for degc, severity, channels in (
+            (-150, "hold", [0]),
+            (-135, "hold", "all"),
+            (-170, "warn", "all"),
+        )
+    ]
+    channels = [{"channel": number} for number in (0, 1)]
+    profile = Profile.of({"channels": channels, "rules": rules}, "profile")
+    bare = Profile.of({"channels": channels, "rules": []}, "profile")
+    assert [course.hold_limit_degc(profile, number) for number in (0, 1)] == [-150, -135]
+    assert course.hold_limit_degc(bare, 0) == -150

@@ -210,7 +210,7 @@ class Course:
             for point in points.values():
                 _expect_sound(chain, point)
             made = calibration.correction(
-                chain, points[LN2], points.get(ICE), _hold_limit_degc(profile)
+                chain, points[LN2], points.get(ICE), hold_limit_degc(profile, chain.channel)
             )
             probes.append(ProbeOutcome(chain, tuple(points.values()), made))
             new += [
@@ -337,12 +337,14 @@ def _chains(profile: Profile, wanted: tuple[int, ...] | None, name: str) -> tupl
     )
 
 
-def _hold_limit_degc(profile: Profile) -> float:
-    """Give the coldest limit above which a payload is held; where none is set, -150 degC."""
+def hold_limit_degc(profile: Profile, channel: int) -> float:
+    """Give the coldest limit above which a probe means HOLD; where none is set, -150 degC."""
     limits = [
         rule.threshold_degc
         for rule in profile.rules
-        if rule.kind == "above" and rule.severity == "hold"
+        if rule.kind == "above"
+        and rule.severity == "hold"
+        and channel in profile.channels_of(rule)
     ]
     return min(limits, default=calibration.HOLD_LIMIT_DEGC)
 
