@@ -24,7 +24,7 @@ from dewarlog.cli import (
     opened,
     session_over,
 )
-from dewarlog.cli_typed import a_number, expect_fits, expect_short, this_user
+from dewarlog.cli_typed import a_number, actor_named, expect_fits
 from dewarlog.errors import ExitCode
 from dewarlog_wire import layout
 
@@ -152,7 +152,7 @@ def arm(
     A connection that is lost on the way leaves the logger as it was, or armed: run the command
     again, it recognises a logger that is armed for this trip.
     """
-    who = _actor(actor)
+    who = actor_named(actor)
     why = _reason(reason, override=override)
     steps: list[str] = []
     with console.failures(as_json=as_json):
@@ -200,14 +200,6 @@ def arm(
             answers_arm.say_arm(outcome, dry_run=dry_run)
     if outcome.refused:
         raise typer.Exit(ExitCode.REFUSED)
-
-
-def _actor(typed: str | None) -> str:
-    actor = this_user() if typed is None else typed
-    if not actor.strip():
-        raise typer.BadParameter("nobody is named", param_hint="--actor")
-    expect_short("--actor", actor, layout.KIND_PROFILE)
-    return actor
 
 
 def _reason(reason: str, *, override: bool) -> str:
