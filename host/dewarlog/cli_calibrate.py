@@ -18,7 +18,7 @@ from dewarlog import answers_calibrate as answers
 from dewarlog import console, words
 from dewarlog.cli_options import ArchiveFolder, AsJson, KeysFolder
 from dewarlog.cli_reach import credentials_over, is_radio, opened, session_over
-from dewarlog.cli_typed import a_number, asking, expect_fits, expect_short, this_user
+from dewarlog.cli_typed import a_number, actor_named, asking, expect_fits
 from dewarlog_wire import layout
 
 if TYPE_CHECKING:
@@ -149,9 +149,8 @@ def calibrate(
     channels = None if probe is None else tuple(sorted({number - 1 for number in probe}))
     wanted = _points(points)
     name = device or ""
-    who = this_user() if actor is None else actor
+    who = actor_named(actor)
     what = reference or (_REFERENCE if "ice" in wanted else _LN2_REFERENCE)
-    expect_short("--actor", who, layout.KIND_PROFILE)
     expect_fits("--reference", what, layout.SECTION_TEXT_MAX_BYTES)
     asks = sys.stdin.isatty() and not yes
     with console.failures(as_json=as_json):

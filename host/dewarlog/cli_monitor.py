@@ -72,10 +72,11 @@ def monitor(
             watch.screen(every)
         if svg is not None:
             from dewarlog.bench.monitor_view import as_svg
-            from dewarlog.durable import storage, write_whole
+            from dewarlog.output import refuse_logs, whole
 
-            with storage(svg):
-                write_whole(svg, as_svg(watch.last, device).encode())
+            refuse_logs(svg)
+            with whole(svg) as place:
+                place.write_bytes(as_svg(watch.last, device).encode())
 
 
 class _Watch:

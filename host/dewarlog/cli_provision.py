@@ -23,7 +23,7 @@ from dewarlog.cli_reach import (
     opened,
     session_over,
 )
-from dewarlog.cli_typed import expect_short
+from dewarlog.cli_typed import actor_named
 from dewarlog_wire import layout
 
 if TYPE_CHECKING:
@@ -91,7 +91,10 @@ def provision(
             "void from then on.",
         ),
     ] = False,
-    actor: Annotated[str, typer.Option(help="Who does it, for the board's log.")] = "",
+    actor: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Who does it, for its log. Default: this user."),
+    ] = None,
     keys: KeysFolder = None,
     as_json: AsJson = False,
 ) -> None:
@@ -104,20 +107,21 @@ def provision(
     """
     if print_map == (map_file is not None):
         raise typer.BadParameter("give one of --map and --print-map", param_hint="--map")
-    expect_short("--actor", actor, layout.KIND_PROFILE)
+    # A look changes nothing, and needs nobody's name.
+    who = "" if print_map and actor is None else actor_named(actor)
     with console.failures(as_json=as_json):
         from dewarlog.errors import NotByRadio
 
         if is_radio(device):
             raise NotByRadio(device, "A logger gives its keys")
         if map_file is None:
-            _print_map(device, keys)
+            _print_map(device, keys, as_json=as_json)
             return
         from dewarlog.provision.channel_map import read_map
 
         wanted = read_map(map_file)
-        asked = _Papers(wanted, label, certificate)
-        done = _provision(device, asked, keys, actor, new_keys=new_keys)
+        asked = _Papers(wanted, map_file, label, certificate)
+        done = _provision(device, asked, keys, who, new_keys=new_keys)
         paths = asked.write(done)
     _say(done, wanted, paths, as_json=as_json)
 
@@ -127,6 +131,7 @@ class _Papers:
     """What is written beside the board: its label, and its certificate; where, if asked for."""
 
     wanted: ChannelMap
+    map_file: Path
     label: Path | None
     certificate: Path | None
 
@@ -143,13 +148,25 @@ class _Papers:
 
         Raises:
             LabelTooSmall: the board's name is too long for its code.
+            LogInTheWay: one of them would be written over a log.
             OSError: there is no room, or no right.
         """
         from dewarlog.output import expect_writable
 
         self._picture(board, _ANY_FINGERPRINT)
-        expect_writable(self.label_of(board))
-        expect_writable(self.certificate_of(board))
+        label, certificate = self.label_of(board), self.certificate_of(board)
+        for option, path, others in (
+            ("--label", label, (self.map_file,)),
+            ("--certificate", certificate, (self.map_file, label)),
+        ):
+            if path.resolve() in {other.resolve() for other in others}:
+                raise typer.BadParameter(
+                    f"{words.plain(str(path))} is the file of another option: one would be "
+                    "written over the other",
+                    param_hint=option,
+                )
+        expect_writable(label)
+        expect_writable(certificate)
 
     def write(self, done: _Done) -> tuple[Path, Path | None]:
         """Write the label, and the certificate where there is one; return where they are."""
@@ -263,16 +280,22 @@ def _cut(note: str) -> str:
     return note.encode()[:most].decode(errors="ignore")
 
 
-def _print_map(device: str, keys: Path | None) -> None:
+def _print_map(device: str, keys: Path | None, *, as_json: bool) -> None:
+    import tomllib
+
     from dewarlog.bench.requests import get_profile
     from dewarlog.profile.model import Profile
     from dewarlog.provision.channel_map import form_of
 
     with opened(device) as link:
-        session, _ = greeted_in_hand(link, credentials_over(device, keys))
+        session, board = greeted_in_hand(link, credentials_over(device, keys))
         data = get_profile(session)
     profile = Profile.read(data, "the board's profile") if data else None
-    for line in form_of(profile).splitlines():
+    form = form_of(profile)
+    if as_json:
+        console.say_json({"device_id": board.name, **tomllib.loads(form)})
+        return
+    for line in form.splitlines():
         console.say(words.plain(line))
 
 

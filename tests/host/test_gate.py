@@ -49,6 +49,7 @@ READY: Final = Facts(
     weight_needed_kg=needed_kg(CATALOGUE, PLAN_H),
     clock_state=layout.CLOCK_OK,
     clock_off_s=0.4,
+    clock_was_off_s=-40.0,
     clock_set=True,
     free_bytes=800_000,
     needed_bytes=200_000,
@@ -100,6 +101,7 @@ AGAINST: Final[dict[str, list[tuple[Facts, str]]]] = {
         (with_probe(due_utc_s=None), "no due date"),
         (with_probe(due_utc_s=NOW_S + 71 * 3600), "calibration is due 2026-05-06"),
         (with_probe(due_utc_s=NOW_S - 1), "valid to the trip's end"),
+        (with_probe(calibrated_utc_s=NOW_S + 1), "calibrated 2026-05-03 19:33 UTC, and this"),
         (with_probe(point_serials=("TC-1", "TC-9")), "calibrated as TC-9: another probe"),
     ],
     "clock": [
@@ -188,6 +190,47 @@ def test_by_policy_a_calibration_past_its_date_only_warns() -> None:
     assert [finding.refuses for finding in judged.findings] == [False]
     swapped = replace(with_probe(point_serials=("TC-9",)), calibration_policy="warn")
     assert against(swapped) == ("calibration",)
+
+
+def test_a_calibration_still_to_come_is_refused_by_any_policy() -> None:
+    """One of two clocks was wrong, and no due date says anything then."""
+    early = replace(with_probe(calibrated_utc_s=NOW_S + DAY_S), calibration_policy="warn")
+    assert against(early) == ("calibration",)
+    assert against(with_probe(calibrated_utc_s=NOW_S)) == ()
+
+
+def test_only_as_many_probes_as_are_calibrated_are_called_valid() -> None:
+    """Where the profile only warns, the line that says ok does not speak for the others."""
+
+    def said(*probes: Probe) -> str:
+        facts = replace(READY, probes=probes, calibration_policy="warn")
+        [judged] = [one for one in gate.judge(facts) if one.name == "calibration"]
+        assert judged.holds
+        return judged.said
+
+    never = replace(PROBE, calibrated_utc_s=None, due_utc_s=None)
+    assert said(PROBE, PROBE) == "valid to 2026-08-11"
+    assert said(PROBE, never, PROBE) == "2 of 3 probes valid to 2026-08-11"
+    assert said(never, replace(PROBE, due_utc_s=NOW_S)) == "none valid to the trip's end"
+
+
+@pytest.mark.parametrize(
+    ("was_off_s", "clock_set", "told"),
+    [
+        (300.0, True, []),
+        (None, True, []),
+        (86_400.0, True, ["the clock was 24 h ahead of this computer's before it was set"]),
+        (-3600.0, False, ["the clock was 1 h behind this computer's"]),
+    ],
+)
+def test_a_computer_whose_clock_differs_from_the_logger_s_is_doubted(
+    was_off_s: float | None, clock_set: bool, told: list[str]
+) -> None:
+    """The trip is dated by it; which of the two is wrong nobody here knows, so it is only said."""
+    facts = replace(READY, clock_was_off_s=was_off_s, clock_set=clock_set)
+    assert against(facts) == ()
+    [judged] = [one for one in gate.judge(facts) if one.name == "clock"]
+    assert [finding.measured for finding in judged.findings] == told
 
 
 def test_a_dry_run_judges_no_clock_it_has_not_set() -> None:

@@ -185,9 +185,9 @@ class ArmCourse:
 
     def _facts(self, seen: Seen, wanted: Profile) -> tuple[Facts, Status]:
         order = self._order
-        if order.dry_run:
-            status, off_s = self._timed_status()
-        else:
+        status, off_s = self._timed_status()
+        was_off_s = off_s
+        if not order.dry_run:
             self._to.say("setting its clock")
             status, off_s = self._set_time()
         dewar = Dewar(
@@ -216,6 +216,7 @@ class ArmCourse:
             weight_needed_kg=needed_kg(dewar, order.planned_h),
             clock_state=status.clock_state,
             clock_off_s=off_s,
+            clock_was_off_s=was_off_s,
             clock_set=not order.dry_run,
             free_bytes=room_bytes(status, seen.files),
             needed_bytes=bytes_needed(wanted, order.planned_h * PLANS),
@@ -244,6 +245,7 @@ class ArmCourse:
             off_s = strayed_s
         facts = replace(
             facts,
+            now_utc_s=int(self._host_s()) - layout.UTC_EPOCH_UNIX_S,
             probes=probes_of(wanted, status, slopes),
             clock_state=status.clock_state,
             clock_off_s=off_s,

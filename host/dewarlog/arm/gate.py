@@ -12,7 +12,8 @@ Thresholds, and why:
 - stable: |slope| + 2 u(slope) at most 3 K/h over five minutes and ten samples. A dry shipper
   without liquid warms by 15 K/h and more (0.76 W on 160 J/K of payload); a freshly filled one
   cools faster still. The uncertainty belongs to it, else a short noisy look would pass by luck;
-- clock: set a moment ago by this computer, it must now tell the same within 2 s.
+- clock: set a moment ago by this computer, it must now tell the same within 2 s. What it told
+  before is the only other clock there is: where the two differed by minutes, that is said.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ SLOPE_LIMIT_K_PER_H: Final = 3.0
 WATCH_S: Final = 300.0
 WATCH_SAMPLES: Final = 10
 CLOCK_LIMIT_S: Final = 2.0
+CLOCK_DOUBT_S: Final = 300.0
+"""The chip keeps a minute a year: who was off by more was set wrongly, or is set wrongly now."""
 # A pull leaves the samples of the moment behind it; a journal of them grows by some 12 bytes each.
 BACKLOG_MOST_BYTES: Final = 4096
 SUPPLY_LEAST_MV: Final = 3300
@@ -104,6 +107,8 @@ class Facts:
     clock_state: int
     clock_off_s: float | None
     """How far the board's clock is off at least; None where it tells no time."""
+    clock_was_off_s: float | None
+    """The same as it was found, before it was set."""
     clock_set: bool
     """Whether it was set for this; a dry run leaves it, and judges only that there is one."""
     free_bytes: int
@@ -305,6 +310,18 @@ def _calibrated(facts: Facts) -> tuple[list[Finding], str]:
             findings.append(
                 Finding(f"{probe.name} was never calibrated", "a calibration", again, refuses)
             )
+        elif probe.calibrated_utc_s > facts.now_utc_s:
+            # The clock of this computer is wrong now, or that of another was: no due date, and no
+            # time of the log to come, is worth anything then, whatever the policy.
+            findings.append(
+                Finding(
+                    f"{probe.name} was calibrated {_utc(probe.calibrated_utc_s)}, and this "
+                    f"computer's clock says {_utc(facts.now_utc_s)}",
+                    "one that was made before now",
+                    "See to the clock of this computer; if it is right, calibrate the probe "
+                    "anew: `dewarlog calibrate`",
+                )
+            )
         elif probe.due_utc_s is None:
             findings.append(
                 Finding(
@@ -312,14 +329,10 @@ def _calibrated(facts: Facts) -> tuple[list[Finding], str]:
                 )
             )
         elif probe.due_utc_s < ends_utc_s:
-            due, ends = (
-                words.utc(utc_s + layout.UTC_EPOCH_UNIX_S, seconds=False)
-                for utc_s in (probe.due_utc_s, ends_utc_s)
-            )
             findings.append(
                 Finding(
-                    f"{probe.name}'s calibration is due {due}",
-                    f"valid to the trip's end, {ends}",
+                    f"{probe.name}'s calibration is due {_utc(probe.due_utc_s)}",
+                    f"valid to the trip's end, {_utc(ends_utc_s)}",
                     again,
                     refuses,
                 )
@@ -336,11 +349,35 @@ def _calibrated(facts: Facts) -> tuple[list[Finding], str]:
                     again,
                 )
             )
-    first = f" to {words.utc(min(dues) + layout.UTC_EPOCH_UNIX_S)[:10]}" if dues else ""
-    return findings, f"valid{first}"
+    if not dues:
+        return findings, "none valid to the trip's end"
+    some = "" if len(dues) == len(facts.probes) else f"{len(dues)} of {len(facts.probes)} probes "
+    return findings, f"{some}valid to {words.utc(min(dues) + layout.UTC_EPOCH_UNIX_S)[:10]}"
+
+
+def _utc(utc_s: int) -> str:
+    return words.utc(utc_s + layout.UTC_EPOCH_UNIX_S, seconds=False)
 
 
 def _timed(facts: Facts) -> tuple[list[Finding], str]:
+    findings, said = _timed_now(facts)
+    was_off_s = facts.clock_was_off_s
+    if was_off_s is not None and abs(was_off_s) > CLOCK_DOUBT_S:
+        by = words.duration(abs(was_off_s))
+        before = " before it was set" if facts.clock_set else ""
+        findings.append(
+            Finding(
+                f"the clock was {by} {'ahead of' if was_off_s > 0 else 'behind'} this computer's"
+                f"{before}",
+                "two clocks that agree",
+                "See whether this computer's is right: the log of the trip is dated by it",
+                refuses=False,
+            )
+        )
+    return findings, said
+
+
+def _timed_now(facts: Facts) -> tuple[list[Finding], str]:
     off_s = facts.clock_off_s
     if not facts.clock_set and facts.clock_state != layout.CLOCK_ABSENT:
         return [], "not set in a dry run"
