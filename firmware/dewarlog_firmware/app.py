@@ -31,7 +31,7 @@ from dewarlog_firmware.keeper import Keeper
 from dewarlog_firmware.link_ble import BleLink
 from dewarlog_firmware.link_usb import UsbLink
 from dewarlog_firmware.lock import Lock, leave
-from dewarlog_firmware.logbook import ENOSPC, Logbook
+from dewarlog_firmware.logbook import ENOSPC, NO_ROOM, Logbook
 from dewarlog_firmware.radio import Radio
 from dewarlog_firmware.recorder import Recorder
 from dewarlog_firmware.rest import Rest
@@ -222,6 +222,7 @@ class App:
             self.now,
             board.ticks_us,
             sizes.shelf_bytes,
+            free_heap=self._part,
         )
         self.chips = Chips(board, self.logbook.emit)
         self.keeper = Keeper(config, self.logbook, self.engine, self)
@@ -647,8 +648,17 @@ class App:
         self._halt()
         if self.selftest is not None:
             self.selftest.drop()
-        if is_recording:
-            self.shocks.flush()
+        try:
+            if is_recording:
+                self._stop_run(cause)
+        finally:
+            self.logbook.flash.release()
+
+    def _stop_run(self, cause: int) -> None:
+        """Record the shocks that wait, and the stop."""
+        try:
+            self._end_shocks()
+        finally:  # whatever is wrong with them, the log says why it ends here
             self.stamp()
             try:
                 self.logbook.emit(layout.KIND_STOP, (cause,))
@@ -656,14 +666,24 @@ class App:
             except OSError as error:
                 if error.args[0] != ENOSPC:
                     raise
-        self.logbook.flash.release()
+
+    def _end_shocks(self) -> None:
+        """Record the shocks that wait and the one that goes on, as far as there is room."""
+        try:
+            self.shocks.end()
+        except OSError as error:
+            if error.args[0] not in NO_ROOM:
+                raise
 
     def _memory_full(self) -> None:
         """Stop recording for want of memory, and say so while there still is room for that."""
+        is_recording = self.is_recording
         self._halt()
         self.keeper.is_full = True
         if not self.logbook.is_open or not self.logbook.has_last_words():
             return
+        if is_recording:
+            self._end_shocks()
         self.stamp()
         try:
             self.logbook.emit(
@@ -683,7 +703,7 @@ class App:
         self._halt()
         try:
             if is_recording:
-                self.shocks.flush()
+                self._end_shocks()
                 self.stamp()
                 self.guard.speaker = self._desk.stopped_by
                 self.logbook.emit(layout.KIND_STOP, (_STOP_COMMAND,))

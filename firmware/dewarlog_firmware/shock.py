@@ -11,9 +11,9 @@ counts, its figures (shock_pulse) and the values of its records. Pure; integers 
                than any of the shock                 CUT
     CAPTURING  any other, window full                keep it among the pre-trigger;     CAPTURING
                                                      CUT if beyond the trigger
-    CAPTURING  quiet for quiet_ms, or LONGEST_S      measure                            COMPLETE
+    CAPTURING  quiet for quiet_ms, or LONGEST_S      end the window                     COMPLETE
                since the trigger
-    CAPTURING  a gap of quiet_ms or more, or a new   GAP; measure                       COMPLETE
+    CAPTURING  a gap of quiet_ms or more, or a new   GAP; end the window                COMPLETE
                capture of the sampler
     CAPTURING  a shorter gap                         GAP; samples close up              CAPTURING
     WATCHING   a gap, or a new capture               forget the pre-trigger             WATCHING
@@ -25,9 +25,10 @@ late it came. The trigger is compared with raw counts, gravity included, as the 
 activity detector does. Resultants here are taken from the mean of the pre-trigger samples; the
 figures have a baseline of their own.
 
-Contract: main loop only. `feed` leaves nothing on the heap until a shock is complete; what
-measuring costs stands in shock_pulse. The window's columns stay as they are until `restart`. A
-drained piece goes in like this, with COMPLETE dealt with after every call:
+Contract: main loop only. `feed` leaves nothing on the heap; a shock that is complete is measured
+when its figures are first asked for, and what that costs stands in shock_pulse. The window's
+columns stay as they are until `restart` or `shorten`. A drained piece goes in like this, with
+COMPLETE dealt with after every call:
 
     begin (its first piece) or gap (samples missing before it); feed until all sets are taken;
     let the sampler rearm when `is_quiet`
@@ -72,7 +73,7 @@ class ShockCapture:
         self.trigger = 0  # index of the sample that crossed the trigger (or, CUT, was larger)
         self.flags = 0
         self.first_us = 0  # ticks_us of the window's first sample, modulo 2**30
-        self.figures = _NO_FIGURES  # of the completed shock
+        self._figures: "ShockFigures | None" = _NO_FIGURES  # None: not measured yet
         self.state = WATCHING
         self._before = tuple([array("h", bytes(2 * settings.pre_trigger)) for _ in range(3)])
         self._kept = 0  # pre-trigger samples held
@@ -231,15 +232,7 @@ class ShockCapture:
     def _finish(self, flags: int) -> None:
         self.flags |= flags
         self.state = COMPLETE
-        settings = self._settings
-        self.figures = measure(
-            self.columns,
-            self.count,
-            self.trigger,
-            self.flags,
-            settings.rate_hz,
-            settings.count_mg,
-        )
+        self._figures = None
 
     def restart(self) -> None:
         """Let go of the completed shock and watch for the next."""
@@ -250,10 +243,60 @@ class ShockCapture:
         self.state = WATCHING
         self.count = 0
         self.flags = 0
-        self.figures = _NO_FIGURES
+        self._figures = _NO_FIGURES
         self._is_broken = False
 
+    def shorten(self) -> bool:
+        """Keep half of a completed window, about its largest sample; False when it is short.
+
+        For a heap that has no room to measure or encode more. What is left is CUT.
+        """
+        count = self.count // 2
+        before = self._settings.pre_trigger
+        if count < 2 * before:
+            return False
+        largest = self._largest()
+        first = min(max(0, largest - before), self.count - count)
+        for column in self.columns:
+            for index in range(count):
+                column[index] = column[first + index]
+        self.count = count
+        self.trigger = largest - first
+        self.first_us = (self.first_us + first * 1000000 // self._settings.rate_hz) & _TICKS_MASK
+        self.flags |= SHOCK_CUT
+        self._figures = None
+        if not self._kept:
+            self._is_broken = True  # the window's end is gone
+        return True
+
+    def _largest(self) -> int:
+        """Return the index of the sample that is furthest from the base."""
+        largest = largest_2 = 0
+        for index in range(self.count):
+            dx = self.columns[0][index] - self._base_x
+            dy = self.columns[1][index] - self._base_y
+            dz = self.columns[2][index] - self._base_z
+            square = dx * dx + dy * dy + dz * dz
+            if square > largest_2:
+                largest, largest_2 = index, square
+        return largest
+
     # --- records of a completed shock ---------------------------------------------------------
+
+    @property
+    def figures(self) -> ShockFigures:
+        """Return what the completed window says. MemoryError where there is none to measure it."""
+        if self._figures is None:
+            settings = self._settings
+            self._figures = measure(
+                self.columns,
+                self.count,
+                self.trigger,
+                self.flags,
+                settings.rate_hz,
+                settings.count_mg,
+            )
+        return self._figures
 
     @property
     def band(self) -> int:

@@ -15,6 +15,10 @@ What is missing is told as GAP events of the shock stream:
                                         not seen from below the trigger on
     memory too full for the window      the samples of the window; the SHOCK event itself stays
     the sensor tested itself            how long it was away
+
+Where the heap has no room to measure or encode a window, the conversations with hosts give theirs
+up; where that is not enough, half of the window goes, and so on (shock.shorten): a shock that
+comes amid a pull and a signature must not stop the logger.
 """
 
 from array import array
@@ -52,6 +56,8 @@ class ShockKeeper:
         now: "Callable[[], tuple[int, int]]",
         ticks_us: "Callable[[], int]",
         shelf_bytes: int = LARGE.shelf_bytes,
+        *,
+        free_heap: "Callable[[], None] | None" = None,
     ) -> None:
         self._sampler = sampler
         self._capture = capture
@@ -59,6 +65,7 @@ class ShockKeeper:
         self._rate_hz = rate_hz
         self._now = now
         self._ticks_us = ticks_us
+        self._free_heap = free_heap  # gives up what can be done without
         self._counts = array("h", bytes(2 * 3 * burst_sets))
         self._late_us = 0  # what may be missing before the capture going on
         self._shelf = ShockShelf(shelf_bytes)
@@ -79,7 +86,7 @@ class ShockKeeper:
         if sampler.is_away:
             return False
         sampler.service()
-        sets = sampler.take(self._counts, 0)
+        sets = self._next_slot()
         if not sets:
             if sampler.capturing() and self._capture.is_quiet and sampler.rearm():
                 self._tell_late()  # what woke the sensor was gone before it could be read
@@ -87,18 +94,48 @@ class ShockKeeper:
                 return False
             self._write_oldest()
             return True
-        if sampler.flags & FLAG_BEGIN:
-            self._late_us = sampler.gap_us if sampler.flags & FLAG_LATE else 0
-            self._capture.begin(sampler.flags & FLAG_LATE != 0)
-        if sampler.flags & FLAG_GAP:
-            self._tell_gap(sampler.gap_us)
-            self._capture.gap(sampler.gap_us)
+        self._feed(sets)
+        return True
+
+    def _next_slot(self) -> int:
+        """Take the oldest slot of the ring, and say what is missing before it; return its sets."""
+        sampler = self._sampler
+        sets = sampler.take(self._counts, 0)
+        if sets:
+            if sampler.flags & FLAG_BEGIN:
+                self._late_us = sampler.gap_us if sampler.flags & FLAG_LATE else 0
+                self._capture.begin(sampler.flags & FLAG_LATE != 0)
+            if sampler.flags & FLAG_GAP:
+                self._tell_gap(sampler.gap_us)
+                self._capture.gap(sampler.gap_us)
+        return sets
+
+    def _feed(self, sets: int) -> None:
+        """Look for shocks in the slot taken last."""
         taken = 0
         while True:
-            taken += self._capture.feed(self._counts, taken, sets - taken, sampler.first_us)
+            first_us = self._sampler.first_us
+            taken += self._capture.feed(self._counts, taken, sets - taken, first_us)
             if self._capture.state != COMPLETE:
-                return True
+                return
             self._shelve()
+
+    def end(self) -> None:
+        """Write all there is, now that the sampler has stopped: recording ends.
+
+        A shock that goes on is told as far as it came.
+        """
+        capture = self._capture
+        if capture.state == COMPLETE:  # what came before it found no room on the shelf
+            self._shelve()
+        sets = self._next_slot()
+        while sets:
+            self._feed(sets)
+            sets = self._next_slot()
+        capture.begin()  # what is open is cut off, and marked as having a gap
+        if capture.state == COMPLETE:
+            self._shelve()
+        self.flush()
 
     def tell_away(self, away_us: int) -> None:
         """Record that the sensor was away for its self-test, and what it would have measured."""
@@ -116,39 +153,54 @@ class ShockKeeper:
         return not self._sampler.capturing() and calm_us >= CALM_MS * 1000
 
     def _shelve(self) -> None:
-        """Put a completed shock aside and go on to the next."""
+        """Put a completed shock aside and go on to the next.
+
+        OSError: it is complete still, and has no number yet.
+        """
         capture = self._capture
-        now_s, now_ms = self._now()
-        age_us = (self._ticks_us() - capture.first_us) & _TICKS_MASK
-        began_s, began_ms = earlier(now_s, now_ms, age_us)
-        until_trigger_us = capture.trigger * 1000000 // self._rate_hz
-        hit_s, hit_ms = earlier(now_s, now_ms, age_us - until_trigger_us)
         if capture.flags & layout.SHOCK_GAP:
             self._tell_late()
         self._late_us = 0
-        self._logbook.shocks += 1
-        number = self._logbook.shocks
-        count = capture.count if capture.band else 0  # below the first band: no window is kept
-        window = (
-            self._logbook.recorder.shock_sections(capture.head(number), capture.columns)
-            if count
-            else b""
-        )
+        number = self._logbook.shocks + 1
+        window = self._window(number)
+        now_s, now_ms = self._now()
+        age_us = (self._ticks_us() - capture.first_us) & _TICKS_MASK
+        began_at = earlier(now_s, now_ms, age_us)
+        until_trigger_us = capture.trigger * 1000000 // self._rate_hz
+        hit_at = earlier(now_s, now_ms, age_us - until_trigger_us)
         shelf = self._shelf
         while len(shelf) and not shelf.has_room(len(window)):
             self._write_oldest()
         self._last_us = self._ticks_us()
+        self._logbook.shocks = number
+        is_short = shelf.has_room(len(window))
+        count = capture.count if window else 0
         entry = Entry(
-            self._last_us, (hit_s, hit_ms), capture.event(number), (began_s, began_ms), count
+            self._last_us, hit_at, capture.event(number), began_at, count if is_short else 0
         )
-        if shelf.has_room(len(window)):
-            shelf.put(entry, window)
-        else:  # longer than the shelf
-            shelf.put(entry, b"")
-            self.flush()
-            self._write(window, entry)
-            self._logbook.commit()
+        shelf.put(entry, window if is_short else b"")
         capture.restart()
+        if not is_short:  # longer than the shelf
+            self.flush()
+            self._write(window, began_at, count)
+            self._logbook.commit()
+
+    def _window(self, number: int) -> bytes:
+        """Return the completed window as it will be stored; below the first band nothing."""
+        capture = self._capture
+        is_freed = self._free_heap is None
+        while True:
+            try:
+                if not capture.band:
+                    return b""
+                return self._logbook.recorder.shock_sections(capture.head(number), capture.columns)
+            except MemoryError:
+                if is_freed:
+                    if not capture.shorten():
+                        raise
+                elif self._free_heap is not None:
+                    self._free_heap()
+                    is_freed = True
 
     def flush(self) -> None:
         """Write all that is on the shelf."""
@@ -163,7 +215,8 @@ class ShockKeeper:
         while len(shelf) and not is_written:
             window = shelf.oldest()
             if len(window):
-                self._write(window, shelf.entry(0))
+                entry = shelf.entry(0)
+                self._write(window, entry.began_at, entry.count)
                 is_written = True
             shelf.drop()
             self._told -= 1
@@ -178,9 +231,9 @@ class ShockKeeper:
             self._told = number + 1
         logbook.commit()
 
-    def _write(self, window: "bytes | memoryview", entry: "Entry") -> None:
-        if not self._logbook.write_shock(window, *entry.began_at):
-            self._tell(layout.GAP_MEMORY_FULL, 0, entry.count)
+    def _write(self, window: "bytes | memoryview", began_at: tuple, count: int) -> None:
+        if not self._logbook.write_shock(window, *began_at):
+            self._tell(layout.GAP_MEMORY_FULL, 0, count)
 
     def _tell_late(self) -> None:
         if self._late_us:

@@ -98,10 +98,13 @@ class ShockSampler:
         """Watch for activity. The chip is configured. Main loop only."""
         self._rate_hz = self._chip.rate_hz
         self._fifo_us = FIFO_SETS * 1_000_000 // self._rate_hz
+        self._drain_us = self._ticks_us() & TICKS_MASK  # what was before is no gap of the capture
+        self._left = 0
         self._line.watch(self._handler)
         self.is_away = False
         self._watching = False
         self._new_flags = FLAG_BEGIN
+        self._new_gap_us = 0
         if not self.rearm():  # in the midst of a shock already
             self._busy = True
             self._chip.map_watermark()

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from dewarlog_firmware.shock import COMPLETE, WATCHING
 from dewarlog_firmware.shock_keeper import CALM_MS, PATIENCE_MS, ShockKeeper
 from dewarlog_firmware.shock_shelf import ENTRIES_MAX, Entry, ShockShelf
 
@@ -20,14 +21,17 @@ class Bench:
     def __init__(self) -> None:
         self.written: list[Any] = []
         self.now_us = 0
+        self.freed = 0
+        self.room = self.room_without_hosts = 1000  # bytes of a window that the heap takes
+        self.is_full = False  # the flash
         self.is_capturing = False
         book = SimpleNamespace(
             shocks=0,
             at=lambda *_: None,
             note_shock=lambda event: self.written.append(("event", *event)),
-            commit=lambda: None,
+            commit=self._commit,
             write_shock=lambda window, *_: self.written.append(bytes(window)) or True,
-            recorder=SimpleNamespace(shock_sections=lambda head, _: bytes([head[0]] * head[1])),
+            recorder=SimpleNamespace(shock_sections=self._encoded),
         )
         self.capture: Any = SimpleNamespace(
             first_us=0,
@@ -37,9 +41,12 @@ class Bench:
             count=0,
             columns=(array("h"), array("h"), array("h")),
             is_quiet=False,
+            state=WATCHING,
+            begin=lambda: None,
+            shorten=self._shortened,
             event=lambda number: (number,),
             head=lambda number: (number, self.capture.count),
-            restart=lambda: None,
+            restart=self._restarted,
         )
         sampler = SimpleNamespace(
             is_away=False,
@@ -48,12 +55,39 @@ class Bench:
             capturing=lambda: self.is_capturing,
         )
         parts: list[Any] = [sampler, self.capture, book, 16, 3200, lambda: (1, 0)]
-        self.keeper = ShockKeeper(*parts, ticks_us=lambda: self.now_us, shelf_bytes=_SHELF_BYTES)
+        self.keeper = ShockKeeper(
+            *parts,
+            ticks_us=lambda: self.now_us,
+            shelf_bytes=_SHELF_BYTES,
+            free_heap=self._free_heap,
+        )
+
+    def _commit(self) -> None:
+        if self.is_full:
+            raise OSError(28)
+
+    def _free_heap(self) -> None:
+        self.freed += 1
+        self.room = self.room_without_hosts
+
+    def _encoded(self, head: tuple[int, int], _columns: object) -> bytes:
+        number, count = head
+        if count > self.room:
+            raise MemoryError
+        return bytes([number] * count)
+
+    def _shortened(self) -> bool:
+        self.capture.count //= 2
+        return True
+
+    def _restarted(self) -> None:
+        self.capture.state = WATCHING
 
     def shock(self, count_bytes: int, band: int = 1) -> None:
         """Complete a shock whose window takes `count_bytes`."""
         self.capture.count = count_bytes
         self.capture.band = band
+        self.capture.state = COMPLETE
         self.keeper._shelve()  # noqa: SLF001 - what a completed shock sets off
 
     def after_ms(self, time_ms: int) -> bool:
@@ -130,6 +164,37 @@ def test_many_small_shocks_fill_the_shelf_by_their_number() -> None:
     assert bench.written == []
     bench.shock(0, band=0)
     assert bench.written == [("event", number + 1) for number in range(ENTRIES_MAX)]
+
+
+@pytest.mark.parametrize(("room", "kept"), [(100, 100), (99, 50), (49, 25)])
+def test_a_heap_without_room_costs_conversations_then_half_of_the_window(
+    room: int, kept: int
+) -> None:
+    """Never the shock, and never the logger: a pull and a signature may hold the heap."""
+    bench = Bench()
+    bench.room = 0
+    bench.room_without_hosts = room
+    bench.shock(100)
+
+    bench.keeper.flush()
+
+    assert bench.freed == 1
+    assert bench.written == [("event", 1), bytes([1] * kept)]
+
+
+def test_a_shock_that_finds_no_room_in_the_log_is_told_at_the_end() -> None:
+    """Once, with the number it would have had: the windows before it filled the memory."""
+    bench = Bench()
+    bench.shock(60)
+    bench.is_full = True
+    with pytest.raises(OSError, match="28"):
+        bench.shock(60)
+    bench.is_full = False
+
+    bench.keeper.end()
+
+    assert bench.written == [("event", 1), bytes([1] * 60), ("event", 2), bytes([2] * 60)]
+    assert not bench.keeper.busy
 
 
 def test_windows_move_up_when_the_oldest_is_dropped() -> None:

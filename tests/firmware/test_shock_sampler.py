@@ -97,6 +97,23 @@ def test_nothing_is_drained_while_all_is_quiet() -> None:
     assert not rig.sampler.capturing()
 
 
+def test_a_start_amid_a_shock_knows_no_gap_from_before_it() -> None:
+    """A flash operation then hides as much as it hides, not the time since the last capture."""
+    rig = Rig()
+    rig.sampler.stop()
+    rig.shake(100_000)  # half a minute
+    rig.shake(1, LOUD)
+    rig.sampler.start()
+    assert rig.sampler.capturing()
+
+    rig.stall(1000, level=LOUD)
+    rig.take()
+
+    flags, gap_us, _, _ = rig.slots[0]
+    assert flags & FLAG_BEGIN
+    assert gap_us <= 1000 * PERIOD_US
+
+
 def test_a_trigger_brings_what_came_before_it() -> None:
     """The newest 53 ms, less the few that stay behind."""
     rig = Rig()

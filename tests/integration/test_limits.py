@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,54 @@ def test_full_memory_stops_the_logger_and_loses_nothing(tmp_path: Path) -> None:
     recorded_s = log.checked["coverage"]["samples"]
     assert recorded_s == pytest.approx(stops[0].uptime_ms / 1000, abs=2)
     assert log.checked["verdict"] == "HOLD"
+
+
+def _shaking(folder: Path, at: str, for_s: float) -> str:
+    """Shake the board at 30 g without a pause: one shock until the board has enough of it."""
+    rows = [
+        f"{number / 2000:.4f},{30 * math.sin(number / 2000 * 50 * math.tau):.2f},0,0"
+        for number in range(int(for_s * 2000))
+    ]
+    file = folder / "shaking.csv"
+    file.write_text("\n".join(["t_s,x_g,y_g,z_g", *rows]))
+    return f'[[recording]]\nat = "{at}"\nfile = "{file}"\ncoupling = "ac"\n'
+
+
+def test_a_shock_that_goes_on_when_the_run_is_ended_is_told_as_far_as_it_came(
+    tmp_path: Path,
+) -> None:
+    """Its event, marked as having a gap, and its window; both before the STOP."""
+    shaking = _shaking(tmp_path, "60 s", 8)
+    scenario = scenario_file(tmp_path, "2 min", shaking + '[[stop]]\nat = "64 s"\n')
+    trip = make_trip(scenario, tmp_path / "archive")
+    (shock,) = [event for event in trip.log.events if isinstance(event, ShockEvent)]
+    (window,) = trip.log.checked["shocks"]
+
+    assert shock.flags & layout.SHOCK_GAP
+    assert abs(shock.uptime_ms - 60_000) < 4_500
+    assert shock.peak / 10 == pytest.approx(30, rel=0.1)
+    assert window["peak_g"] == pytest.approx(30, rel=0.1)
+    assert isinstance(trip.log.events[-1], StopEvent)
+    assert trip.log.checked["intact"] is True
+
+
+def test_memory_that_fills_amid_a_row_of_knocks_silences_none(tmp_path: Path) -> None:
+    """Those that wait for the flash, or still go on, are told before the stop."""
+    board = "flash_kib = 172\nerase_ms = [45, 45]"
+    scenario = scenario_file(tmp_path, "3 min", _knocks(110, 1), board=board)
+
+    def every_second(profile: dict[str, Any]) -> None:
+        profile["sampling"]["interval_ms"] = 1000
+
+    profile = profile_file(tmp_path, every_second)
+    trip = make_trip(scenario, tmp_path / "archive", profile=profile)
+    (stop,) = [event for event in trip.log.events if isinstance(event, StopEvent)]
+    told = [event for event in trip.log.events if isinstance(event, ShockEvent)]
+
+    assert stop.cause == 2
+    knocked = [at_s for at_s in range(60, 170) if at_s * 1000 < stop.uptime_ms]
+    assert len(knocked) < 110, "memory was to fill amid them"
+    assert [round(event.uptime_ms / 1000) for event in told] == knocked
 
 
 # --- clock ---------------------------------------------------------------------------------------
