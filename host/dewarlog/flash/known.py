@@ -33,7 +33,7 @@ class KnownBoard:
     machine: str
     processors: tuple[str, ...]
     takes_files: bool = True
-    """Its RAM holds the code of loaded files too: 134 KB more (tools/size)."""
+    """Its RAM holds the code of loaded files too: 135 KB more (tools/size)."""
 
 
 # A Cortex-M33 takes the code of the smaller cores of its family; which of the three a build names
