@@ -5,6 +5,7 @@ Beside cli, which adds it to the others. Heavy imports wait inside the command.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from dataclasses import dataclass
 from functools import partial
@@ -27,6 +28,8 @@ from dewarlog.cli_typed import actor_named
 from dewarlog_wire import layout
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from dewarlog.certificate import Certificate
     from dewarlog.provision.channel_map import ChannelMap
     from dewarlog.session import Board, Session
@@ -121,9 +124,46 @@ def provision(
 
         wanted = read_map(map_file)
         asked = _Papers(wanted, map_file, label, certificate)
-        done = _provision(device, asked, keys, who, new_keys=new_keys)
-        paths = asked.write(done)
+        with _told_if_half() as half:
+            done = _provision(device, asked, keys, who, half, new_keys=new_keys)
+            paths = asked.write(done)
     _say(done, wanted, paths, as_json=as_json)
+
+
+class _Half:
+    """How far it got: `done` is told where it ends there."""
+
+    def __init__(self) -> None:
+        self.done: tuple[str, ...] = ()
+
+    @contextlib.contextmanager
+    def step(self, may: str, did: str) -> Generator[None]:
+        """Do one: `may` is told where it ends within, `did` where it ends later."""
+        from dewarlog.errors import DeviceRefused, ProfileChanged, ProfileNotPut, ProfileRefused
+
+        before = self.done
+        self.done = (*before, may)
+        try:
+            yield
+        except (DeviceRefused, ProfileChanged, ProfileNotPut, ProfileRefused):
+            self.done = before
+            raise
+        self.done = (*before, did)
+
+
+@contextlib.contextmanager
+def _told_if_half() -> Generator[_Half]:
+    """Say what is done already where the rest fails or is stopped: nobody else can know it."""
+    from dewarlog.errors import DewarlogError
+
+    half = _Half()
+    try:
+        yield half
+    except (DewarlogError, OSError, KeyboardInterrupt):
+        if half.done:
+            done = "; ".join(half.done)
+            console.warn(f"dewarlog: note: {done}. Run the command again: it does the rest.")
+        raise
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +232,7 @@ class _Papers:
 
 
 def _provision(
-    device: str, asked: _Papers, keys: Path | None, actor: str, *, new_keys: bool
+    device: str, asked: _Papers, keys: Path | None, actor: str, half: _Half, *, new_keys: bool
 ) -> _Done:
     """Do it all over one opened cable: keys, profile, claim."""
     from dewarlog.bench.requests import await_boot
@@ -213,13 +253,20 @@ def _provision(
             if status.claimed and not session.proven:
                 session = session_over(link, credentials_over(device, keys))
                 session.hello()
-            seed(session)
-            session = session_over(link)
+            with half.step(
+                "the logger may have made new keys, which no computer has",
+                "the logger has new keys, which no computer has",
+            ):
+                seed(session)
+                session = session_over(link)
             await_boot(session, board, status)
-        _put(session, change, actor)
+        if change.after != change.before:
+            with half.step("it may have its new profile", "it has its new profile"):
+                _put(session, change, actor)
         taken = take_all(session, board)
         prove_admin(partial(session_over, link), taken)
     store.keep(taken)
+    half.done = ("the logger is done, and this computer has its keys; its papers are not",)
     made = None
     if taken.public_key is not None:
         made = Certificate(board.device_id, taken.public_key, int(time.time()))
@@ -256,11 +303,9 @@ def _change(session: Session, wanted: ChannelMap) -> _Change:
 
 
 def _put(session: Session, change: _Change, actor: str) -> None:
-    """Put the profile in force, unless it is; the board begins a new run with it."""
+    """Put the profile in force; the board begins a new run with it."""
     from dewarlog.bench.requests import await_restart, put_profile
 
-    if change.after == change.before:
-        return
     run = session.status().run
     put_profile(
         session,

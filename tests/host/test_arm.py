@@ -13,9 +13,9 @@ from dewarlog.arm.manifest_files import read_manifest
 from dewarlog.errors import (
     DeviceRefused,
     NotProvisioned,
-    PeerViolation,
     ProbesDiffer,
     ProfileInvalid,
+    StartedAgain,
 )
 from dewarlog.profile.model import Profile
 from dewarlog.session import Board, Session, Status, StoredFile
@@ -223,6 +223,8 @@ def test_runs_that_were_pulled_are_room() -> None:
 class Watched:
     """A session whose board samples while it is looked at; `readings` give degC by sample."""
 
+    board = Board(bytes.fromhex("e660583883724a32"), 1, 4096, 0)
+
     def __init__(
         self, degc_of: Callable[[int], float | None], *, silent_from: int = 10**9
     ) -> None:
@@ -300,5 +302,7 @@ def test_a_board_that_starts_again_ends_it_too() -> None:
         return first()
 
     session.status = restarted  # type: ignore[method-assign]
-    with pytest.raises(PeerViolation, match="started again"):
+    with pytest.raises(
+        StartedAgain, match=r"Logger e660583883724a32 started again .* was not armed"
+    ):
         watched(session)

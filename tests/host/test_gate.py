@@ -368,6 +368,22 @@ def test_what_a_dewar_lacks_is_named(dewar: Dewar, missing: tuple[str, ...]) -> 
             charge_of(8.0, dewar, PLAN_H)
 
 
+def test_a_weight_that_nothing_bounds_is_told() -> None:
+    """19.4 pounds are 8.8 kg: against a measured evaporation alone they outlast any trip."""
+
+    def judged(dewar: Dewar) -> gate.Judged:
+        facts = replace(READY, charge=charge_of(19.4, dewar, PLAN_H))
+        [found] = [one for one in gate.judge(facts) if one.name == "charge"]
+        return found
+
+    alone, bounded = judged(MEASURED), judged(replace(MEASURED, capacity_kg=3.3))
+    assert alone.holds
+    assert [one.measured for one in alone.findings] == [
+        "how much nitrogen the dewar takes was not told"
+    ]
+    assert not bounded.holds
+
+
 def test_free_liquid_is_no_charge() -> None:
     """A twentieth above what it takes is the most."""
     assert pytest.approx(3.4755) == charge.OVERFULL_PART * 3.31

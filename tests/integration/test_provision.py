@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import json
+import time
 import tomllib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -16,9 +17,11 @@ import zxingcpp
 from PIL import Image
 from typer.testing import CliRunner
 
-from dewarlog import cli
-from dewarlog.errors import ExitCode
+from dewarlog import certificate, cli
+from dewarlog.bench import requests
+from dewarlog.errors import ExitCode, Unplugged
 from dewarlog.keys import KeyStore
+from dewarlog.provision import ownership
 from dewarlog.records import LockEvent, ProfileWritten, SettingEvent
 from dewarlog_wire import layout
 from line import check, scenario_file
@@ -27,9 +30,11 @@ from simboard.launch import SimBoard, start
 if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
+    from types import ModuleType
 
 pytestmark = pytest.mark.usefixtures("micropython")
 
+_TRIES_MOST = 5
 MAP = """
 name = "DL-0007"
 hardware = "C"
@@ -228,3 +233,38 @@ def test_what_cannot_be_kept_or_put_in_force_is_refused_before_the_board_is_chan
     assert not list((bench.folder / "keys").glob("*"))
     assert (bench.folder / "map.toml").read_text() == text
     assert (bench.folder / "log").read_bytes().endswith(b"evidence")
+
+
+@pytest.mark.parametrize(
+    ("module", "where", "note"),
+    [
+        (requests, "get_profile", ""),
+        (requests, "await_boot", "the logger has new keys, which no computer has. Run"),
+        (requests, "await_restart", "which no computer has; it may have its new profile. Run"),
+        (ownership, "take_all", "which no computer has; it has its new profile. Run"),
+        (certificate, "write_certificate", "and this computer has its keys; its papers are not"),
+    ],
+)
+def test_what_is_done_already_is_told_and_the_next_command_does_the_rest(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, module: ModuleType, where: str, note: str
+) -> None:
+    """A cable that is pulled at any step: nothing is silent, and nothing is a dead end."""
+
+    def pulled(*_: object) -> None:
+        raise Unplugged(bench.device, "pulled")
+
+    (bench.folder / "map.toml").write_text(MAP)
+    with monkeypatch.context() as patch:
+        patch.setattr(module, where, pulled)
+        code, said = bench.run("provision", bench.device, "--map", "map.toml")
+    said = " ".join(said.split())
+    assert code == ExitCode.DEVICE
+    assert ("note:" in said) == bool(note)
+    assert note in said
+    for _ in range(_TRIES_MOST):  # a person is slower than a board that starts again
+        time.sleep(1)
+        code, said = bench.run("provision", bench.device, "--map", "map.toml")
+        if code == 0:
+            break
+    assert code == 0, said
+    assert list(bench.folder.glob("*.certificate.json"))

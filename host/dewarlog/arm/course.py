@@ -128,6 +128,7 @@ class ArmCourse:
         Raises:
             ProbesDiffer, ProfileInvalid, NotProvisioned: the profile is not for this board.
             KeyNeeded: this computer may not arm it; nothing was done.
+            StartedAgain: the board did, while its probes were watched.
             NotArmed, ArmingUnknown, ArmedNotSeen: the link was lost on the way.
             PullError, LinkError: as `Session`.
         """

@@ -296,6 +296,15 @@ def _charged(facts: Facts) -> tuple[list[Finding], str]:
                 "h: take a larger dewar, or plan to charge it on the way"
             )
         return [Finding(said, need, then)], said
+    if charge.full_charge_kg is None:
+        return [
+            Finding(
+                "how much nitrogen the dewar takes was not told",
+                "its full weight, or its capacity",
+                "A weight in pounds, or of another dewar, is not noticed without it",
+                refuses=False,
+            )
+        ], said
     return [], said
 
 

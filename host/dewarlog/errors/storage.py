@@ -38,8 +38,8 @@ class ArchiveLocked(ArchiveError):
     def __init__(self, path: Path) -> None:
         super().__init__(
             path,
-            f"{path}: another command is writing here for this logger (a pull, a calibration). Wait for it "
-            "to end.",
+            f"{path}: another command is writing here for this logger (a pull, a calibration). "
+            "Wait for it to end.",
         )
 
 
