@@ -518,7 +518,7 @@ class App:
                 busy = self.shocks.take() or busy
                 self._look_at_chips()
             except OSError as error:
-                if error.args[0] != ENOSPC:
+                if error.args[0] not in NO_ROOM:
                     raise
                 self._memory_full()
         try:
@@ -694,7 +694,7 @@ class App:
                 self.logbook.emit(layout.KIND_STOP, (cause,))
                 self.logbook.commit()
             except OSError as error:
-                if error.args[0] != ENOSPC:
+                if error.args[0] not in NO_ROOM:
                     raise
 
     def _end_shocks(self) -> None:
@@ -723,7 +723,7 @@ class App:
             self.logbook.emit(layout.KIND_STOP, (_STOP_MEMORY_FULL,))
             self.logbook.seal()
         except OSError as error:
-            if error.args[0] != ENOSPC:
+            if error.args[0] not in NO_ROOM:
                 raise
 
     def _end_run(self) -> None:
@@ -738,7 +738,7 @@ class App:
                 self.guard.speaker = self._desk.stopped_by
                 self.logbook.emit(layout.KIND_STOP, (_STOP_COMMAND,))
         except OSError as error:
-            if error.args[0] != ENOSPC:
+            if error.args[0] not in NO_ROOM:
                 raise
         finally:
             self.guard.speaker = None

@@ -72,6 +72,21 @@ app.App.{step} = short
 lock.start()
 """
 
+# A flash that has no room for the next journal: that of the block a host asks for.
+NO_JOURNAL: Final = """
+from dewarlog_firmware import flash_log, lock
+start_journal = flash_log.FlashLog.start_journal
+begun = []
+def denied(self, view):
+    begun.append(1)
+    if len(begun) < 2:
+        return start_journal(self, view)
+    self.release()
+    raise OSError(28)
+flash_log.FlashLog.start_journal = denied
+lock.start()
+"""
+
 
 def _status(board: SimBoard) -> dict[str, int]:
     """Return what STATUS says."""
@@ -139,6 +154,22 @@ def test_a_board_whose_flash_is_full_to_the_last_byte_boots_and_answers(tmp_path
         # An error would have ended in a reset 2 s later.
         up_s = _status(board)["uptime_s"]
         _wait(board, lambda status: status["uptime_s"] > up_s + 4)
+    judged = check(Path(log["path"]))
+    assert judged.checked["intact"] is True
+    assert judged.checked["coverage"]["samples"] > 5
+
+
+def test_a_board_without_room_for_a_journal_stops_and_answers(tmp_path: Path) -> None:
+    """An error would have ended in its prompt, and no host could have pulled what it has."""
+    profile = profile_file(tmp_path, _every_second)
+    scenario = scenario_file(tmp_path, "1 day")
+    with start(scenario, real_time=True, profile=profile, main=NO_JOURNAL) as board:
+        _wait(board, lambda status: status["samples"] > 5)
+        with Owner(board) as owner, pytest.raises(AssertionError, match="refused"):
+            owner.ask(layout.MSG_SEAL)
+        status = _wait(board, lambda status: not status["state"] & layout.STATUS_RECORDING)
+        assert status["state"] & layout.STATUS_MEMORY_FULL
+        (log,) = pull(board.pty, tmp_path / "archive", "--no-tell-time")["logs"]
     judged = check(Path(log["path"]))
     assert judged.checked["intact"] is True
     assert judged.checked["coverage"]["samples"] > 5
