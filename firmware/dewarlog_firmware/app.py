@@ -72,6 +72,10 @@ _STOP_COMMAND = const(0)
 _STOP_KEYBOARD = const(1)
 _STOP_MEMORY_FULL = const(2)
 _STOP_ERROR = const(4)
+_TOO_LARGE = const(
+    "profile: it takes more memory than this board has, so nothing is recorded; put one with fewer"
+    " rules, instructions or probes, 1 conversion for a sample, or a shorter shock.window_ms"
+)
 
 
 def run(lock: "Lock | None" = None) -> None:
@@ -79,7 +83,8 @@ def run(lock: "Lock | None" = None) -> None:
 
     Raises ConfigError when /profile.json cannot be used: a board must not log by other limits
     than its shipment's. A locked board says so on its console, and then answers its hosts without
-    recording: its log can be pulled, and its admin opens it and mends the profile.
+    recording: its log can be pulled, and its admin opens it and mends the profile. So does any
+    board whose heap is too small for the profile: a host that gave it one can give it another.
     """
     if lock is None:  # from the prompt
         lock = Lock()
@@ -93,20 +98,44 @@ def _run(lock: Lock) -> None:
     board = open_board()
     began_ms = board.ticks_ms()  # what follows may erase flash for a second and more
     config, is_own = _configured(lock)
-    if not is_own:
-        App(board, config, lock).run(records=False)
-        return
-    key = open_seal_key(board)
-    _close_former_run(board, config, key)
-    once.let_go()
-    gc.collect()  # its recorder's buffers are as large as those the app now makes
-    App(board, config, lock, key, began_ms).run()
+    if is_own:
+        key = open_seal_key(board)
+        if _records(board, config, lock, key, began_ms):
+            return
+        gc.collect()
+        print(_TOO_LARGE)  # noqa: T201 - to whoever sits at the console
+        config = _built_in()
+    App(board, config, lock).run(records=False)
+
+
+def _records(
+    board: "Board", config: "Config", lock: Lock, key: "SealKey | None", began_ms: int
+) -> bool:
+    """Record until Ctrl-C, then True; False where the heap is too small for this profile."""
+    app = None
+    try:
+        _close_former_run(board, config, key)
+        once.let_go()
+        gc.collect()  # its recorder's buffers are as large as those the app now makes
+        app = App(board, config, lock, key, began_ms)
+        app.run()
+    except MemoryError:
+        if app is not None and app.has_begun:
+            raise
+        return False
+    return True
+
+
+def _built_in() -> "Config":
+    from dewarlog_firmware.config import parse_config
+    from dewarlog_firmware.profile import default_document
+
+    return parse_config(default_document())
 
 
 def _configured(lock: Lock) -> "tuple[Config, bool]":
     """Return this board's configuration and True; the built-in one and False for want of it."""
-    from dewarlog_firmware.config import ConfigError, parse_config
-    from dewarlog_firmware.profile import default_document
+    from dewarlog_firmware.config import ConfigError
 
     try:
         return load_profile(PROFILE_PATH), True
@@ -114,7 +143,7 @@ def _configured(lock: Lock) -> "tuple[Config, bool]":
         if not lock.is_locked:
             raise
         print(error)  # noqa: T201 - to whoever sits at the console, as the traceback would
-        return parse_config(default_document()), False
+        return _built_in(), False
 
 
 def _close_former_run(board: "Board", config: "Config", key: "SealKey | None") -> None:
@@ -147,8 +176,7 @@ def _has_sealed_blocks() -> bool:
 
 def load_profile(path: str) -> "Config":
     """Read the shipment profile; the built-in one when the board was given none."""
-    from dewarlog_firmware.config import ConfigError, load_config, parse_config
-    from dewarlog_firmware.profile import default_document
+    from dewarlog_firmware.config import ConfigError, load_config
 
     try:
         with open(path, "rb") as file:
@@ -156,7 +184,7 @@ def load_profile(path: str) -> "Config":
     except OSError as error:
         if error.args[0] != _ENOENT:
             raise ConfigError(path, "not readable (error %d)" % error.args[0], "a file")
-        return parse_config(default_document())
+        return _built_in()
     return load_config(text)
 
 
@@ -185,6 +213,7 @@ class App:
 
         self.board = board
         self.is_recording = False
+        self.has_begun = False  # a run goes on, or memory has no room for one
         self.end_requested = False
         self.config = config
         self._uptime = Uptime(board.ticks_ms() if began_ms is None else began_ms)
@@ -430,6 +459,7 @@ class App:
                 raise
             self.logbook.is_full = True
             self._memory_full()
+        self.has_begun = True
 
     def _open_run(self) -> None:
         from dewarlog_firmware.opening import Opening
@@ -488,7 +518,7 @@ class App:
                 busy = self.shocks.take() or busy
                 self._look_at_chips()
             except OSError as error:
-                if error.args[0] != ENOSPC:
+                if error.args[0] not in NO_ROOM:
                     raise
                 self._memory_full()
         try:
@@ -664,7 +694,7 @@ class App:
                 self.logbook.emit(layout.KIND_STOP, (cause,))
                 self.logbook.commit()
             except OSError as error:
-                if error.args[0] != ENOSPC:
+                if error.args[0] not in NO_ROOM:
                     raise
 
     def _end_shocks(self) -> None:
@@ -693,7 +723,7 @@ class App:
             self.logbook.emit(layout.KIND_STOP, (_STOP_MEMORY_FULL,))
             self.logbook.seal()
         except OSError as error:
-            if error.args[0] != ENOSPC:
+            if error.args[0] not in NO_ROOM:
                 raise
 
     def _end_run(self) -> None:
@@ -708,7 +738,7 @@ class App:
                 self.guard.speaker = self._desk.stopped_by
                 self.logbook.emit(layout.KIND_STOP, (_STOP_COMMAND,))
         except OSError as error:
-            if error.args[0] != ENOSPC:
+            if error.args[0] not in NO_ROOM:
                 raise
         finally:
             self.guard.speaker = None

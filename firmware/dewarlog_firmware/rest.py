@@ -80,7 +80,6 @@ HOST = const(2)  # an answer waits to be taken
 SHOCK = const(4)  # a capture goes on, or one waits to be written
 CLOCK = const(8)  # the clock chip is to be set at a moment
 TIMER = const(16)  # ticks come from the scheduler
-TEST = const(32)  # a self-test runs
 
 LONGEST_MS = const(10_000)  # of any rest: what has no moment of its own is looked at this often
 LIGHT_LONGEST_MS = const(500)  # a host tries for a second or two before it gives up on a device

@@ -72,7 +72,7 @@ def _shock(app: "App", found: "SelfTest") -> "Iterator[bool]":
             return
         yield False
     was_kept = chip.settings_kept()
-    away_us = board.ticks_us()
+    app.shocks.begin_away()
     sampler.stop()
     try:
         chip.begin_self_test()
@@ -98,7 +98,7 @@ def _shock(app: "App", found: "SelfTest") -> "Iterator[bool]":
         found.judge(_SHOCK_TEST, abs(change), adxl372.SELF_TEST_LEAST, _COUNTS_MOST)
     finally:
         _bring_back(app, was_kept=was_kept)
-        _tell_away(app, (board.ticks_us() - away_us) & _TICKS_MASK)
+        _tell_away(app)
 
 
 def _pushed(app: "App", before: int) -> "Iterator[bool]":
@@ -147,11 +147,11 @@ def _set_up(app: "App", *, was_kept: bool) -> None:
         app.accelerometer.reset()
 
 
-def _tell_away(app: "App", away_us: int) -> None:
+def _tell_away(app: "App") -> None:
     if not app.logbook.is_open:
         return
     try:
-        app.shocks.tell_away(away_us)
+        app.shocks.tell_away()
         app.logbook.commit()
     except OSError as error:
         if error.args[0] not in NO_ROOM:

@@ -71,6 +71,8 @@ class ShockKeeper:
         self._shelf = ShockShelf(shelf_bytes)
         self._told = 0  # how many of those on the shelf, the oldest, have their events in the log
         self._last_us = 0  # ticks_us when the newest shock was shelved
+        self._is_away = False
+        self._away_us = 0  # ticks_us when the sensor went away
 
     @property
     def busy(self) -> bool:
@@ -123,8 +125,9 @@ class ShockKeeper:
     def end(self) -> None:
         """Write all there is, now that the sampler has stopped: recording ends.
 
-        A shock that goes on is told as far as it came.
+        A shock that goes on is told as far as it came, and a sensor that is away.
         """
+        self.tell_away()
         capture = self._capture
         if capture.state == COMPLETE:  # what came before it found no room on the shelf
             self._shelve()
@@ -137,8 +140,17 @@ class ShockKeeper:
             self._shelve()
         self.flush()
 
-    def tell_away(self, away_us: int) -> None:
-        """Record that the sensor was away for its self-test, and what it would have measured."""
+    def begin_away(self) -> None:
+        """Note that the sensor goes away for its self-test."""
+        self._away_us = self._ticks_us()
+        self._is_away = True
+
+    def tell_away(self) -> None:
+        """Record for how long the sensor was away, if it was, and what it would have measured."""
+        if not self._is_away:
+            return
+        self._is_away = False
+        away_us = (self._ticks_us() - self._away_us) & _TICKS_MASK
         self._tell(layout.GAP_SELFTEST, away_us, away_us * (self._rate_hz // 100) // 10000)
 
     def _is_due(self) -> bool:

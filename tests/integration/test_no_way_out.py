@@ -5,6 +5,8 @@ What main.py runs here prepares the flash as a mishap leaves it; the firmware is
 
 from __future__ import annotations
 
+import contextlib
+import json
 import struct
 import time
 from pathlib import Path
@@ -12,6 +14,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
+from dewarlog.bench import requests
+from dewarlog.link import open_link
+from dewarlog.records import StopEvent
+from dewarlog.session import Session
 from dewarlog_wire import layout, proof
 from line import COMMAND_S, check, profile_file, pull, scenario_file
 from owner import Owner
@@ -51,6 +57,34 @@ FILL: Final = """
                     file.write(bytes(size))
             except OSError:
                 break
+"""
+
+
+# A heap that is too small for a profile of every 7 s: for the parts, or for the run's begin.
+SMALL_HEAP: Final = """
+from dewarlog_firmware import app, lock
+whole = app.App.{step}
+def short(self, *arguments):
+    whole(self, *arguments)
+    if self.config.sampling.interval_ms == 7000:
+        raise MemoryError("memory allocation failed, allocating 1148 bytes")
+app.App.{step} = short
+lock.start()
+"""
+
+# A flash that has no room for the next journal: that of the block a host asks for.
+NO_JOURNAL: Final = """
+from dewarlog_firmware import flash_log, lock
+start_journal = flash_log.FlashLog.start_journal
+begun = []
+def denied(self, view):
+    begun.append(1)
+    if len(begun) < 2:
+        return start_journal(self, view)
+    self.release()
+    raise OSError(28)
+flash_log.FlashLog.start_journal = denied
+lock.start()
 """
 
 
@@ -123,3 +157,62 @@ def test_a_board_whose_flash_is_full_to_the_last_byte_boots_and_answers(tmp_path
     judged = check(Path(log["path"]))
     assert judged.checked["intact"] is True
     assert judged.checked["coverage"]["samples"] > 5
+
+
+def test_a_board_without_room_for_a_journal_stops_and_answers(tmp_path: Path) -> None:
+    """An error would have ended in its prompt, and no host could have pulled what it has."""
+    profile = profile_file(tmp_path, _every_second)
+    scenario = scenario_file(tmp_path, "1 day")
+    with start(scenario, real_time=True, profile=profile, main=NO_JOURNAL) as board:
+        _wait(board, lambda status: status["samples"] > 5)
+        with Owner(board) as owner, pytest.raises(AssertionError, match="refused"):
+            owner.ask(layout.MSG_SEAL)
+        status = _wait(board, lambda status: not status["state"] & layout.STATUS_RECORDING)
+        assert status["state"] & layout.STATUS_MEMORY_FULL
+        (log,) = pull(board.pty, tmp_path / "archive", "--no-tell-time")["logs"]
+    judged = check(Path(log["path"]))
+    assert judged.checked["intact"] is True
+    assert judged.checked["coverage"]["samples"] > 5
+
+
+@pytest.mark.parametrize("step", ["__init__", "_open_run"])
+def test_a_board_whose_heap_is_too_small_for_a_profile_takes_another(
+    tmp_path: Path, step: str
+) -> None:
+    """Until then it records nothing: what else there is are limits that are not its shipment's."""
+
+    def of_its_own(profile: dict[str, Any]) -> None:
+        profile["sampling"]["interval_ms"] = 8000
+
+    profile = profile_file(tmp_path, of_its_own)
+    scenario = scenario_file(tmp_path, "1 day")
+    main = SMALL_HEAP.format(step=step)
+    with start(scenario, real_time=True, profile=profile, main=main) as board:
+        fits = json.loads(profile.read_text())
+        too_large = fits | {"sampling": fits["sampling"] | {"interval_ms": 7000}}
+        _put(board, too_large)
+        status = _wait(board, lambda status: not status["state"] & layout.STATUS_RECORDING)
+        assert status["interval_ms"] != 7000
+        _put(board, fits)
+        status = _wait(board, lambda status: bool(status["state"] & layout.STATUS_RECORDING))
+        assert status["interval_ms"] == 8000
+        (first, *_) = pull(board.pty, tmp_path / "archive", "--no-tell-time")["logs"]
+    judged = check(Path(first["path"]))
+    assert judged.checked["intact"] is True
+    assert isinstance(judged.events[-1], StopEvent)
+
+
+def _put(board: SimBoard, profile: dict[str, Any]) -> None:
+    with contextlib.closing(open_link(f"usb:{board.pty}")) as link:
+        session = Session(link)
+        session.hello()
+        requests.put_profile(
+            session,
+            json.dumps(profile).encode(),
+            before=requests.get_profile(session),
+            purpose=layout.PURPOSE_NAMES.index("other"),
+            utc_s=200_000_000,
+            actor="bench",
+            note="",
+        )
+    time.sleep(3)  # it starts again within 2 s

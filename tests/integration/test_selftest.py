@@ -300,9 +300,11 @@ def test_sampling_goes_on_meanwhile(tmp_path: Path, interval_s: int) -> None:
 
 
 def test_a_run_that_ends_meanwhile_ends(tmp_path: Path, untested: dict[str, str]) -> None:
-    """Its log has no results then; the chips are left as they were all the same."""
+    """Its log has no results, but says for how long no shock was seen; the chips are as before."""
     bench = _bench(tmp_path, ASKED + STOPPED, refused=[UNANSWERED])
+    away = [gap for gap in bench.of(GapEvent) if gap.cause == layout.GAP_SELFTEST]
 
+    assert [(gap.stream, gap.length_s) for gap in away] == [(layout.STREAM_SHOCK, 0)]
     assert bench.log.events[-1].NAME == "stop"
     assert bench.report.findings == ()
     assert _changed(bench, untested) == set()
