@@ -93,7 +93,7 @@ FIRMWARE_LINE: Final = {
 HOST_LINE: Final = {
     "ground": ("__init__", "errors", "errors.*", "its90"),
     "link": ("link", "link.*"),
-    "pull": ("proven", "session", "fetch", "pull"),
+    "pull": ("proven", "replies", "session", "fetch", "pull"),
     "archive": (
         *("durable", "chain", "held", "differ", "archive", "output", "merge"),
         *("shelf", "tokens", "keys"),

@@ -18,7 +18,7 @@ from dewarlog.cli_reach import credentials_over, is_radio, opened, session_over
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from dewarlog.session import StoredFile
+    from dewarlog.replies import StoredFile
 
 _EVERY_RUN: Final = 0xFFFF_FFFF
 _NOT_HELD: Final = "no computer has confirmed to hold all of it"

@@ -18,7 +18,8 @@ from dewarlog.cli_typed import expect_short
 
 if TYPE_CHECKING:
     from dewarlog.bench.requests import Live
-    from dewarlog.session import Board, Session
+    from dewarlog.replies import Board
+    from dewarlog.session import Session
 
 
 def status(device: Device, keys: KeysFolder = None, as_json: AsJson = False) -> None:

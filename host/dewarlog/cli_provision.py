@@ -29,7 +29,8 @@ from dewarlog_wire import layout
 if TYPE_CHECKING:
     from dewarlog.certificate import Certificate
     from dewarlog.provision.channel_map import ChannelMap
-    from dewarlog.session import Board, Session
+    from dewarlog.replies import Board
+    from dewarlog.session import Session
 
 _PURPOSE = layout.PURPOSE_NAMES.index("provision")
 # As long as every board's: the label is drawn once before the board has the key it will tell.

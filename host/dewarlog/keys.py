@@ -19,7 +19,7 @@ import platformdirs
 from dewarlog.errors import Impostor, KeyDamaged, TokenDamaged
 from dewarlog.link.advert import id_digits
 from dewarlog.proven import Credential
-from dewarlog.session import SealState
+from dewarlog.replies import SealState
 from dewarlog.shelf import Shelf, system_keyring
 from dewarlog.strict_json import NotStrict, read_object
 from dewarlog.tokens import Token, parse_token

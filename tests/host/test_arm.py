@@ -12,13 +12,15 @@ from dewarlog.arm import gate, look, trip_profile, watch
 from dewarlog.arm.manifest_files import read_manifest
 from dewarlog.errors import DeviceRefused, NotProvisioned, PeerViolation, ProbesDiffer
 from dewarlog.profile.model import Profile
-from dewarlog.session import Board, Session, Status, StoredFile
+from dewarlog.replies import Board, Status, StoredFile
 from dewarlog_firmware.config import load_config
 from dewarlog_wire import layout
 from workshop.places import FIRMWARE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from dewarlog.session import Session
 
 EXAMPLE: Final = (FIRMWARE / "profile.example.json").read_bytes()
 MANIFEST: Final = read_manifest(FIRMWARE / "shipment.example.toml").manifest

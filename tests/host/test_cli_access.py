@@ -13,7 +13,7 @@ from dewarlog import cli, cli_reach
 from dewarlog.certificate import read_certificate
 from dewarlog.errors import ExitCode
 from dewarlog.keys import BoardKeys, KeyStore
-from dewarlog.session import SealState
+from dewarlog.replies import SealState
 from dewarlog.tokens import make_token, read_tokens, time_caveats, write_tokens
 from dewarlog_wire import events, layout, proof
 from door_board import DEVICE_ID, DEVICE_KEY, LOG_ID, DoorLink

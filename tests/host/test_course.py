@@ -21,7 +21,7 @@ from dewarlog.errors import (
     NoSuchProbe,
     ProfileInvalid,
 )
-from dewarlog.session import Status
+from dewarlog.replies import Status
 from dewarlog_wire import layout
 
 if TYPE_CHECKING:

@@ -50,7 +50,8 @@ if TYPE_CHECKING:
     from dewarlog.arm.look import Seen
     from dewarlog.arm.manifest import Manifest
     from dewarlog.profile.model import Profile
-    from dewarlog.session import Board, Session, Status
+    from dewarlog.replies import Board, Status
+    from dewarlog.session import Session
 
 TIME_ERROR_MS: Final = 1000
 NOTE_MOST_BYTES: Final = layout.EVENT_TEXT_ASKED_MAX_BYTES[layout.KIND_PROFILE]

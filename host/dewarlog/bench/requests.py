@@ -25,13 +25,14 @@ from dewarlog.errors import (
     ProfileUnknown,
     Unreachable,
 )
-from dewarlog.session import read_record
+from dewarlog.replies import read_record
 from dewarlog_wire import access, events, layout
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from dewarlog.session import Board, Session, Status
+    from dewarlog.replies import Board, Status
+    from dewarlog.session import Session
 
 # A self-test is over within 30 s (7.11.4); erasing takes the flash about as long.
 SLOW_AGAIN_S: Final = 5.0

@@ -40,7 +40,8 @@ if TYPE_CHECKING:
     from dewarlog.calibrate.correction import Correction, PointResult, Reference
     from dewarlog.calibrate.drift import Jump
     from dewarlog.calibrate.file import CalibrationFile, CalibrationShelf
-    from dewarlog.session import Board, Session, Status
+    from dewarlog.replies import Board, Status
+    from dewarlog.session import Session
 
 VERIFY_READINGS: Final = 3
 # A corrected reading may be this far from where it must be: the drift of minutes; or 3 deviations.
