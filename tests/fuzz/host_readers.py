@@ -139,7 +139,7 @@ def construct_cobs(data: bytes) -> list[str]:
     """Decode COBS."""
     if b"\0" in data:
         raise WireError("cobs", "the delimiter stands inside")
-    return [parse._uncobs(data).hex()]
+    return [parse.uncobs(data).hex()]
 
 
 def numpy_column(data: bytes) -> list[str]:
