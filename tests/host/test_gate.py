@@ -42,6 +42,7 @@ NECK: Final = replace(
 READY: Final = Facts(
     now_utc_s=NOW_S,
     planned_h=PLAN_H,
+    recording=True,
     probes=(PROBE, NECK),
     calibration_policy="refuse",
     charge=charge_of(8.6, CATALOGUE, PLAN_H),
@@ -231,6 +232,14 @@ def test_a_computer_whose_clock_differs_from_the_logger_s_is_doubted(
     assert against(facts) == ()
     [judged] = [one for one in gate.judge(facts) if one.name == "clock"]
     assert [finding.measured for finding in judged.findings] == told
+
+
+def test_the_last_readings_of_a_run_that_has_ended_let_nothing_through() -> None:
+    """They may be of weeks ago; what to do is to begin another run."""
+    ended = replace(READY, recording=False)
+    assert against(ended) == ("probe not cold", "probe not stable", "probe fault")
+    findings = [one for judged in gate.judge(ended) for one in judged.findings]
+    assert {one.then.split(",")[0] for one in findings} == {"Reset it"}
 
 
 def test_a_dry_run_judges_no_clock_it_has_not_set() -> None:

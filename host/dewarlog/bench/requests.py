@@ -6,6 +6,7 @@ refuses. Knows nothing of what stands in a profile. Message bytes and rules: pro
 
 from __future__ import annotations
 
+import contextlib
 import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -17,6 +18,7 @@ from dewarlog.errors import (
     LinkError,
     NoAnswer,
     NoBench,
+    NotRecording,
     NotRestarted,
     PeerViolation,
     ProfileChanged,
@@ -29,7 +31,7 @@ from dewarlog.session import read_record
 from dewarlog_wire import access, events, layout
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
 
     from dewarlog.session import Board, Session, Status
 
@@ -452,6 +454,22 @@ def erase(session: Session, to_run: int, *, unpulled: bool) -> Erased:
         give_up_s=SLOW_GIVE_UP_S,
     )
     return Erased(*read_record(layout.ERASE_REPLY, reply))
+
+
+@contextlib.contextmanager
+def in_an_open_run(session: Session, what: str) -> Generator[None]:
+    """Say what to do where the block is refused because the board's run has ended.
+
+    Raises:
+        NotRecording: it has; `what` names what was asked for.
+    """
+    try:
+        yield
+    except DeviceRefused as refusal:
+        if refusal.code != layout.ERROR_MALFORMED or session.status().recording:
+            raise
+        name = "?" if session.board is None else session.board.name
+        raise NotRecording(name, what) from refusal
 
 
 def expect_rights(session: Session, status: Status) -> None:

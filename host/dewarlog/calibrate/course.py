@@ -157,7 +157,10 @@ class Course:
         before = requests.get_profile(session)
         profile = _profile_of(board, before)
         chains = _chains(profile, plan.channels, board.name)
-        # What is damaged, or cannot be written, is told before anybody fills a bath.
+        # What is damaged, or cannot be written, or gives no readings, is told before anybody fills
+        # a bath.
+        if not status.recording:
+            raise NothingNew(board.name, "it records nothing now")
         known = self._known(board, profile)
         self._shelf.prepare(board.name)
         if profile.arming is not None:
