@@ -242,6 +242,22 @@ def test_the_last_readings_of_a_run_that_has_ended_let_nothing_through() -> None
     assert {one.then.split(",")[0] for one in findings} == {"Reset it"}
 
 
+def test_a_payload_that_no_rule_holds_is_told() -> None:
+    """Rules for the neck alone say nothing of what is in the dewar."""
+    warm = replace(PROBE, degc=21.0, limit_degc=None)
+    cold_neck = replace(NECK, limit_degc=-120.0, slope=PROBE.slope)
+    facts = replace(READY, probes=(warm, cold_neck))
+    [cold] = [one for one in gate.judge(facts) if one.name == "probe not cold"]
+    assert [one.measured for one in cold.findings] == [
+        "no rule holds probe 1 (TC-1), payload top to a limit, so that it may be of any temperature"
+    ]
+    assert all("no rule" not in one.measured for j in gate.judge(READY) for one in j.findings)
+    assert {name for name in layout.PLACEMENT_NAMES if name.startswith("payload")} == {
+        "payload top",
+        "payload bottom",
+    }
+
+
 def test_a_dry_run_judges_no_clock_it_has_not_set() -> None:
     """But one that is not there is missed."""
     adrift = replace(READY, clock_set=False, clock_off_s=500.0)

@@ -44,6 +44,8 @@ BACKLOG_MOST_BYTES: Final = 4096
 SUPPLY_LEAST_MV: Final = 3300
 """A board gives up at 3000 mV (STATUS_LOW_SUPPLY): under load and in the cold there is less."""
 _OK: Final = 0
+_PAYLOAD: Final = "payload"
+"""How the placements at a payload begin: layout.PLACEMENT_NAMES."""
 _RESET: Final = "Reset it, or take its power away for a moment: it begins a run when it starts"
 
 
@@ -197,7 +199,19 @@ def _cold(facts: Facts) -> tuple[list[Finding], str]:
                     "Charge the dewar, close it, and wait until it is cold",
                 )
             )
-    if all(probe.limit_degc is None for probe in facts.probes):
+    free = [probe for probe in facts.probes if probe.limit_degc is None]
+    if len(free) < len(facts.probes):
+        findings += [
+            Finding(
+                f"no rule holds {probe.name} to a limit, so that it may be of any temperature",
+                "a hold limit for a probe at the payload",
+                "See whether the profile is for these probes: `channels` of its rules",
+                refuses=False,
+            )
+            for probe in free
+            if probe.placement.startswith(_PAYLOAD)
+        ]
+    else:
         findings.append(
             Finding(
                 "no rule holds a probe to a limit",
