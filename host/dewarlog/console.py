@@ -45,6 +45,11 @@ _PLAINER: Final = {
     "\u00b1": "+/-",
     "\u2192": "->",
     "\u00b7": "-",
+    "\u00b5": "u",
+    "\u2026": "~",
+    # Lines and columns of the monitor, each as wide as it is.
+    "\u2500": "-",
+    **dict(zip("\u2581\u2582\u2583\u2584\u2585\u2586\u2587\u2588", "_.-=+*#@", strict=True)),
 }
 
 EXIT_CODES: Final = (
