@@ -114,7 +114,9 @@ def calibrate(
     actor: Annotated[
         str | None, typer.Option(metavar="NAME", help="Who does it. Default: this user.")
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Ask nothing: wait for the baths.")] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Ask nothing: wait for the baths; as with --json.")
+    ] = False,
     history: Annotated[
         str | None,
         typer.Option(
@@ -159,7 +161,8 @@ def calibrate(
     who = actor_named(actor)
     what = reference or (_REFERENCE if "ice" in wanted else _LN2_REFERENCE)
     expect_fits("--reference", what, layout.SECTION_TEXT_MAX_BYTES)
-    asks = sys.stdin.isatty() and not yes
+    # Its words are for a person, and are not printed where a program reads: nor are its questions.
+    asks = sys.stdin.isatty() and not yes and not as_json
     with console.failures(as_json=as_json):
         from dewarlog.calibrate.bath import Patience
         from dewarlog.calibrate.correction import ice_reference, ln2_reference
