@@ -472,18 +472,18 @@ def in_an_open_run(session: Session, what: str) -> Generator[None]:
         raise NotRecording(name, what) from refusal
 
 
-def expect_rights(session: Session, status: Status) -> None:
+def expect_rights(session: Session, status: Status, what: str = "PUT of the profile") -> None:
     """Refuse before a wait, or half an hour of baths, what the board would refuse after it.
 
     Raises:
-        KeyNeeded: this computer may not put a profile in force there.
+        KeyNeeded: this computer may not do there what takes the admin key; `what` names it.
     """
     may = access.MAY_UNPROVEN[not session.link.name.startswith("ble:"), status.locked]
     may |= 0 if session.proof is None else session.proof.may
     if may & layout.MAY_BENCH:
         return
     name = layout.ERROR_NAMES[layout.ERROR_NOT_ALLOWED]
-    refusal = DeviceRefused("PUT of the profile", layout.ERROR_NOT_ALLOWED, name, "")
+    refusal = DeviceRefused(what, layout.ERROR_NOT_ALLOWED, name, "")
     held = session.not_proven if session.proof is None else f"it has the {session.proof.name} only"
     board = _expect_bench(session)
     raise KeyNeeded(board.name, refusal, locked=status.locked, needs=layout.MAY_BENCH, held=held)
