@@ -88,11 +88,14 @@ def certificate_path(folder: Path, device_id: bytes) -> Path:
 
 
 def write_certificate(certificate: Certificate, path: Path) -> None:
-    """Write a certificate, durably and whole."""
+    """Write a certificate, durably and whole; into a device or a pipe as it is."""
     data = json.dumps(certificate.fields(), indent=2).encode() + b"\n"
     with storage(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, data)
+        if path.exists() and not path.is_file():
+            path.write_bytes(data)
+        else:
+            write_whole(path.resolve(), data)
 
 
 def paired_certificate(keys: BoardKeys) -> Certificate | None:

@@ -17,7 +17,7 @@ import typer
 from dewarlog import console, words
 from dewarlog.cli_options import AsJson, Device, KeysFolder
 from dewarlog.cli_reach import credentials_over, is_radio, opened, session_over
-from dewarlog.cli_typed import a_number, expect_fits, expect_short, this_user
+from dewarlog.cli_typed import a_number, actor_named, expect_fits
 from dewarlog.errors import ExitCode
 from dewarlog_wire import layout
 
@@ -145,7 +145,7 @@ def arm(
     A connection that is lost on the way leaves the logger as it was, or armed: run the command
     again, it recognises a logger that is armed for this trip.
     """
-    who = _actor(actor)
+    who = actor_named(actor)
     why = _reason(reason, override=override)
     steps: list[str] = []
     with console.failures(as_json=as_json):
@@ -155,7 +155,7 @@ def arm(
         from dewarlog.arm.manifest_files import read_manifest
 
         found = read_manifest(manifest, shipment)
-        document = trip_profile.read_file(profile.read_bytes(), str(profile))
+        document = trip_profile.read_file(profile)
         planned = planned_h if planned_h is not None else found.manifest.planned_h
         if planned is None:
             raise typer.BadParameter(
@@ -193,14 +193,6 @@ def arm(
             answers_arm.say_arm(outcome, dry_run=dry_run)
     if outcome.refused:
         raise typer.Exit(ExitCode.REFUSED)
-
-
-def _actor(typed: str | None) -> str:
-    actor = this_user() if typed is None else typed
-    if not actor.strip():
-        raise typer.BadParameter("nobody is named", param_hint="--actor")
-    expect_short("--actor", actor, layout.KIND_PROFILE)
-    return actor
 
 
 def _reason(reason: str, *, override: bool) -> str:

@@ -61,7 +61,8 @@ def erase(
             board = session.hello()
             last = _EVERY_RUN if to_run is None else to_run
             before = _runs(session.list_files())
-            requests.erase(session, last, unpulled=unpulled)
+            with requests.in_an_open_run(session, "an erasure"):
+                requests.erase(session, last, unpulled=unpulled)
             after = _runs(session.list_files())
             now = session.status()
     went = {run: size for run, size in before.items() if run not in after}

@@ -18,7 +18,7 @@ from dewarlog import console, words
 from dewarlog.cli_drift import say_due, say_history
 from dewarlog.cli_options import ArchiveFolder, AsJson, KeysFolder
 from dewarlog.cli_reach import credentials_over, is_radio, opened, session_over
-from dewarlog.cli_typed import a_number, asking, expect_fits, expect_short, this_user
+from dewarlog.cli_typed import a_number, actor_named, asking, expect_fits
 from dewarlog_wire import layout
 
 if TYPE_CHECKING:
@@ -105,7 +105,9 @@ def calibrate(
     actor: Annotated[
         str | None, typer.Option(metavar="NAME", help="Who does it. Default: this user.")
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Ask nothing: wait for the baths.")] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Ask nothing: wait for the baths; as with --json.")
+    ] = False,
     history: Annotated[
         str | None,
         typer.Option(
@@ -147,11 +149,11 @@ def calibrate(
     channels = None if probe is None else tuple(sorted({number - 1 for number in probe}))
     wanted = _points(points)
     name = device or ""
-    who = this_user() if actor is None else actor
+    who = actor_named(actor)
     what = reference or (_REFERENCE if "ice" in wanted else _LN2_REFERENCE)
-    expect_short("--actor", who, layout.KIND_PROFILE)
     expect_fits("--reference", what, layout.SECTION_TEXT_MAX_BYTES)
-    asks = sys.stdin.isatty() and not yes
+    # Its words are for a person, and are not printed where a program reads: nor are its questions.
+    asks = sys.stdin.isatty() and not yes and not as_json
     with console.failures(as_json=as_json):
         from dewarlog.calibrate.bath import Patience
         from dewarlog.calibrate.correction import ice_reference, ln2_reference

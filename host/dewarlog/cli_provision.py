@@ -5,6 +5,7 @@ Beside cli, which adds it to the others. Heavy imports wait inside the command.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from dataclasses import dataclass
 from functools import partial
@@ -23,10 +24,12 @@ from dewarlog.cli_reach import (
     opened,
     session_over,
 )
-from dewarlog.cli_typed import expect_short
+from dewarlog.cli_typed import actor_named
 from dewarlog_wire import layout
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from dewarlog.certificate import Certificate
     from dewarlog.provision.channel_map import ChannelMap
     from dewarlog.replies import Board
@@ -92,7 +95,10 @@ def provision(
             "void from then on.",
         ),
     ] = False,
-    actor: Annotated[str, typer.Option(help="Who does it, for the board's log.")] = "",
+    actor: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Who does it, for its log. Default: this user."),
+    ] = None,
     keys: KeysFolder = None,
     as_json: AsJson = False,
 ) -> None:
@@ -105,22 +111,60 @@ def provision(
     """
     if print_map == (map_file is not None):
         raise typer.BadParameter("give one of --map and --print-map", param_hint="--map")
-    expect_short("--actor", actor, layout.KIND_PROFILE)
+    # A look changes nothing, and needs nobody's name.
+    who = "" if print_map and actor is None else actor_named(actor)
     with console.failures(as_json=as_json):
         from dewarlog.errors import NotByRadio
 
         if is_radio(device):
             raise NotByRadio(device, "A logger gives its keys")
         if map_file is None:
-            _print_map(device, keys)
+            _print_map(device, keys, as_json=as_json)
             return
         from dewarlog.provision.channel_map import read_map
 
         wanted = read_map(map_file)
-        asked = _Papers(wanted, label, certificate)
-        done = _provision(device, asked, keys, actor, new_keys=new_keys)
-        paths = asked.write(done)
+        asked = _Papers(wanted, map_file, label, certificate)
+        with _told_if_half() as half:
+            done = _provision(device, asked, keys, who, half, new_keys=new_keys)
+            paths = asked.write(done)
     _say(done, wanted, paths, as_json=as_json)
+
+
+class _Half:
+    """How far it got: `done` is told where it ends there."""
+
+    def __init__(self) -> None:
+        self.done: tuple[str, ...] = ()
+
+    @contextlib.contextmanager
+    def step(self, may: str, did: str) -> Generator[None]:
+        """Do one: `may` is told where it ends within, `did` where it ends later."""
+        from dewarlog.errors import DeviceRefused, ProfileChanged, ProfileNotPut, ProfileRefused
+
+        before = self.done
+        self.done = (*before, may)
+        try:
+            yield
+        except (DeviceRefused, ProfileChanged, ProfileNotPut, ProfileRefused):
+            self.done = before
+            raise
+        self.done = (*before, did)
+
+
+@contextlib.contextmanager
+def _told_if_half() -> Generator[_Half]:
+    """Say what is done already where the rest fails or is stopped: nobody else can know it."""
+    from dewarlog.errors import DewarlogError
+
+    half = _Half()
+    try:
+        yield half
+    except (DewarlogError, OSError, KeyboardInterrupt):
+        if half.done:
+            done = "; ".join(half.done)
+            console.warn(f"dewarlog: note: {done}. Run the command again: it does the rest.")
+        raise
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +172,7 @@ class _Papers:
     """What is written beside the board: its label, and its certificate; where, if asked for."""
 
     wanted: ChannelMap
+    map_file: Path
     label: Path | None
     certificate: Path | None
 
@@ -144,13 +189,25 @@ class _Papers:
 
         Raises:
             LabelTooSmall: the board's name is too long for its code.
+            LogInTheWay: one of them would be written over a log.
             OSError: there is no room, or no right.
         """
         from dewarlog.output import expect_writable
 
         self._picture(board, _ANY_FINGERPRINT)
-        expect_writable(self.label_of(board))
-        expect_writable(self.certificate_of(board))
+        label, certificate = self.label_of(board), self.certificate_of(board)
+        for option, path, others in (
+            ("--label", label, (self.map_file,)),
+            ("--certificate", certificate, (self.map_file, label)),
+        ):
+            if path.resolve() in {other.resolve() for other in others}:
+                raise typer.BadParameter(
+                    f"{words.plain(str(path))} is the file of another option: one would be "
+                    "written over the other",
+                    param_hint=option,
+                )
+        expect_writable(label)
+        expect_writable(certificate)
 
     def write(self, done: _Done) -> tuple[Path, Path | None]:
         """Write the label, and the certificate where there is one; return where they are."""
@@ -176,13 +233,13 @@ class _Papers:
 
 
 def _provision(
-    device: str, asked: _Papers, keys: Path | None, actor: str, *, new_keys: bool
+    device: str, asked: _Papers, keys: Path | None, actor: str, half: _Half, *, new_keys: bool
 ) -> _Done:
     """Do it all over one opened cable: keys, profile, claim."""
     from dewarlog.bench.requests import await_boot
     from dewarlog.certificate import Certificate
     from dewarlog.keys import KeyStore
-    from dewarlog.provision.ownership import prove_admin, seed, take_all
+    from dewarlog.provision.ownership import keep_and_claim, seed, take_all
 
     store = KeyStore(keys)
     with opened(device) as link:
@@ -197,13 +254,19 @@ def _provision(
             if status.claimed and not session.proven:
                 session = session_over(link, credentials_over(device, keys))
                 session.hello()
-            seed(session)
-            session = session_over(link)
+            with half.step(
+                "the logger may have made new keys, which no computer has",
+                "the logger has new keys, which no computer has",
+            ):
+                seed(session)
+                session = session_over(link)
             await_boot(session, board, status)
-        _put(session, change, actor)
+        if change.after != change.before:
+            with half.step("it may have its new profile", "it has its new profile"):
+                _put(session, change, actor)
         taken = take_all(session, board)
-        prove_admin(partial(session_over, link), taken)
-    store.keep(taken)
+        keep_and_claim(store, taken, partial(session_over, link))
+    half.done = ("the logger is done, and this computer has its keys; its papers are not",)
     made = None
     if taken.public_key is not None:
         made = Certificate(board.device_id, taken.public_key, int(time.time()))
@@ -240,11 +303,9 @@ def _change(session: Session, wanted: ChannelMap) -> _Change:
 
 
 def _put(session: Session, change: _Change, actor: str) -> None:
-    """Put the profile in force, unless it is; the board begins a new run with it."""
+    """Put the profile in force; the board begins a new run with it."""
     from dewarlog.bench.requests import await_restart, put_profile
 
-    if change.after == change.before:
-        return
     run = session.status().run
     put_profile(
         session,
@@ -264,16 +325,22 @@ def _cut(note: str) -> str:
     return note.encode()[:most].decode(errors="ignore")
 
 
-def _print_map(device: str, keys: Path | None) -> None:
+def _print_map(device: str, keys: Path | None, *, as_json: bool) -> None:
+    import tomllib
+
     from dewarlog.bench.requests import get_profile
     from dewarlog.profile.model import Profile
     from dewarlog.provision.channel_map import form_of
 
     with opened(device) as link:
-        session, _ = greeted_in_hand(link, credentials_over(device, keys))
+        session, board = greeted_in_hand(link, credentials_over(device, keys))
         data = get_profile(session)
     profile = Profile.read(data, "the board's profile") if data else None
-    for line in form_of(profile).splitlines():
+    form = form_of(profile)
+    if as_json:
+        console.say_json({"device_id": board.name, **tomllib.loads(form)})
+        return
+    for line in form.splitlines():
         console.say(words.plain(line))
 
 

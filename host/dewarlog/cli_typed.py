@@ -50,6 +50,19 @@ def this_user() -> str:
         return ""
 
 
+def actor_named(typed: str | None) -> str:
+    """Name who does what a log keeps for good: as typed, else who is at this computer.
+
+    Raises:
+        typer.BadParameter: nobody, or more than the log has room for.
+    """
+    actor = this_user() if typed is None else typed
+    if not actor.strip():
+        raise typer.BadParameter("nobody is named", param_hint="--actor")
+    expect_short("--actor", actor, layout.KIND_PROFILE)
+    return actor
+
+
 @contextlib.contextmanager
 def asking() -> Generator[None]:
     """Take Ctrl-C at a question for what it is: typer would end with the exit code of HOLD."""

@@ -126,6 +126,13 @@ class KeyStore:
         data = json.dumps(fields, indent=2).encode() + b"\n"
         self._shelf.write(keys.device_id.hex(), data)
 
+    def put_back(self, keys: BoardKeys) -> None:
+        """Keep the keys that were held before, or none where there were none; tokens stay."""
+        if keys.held:
+            self.keep(keys)
+        else:
+            self._shelf.forget(keys.device_id.hex())
+
     def boards(self) -> list[bytes]:
         """Return the ids of the boards whose keys are held."""
         return [bytes.fromhex(name) for name in self._shelf.names() if _is_id(name)]

@@ -23,8 +23,8 @@ LOG_SUFFIX: Final = ".dwl"
 _MAGICS: Final = (layout.BLOCK_MAGIC, layout.JOURNAL_MAGIC)
 
 
-def refuse_logs(target: Path, source: Path) -> None:
-    """Refuse a target that is a log; `source` is the log that the command reads.
+def refuse_logs(target: Path, source: Path | None = None) -> None:
+    """Refuse a target that is a log; `source` is the log that the command reads, if it does.
 
     Raises:
         LogInTheWay: it is one, or has the name of one.
@@ -33,7 +33,7 @@ def refuse_logs(target: Path, source: Path) -> None:
         raise LogInTheWay(target)
     if not target.is_file():
         return
-    if target.samefile(source):
+    if source is not None and target.samefile(source):
         raise LogInTheWay(target)
     with target.open("rb") as file:
         if file.read(len(layout.BLOCK_MAGIC)) in _MAGICS:
@@ -50,7 +50,12 @@ def whole(target: Path) -> Generator[Path]:
         OSError: it cannot be written; names `target`.
     """
     if target.exists() and not target.is_file():
-        yield target
+        try:
+            yield target
+        except OSError as error:
+            if error.filename is not None:
+                raise
+            raise OSError(error.errno, error.strerror or str(error), str(target)) from error
         return
     place = target.resolve()
     temporary = place.with_name(place.name + ".new")
@@ -74,12 +79,14 @@ def expect_writable(target: Path) -> None:
     Its folder is made where there is none.
 
     Raises:
+        LogInTheWay: it is a log, or has the name of one.
         OSError: it cannot be written; names `target`, or the folder that cannot be made.
     """
 
     class Tried(Exception):
         pass
 
+    refuse_logs(target)
     target.parent.mkdir(parents=True, exist_ok=True)
     with contextlib.suppress(Tried), whole(target) as place:
         if place != target:

@@ -10,7 +10,13 @@ import pytest
 
 from dewarlog.arm import gate, look, trip_profile, watch
 from dewarlog.arm.manifest_files import read_manifest
-from dewarlog.errors import DeviceRefused, NotProvisioned, PeerViolation, ProbesDiffer
+from dewarlog.errors import (
+    DeviceRefused,
+    NotProvisioned,
+    ProbesDiffer,
+    ProfileInvalid,
+    StartedAgain,
+)
 from dewarlog.profile.model import Profile
 from dewarlog.replies import Board, Status, StoredFile
 from dewarlog_firmware.config import load_config
@@ -19,6 +25,7 @@ from workshop.places import FIRMWARE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from dewarlog.session import Session
 
@@ -81,12 +88,13 @@ def test_what_a_manifest_does_not_tell_stays_the_file_s() -> None:
         ({"serial": "TC-T-9999"}, ("TC-T-9999", "TC-T-0412")),
         ({"probe_type": "K"}, ("type K", "has T")),
         ({"channel": 3}, ("channel 3", "not fitted")),
+        ({"placement": "neck"}, ("at neck there", "at payload top on the logger")),
     ],
 )
 def test_a_file_for_other_probes_is_refused_naming_both(
     change: dict[str, Any], named: tuple[str, str]
 ) -> None:
-    """Another serial, another type, a channel that is not there."""
+    """Another serial, another type, another place, a channel that is not there."""
     document: dict[str, Any] = json.loads(EXAMPLE)
     document["channels"][0] |= change
     if "channel" in change:
@@ -95,6 +103,32 @@ def test_a_file_for_other_probes_is_refused_naming_both(
     with pytest.raises(ProbesDiffer) as caught:
         trip_profile.joined(document, "my.json", Profile.read(EXAMPLE, "board"), MANIFEST)
     assert all(word in str(caught.value) for word in named)
+
+
+def test_a_file_that_says_no_place_is_for_a_probe_wherever_it_is() -> None:
+    """What it leaves out is no default of its own."""
+    document: dict[str, Any] = json.loads(EXAMPLE)
+    del document["channels"][1]["placement"]
+    made = trip_profile.joined(document, "my.json", Profile.read(EXAMPLE, "board"), MANIFEST)
+    assert made.channels[1].placement == "payload bottom"
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b" " * (2 << 20), "more than 1,048,576 bytes"),
+        (b"", "not JSON"),
+        (b"\xff\xfe{\x00}\x00", "not UTF-8"),
+        (b'{"rules": ' + b"[" * 100_000, "not JSON"),
+        (b'{"rules": [], "rules": []}', "there twice"),
+    ],
+)
+def test_a_file_that_is_no_profile_is_refused(tmp_path: Path, data: bytes, reason: str) -> None:
+    """Whatever stands in it, and however long it is: a device never ends."""
+    path = tmp_path / "rules.json"
+    path.write_bytes(data)
+    with pytest.raises(ProfileInvalid, match=reason):
+        trip_profile.read_file(path)
 
 
 def test_a_board_without_a_profile_is_sent_to_be_provisioned() -> None:
@@ -191,6 +225,8 @@ def test_runs_that_were_pulled_are_room() -> None:
 class Watched:
     """A session whose board samples while it is looked at; `readings` give degC by sample."""
 
+    board = Board(bytes.fromhex("e660583883724a32"), 1, 4096, 0)
+
     def __init__(
         self, degc_of: Callable[[int], float | None], *, silent_from: int = 10**9
     ) -> None:
@@ -268,5 +304,7 @@ def test_a_board_that_starts_again_ends_it_too() -> None:
         return first()
 
     session.status = restarted  # type: ignore[method-assign]
-    with pytest.raises(PeerViolation, match="started again"):
+    with pytest.raises(
+        StartedAgain, match=r"Logger e660583883724a32 started again .* was not armed"
+    ):
         watched(session)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,14 +17,13 @@ from dewarlog.certificate import (
     read_certificate,
     write_certificate,
 )
-from dewarlog.errors import CertificateDamaged
+from dewarlog.errors import CertificateDamaged, DiskFull
 from dewarlog.signatures import signature_holds
 from trips import HOUR_MS
 from trusted import TrustedBoard
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 # The points of small order of edwards25519, from its curve equation: see `small_order_points`.
 P = 2**255 - 19
@@ -55,6 +55,22 @@ def test_a_certificate_is_read_as_it_was_written(path: Path) -> None:
     assert read_certificate(path) == TrustedBoard().certificate
     fields = json.loads(path.read_text())
     assert list(fields) == ["format", "device_id", "public_key", "made_unix_s"]
+
+
+def test_a_device_or_a_pipe_is_written_to_and_not_replaced(tmp_path: Path) -> None:
+    """One of root's would be gone; a link stays one, and what it leads to is written."""
+    board = TrustedBoard()
+    device = tmp_path / "device"
+    device.symlink_to("/dev/full")
+    with pytest.raises(DiskFull):
+        write_certificate(board.certificate, device)
+    assert device.readlink() == Path("/dev/full")
+    assert not list(tmp_path.glob("*.new"))
+    link = tmp_path / "link.json"
+    link.symlink_to("there.json")
+    write_certificate(board.certificate, link)
+    assert link.is_symlink()
+    assert read_certificate(tmp_path / "there.json") == board.certificate
 
 
 @pytest.mark.parametrize(

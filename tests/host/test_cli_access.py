@@ -108,8 +108,19 @@ def test_a_key_that_does_not_prove_what_it_is_for_is_not_kept(desk: Desk) -> Non
     desk.link.lie = lambda kind, reply: bytes(32) if kind == layout.MSG_KEY else reply
 
     assert desk.run("claim", "usb:x")[0] == ExitCode.DEVICE
-    assert not desk.store.root.exists()
+    assert desk.store.boards() == []
     assert list(desk.folder.glob("*.json")) == []
+
+
+def test_keys_held_before_are_back_where_others_prove_nothing(desk: Desk) -> None:
+    """What was good is not given for what is not."""
+    assert desk.run("claim", "usb:x")[0] == 0
+    [board] = desk.store.boards()
+    held = desk.store.of(board)
+    desk.link.lie = lambda kind, reply: bytes(32) if kind == layout.MSG_KEY else reply
+
+    assert desk.run("claim", "usb:x")[0] == ExitCode.DEVICE
+    assert desk.store.of(board) == held
 
 
 # --- lock ----------------------------------------------------------------------------------------

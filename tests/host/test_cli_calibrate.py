@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         (("usb:/dev/null", "--sea-level-hpa", "600", "--altitude-m", "0"), "does not occur"),
         (("usb:/dev/null", "--pressure-hpa", "1000", "--reference", "x" * 77), "76 fit"),
         (("usb:/dev/null", "--pressure-hpa", "1000", "--actor", "\u00e4" * 39), "76 fit"),
+        (("usb:/dev/null", "--pressure-hpa", "1000", "--actor", " "), "nobody is named"),
         (("--plot", "x.svg", "--due"), "goes with"),
         (("--history", "4b2f", "--plot", "x.png"), "SVG"),
         (("--history", "4b2f"), "none of the loggers"),

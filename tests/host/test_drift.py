@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import xml.etree.ElementTree as ET
 from datetime import UTC, date, datetime, timedelta
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,6 +15,7 @@ from typer.testing import CliRunner
 
 from dewarlog import cli
 from dewarlog.answers_calibrate import due_words
+from dewarlog.calibrate import due
 from dewarlog.calibrate.course import months_after
 from dewarlog.calibrate.drift import (
     Due,
@@ -362,11 +364,41 @@ def test_only_what_a_board_took_is_due(tmp_path: Path) -> None:
     shelf.file(_fields(_AT + timedelta(days=100))).apply(_APPLIED)
     shelf.file(_fields(_AT + timedelta(days=200)))
 
-    (due,) = dues_of(tmp_path)
+    (one,) = dues_of(tmp_path)
 
-    assert due == Due(_BOARD, 1, "TC-T-0413", date(2026, 6, 10), date(2027, 6, 10), "calibration")
-    assert due.days_left(date(2027, 6, 20)) == -10
-    assert due_by_calibration(shelf.all()) == [due]
+    assert one == Due(_BOARD, 1, "TC-T-0413", date(2026, 6, 10), date(2027, 6, 10), "calibration")
+    assert one.days_left(date(2027, 6, 20)) == -10
+    assert due_by_calibration(shelf.all()) == [one]
+
+
+@pytest.mark.parametrize(
+    ("began_after_s", "listed"),
+    [
+        (60, [("TC-T-0999", None, "log")]),
+        (-60, [("TC-T-0413", date(2027, 3, 2), "calibration")]),
+        (None, [("TC-T-0413", date(2027, 3, 2), "calibration")]),
+    ],
+)
+def test_a_probe_swapped_since_is_not_due_as_the_one_before(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    began_after_s: int | None,
+    listed: list[tuple[str, date | None, str]],
+) -> None:
+    """What a later run says of its probes counts, also where it says that none is calibrated."""
+    file = CalibrationShelf(tmp_path).file(_fields()).apply(_APPLIED)
+    assert file.applied is not None
+    applied_s = file.applied.at.timestamp()
+    swapped = SimpleNamespace(
+        channel=1, serial="TC-T-0999", calibrated_unix_s=None, calibration_due_unix_s=None
+    )
+    run = SimpleNamespace(
+        device_id=bytes.fromhex(_BOARD),
+        began_unix_s=None if began_after_s is None else applied_s + began_after_s,
+        channels=(swapped,),
+    )
+    monkeypatch.setattr(due, "_newest_runs", lambda _archive: [run])
+    assert [(one.serial, one.due, one.source) for one in dues_of(tmp_path)] == listed
 
 
 def test_a_log_that_tells_of_a_newer_calibration_counts(tmp_path: Path) -> None:

@@ -159,3 +159,15 @@ def test_what_a_board_says_of_itself_cannot_speak_to_a_terminal(desk: Desk) -> N
     code, said = desk.run()
     assert code == ExitCode.DEVICE
     assert "\x1b" not in said
+
+
+def test_a_dry_run_of_erasing_refuses_without_stopping_the_logger(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What needs no look at its files is refused all the same; a list only looks."""
+    present = Present(Running(Board(ID, 1, 4096, 0), RECORDS, None))
+    monkeypatch.setattr(logger, "look", lambda port: present)
+    dry = desk.run("--dry-run", "--erase-log", "--json")
+    assert (dry[0], json.loads(dry[1])["error"]) == (ExitCode.DEVICE, "NotClaimed")
+    assert desk.run("--list", "--erase-log")[0] == ExitCode.USE
+    assert desk.board.resets == 0

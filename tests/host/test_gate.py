@@ -42,6 +42,7 @@ NECK: Final = replace(
 READY: Final = Facts(
     now_utc_s=NOW_S,
     planned_h=PLAN_H,
+    recording=True,
     probes=(PROBE, NECK),
     calibration_policy="refuse",
     charge=charge_of(8.6, CATALOGUE, PLAN_H),
@@ -49,6 +50,7 @@ READY: Final = Facts(
     weight_needed_kg=needed_kg(CATALOGUE, PLAN_H),
     clock_state=layout.CLOCK_OK,
     clock_off_s=0.4,
+    clock_was_off_s=-40.0,
     clock_set=True,
     free_bytes=800_000,
     needed_bytes=200_000,
@@ -100,6 +102,7 @@ AGAINST: Final[dict[str, list[tuple[Facts, str]]]] = {
         (with_probe(due_utc_s=None), "no due date"),
         (with_probe(due_utc_s=NOW_S + 71 * 3600), "calibration is due 2026-05-06"),
         (with_probe(due_utc_s=NOW_S - 1), "valid to the trip's end"),
+        (with_probe(calibrated_utc_s=NOW_S + 1), "calibrated 2026-05-03 19:33 UTC, and this"),
         (with_probe(point_serials=("TC-1", "TC-9")), "calibrated as TC-9: another probe"),
     ],
     "clock": [
@@ -188,6 +191,71 @@ def test_by_policy_a_calibration_past_its_date_only_warns() -> None:
     assert [finding.refuses for finding in judged.findings] == [False]
     swapped = replace(with_probe(point_serials=("TC-9",)), calibration_policy="warn")
     assert against(swapped) == ("calibration",)
+
+
+def test_a_calibration_still_to_come_is_refused_by_any_policy() -> None:
+    """One of two clocks was wrong, and no due date says anything then."""
+    early = replace(with_probe(calibrated_utc_s=NOW_S + DAY_S), calibration_policy="warn")
+    assert against(early) == ("calibration",)
+    assert against(with_probe(calibrated_utc_s=NOW_S)) == ()
+
+
+def test_only_as_many_probes_as_are_calibrated_are_called_valid() -> None:
+    """Where the profile only warns, the line that says ok does not speak for the others."""
+
+    def said(*probes: Probe) -> str:
+        facts = replace(READY, probes=probes, calibration_policy="warn")
+        [judged] = [one for one in gate.judge(facts) if one.name == "calibration"]
+        assert judged.holds
+        return judged.said
+
+    never = replace(PROBE, calibrated_utc_s=None, due_utc_s=None)
+    assert said(PROBE, PROBE) == "valid to 2026-08-11"
+    assert said(PROBE, never, PROBE) == "2 of 3 probes valid to 2026-08-11"
+    assert said(never, replace(PROBE, due_utc_s=NOW_S)) == "none valid to the trip's end"
+
+
+@pytest.mark.parametrize(
+    ("was_off_s", "clock_set", "told"),
+    [
+        (300.0, True, []),
+        (None, True, []),
+        (86_400.0, True, ["the clock was 24 h ahead of this computer's before it was set"]),
+        (-3600.0, False, ["the clock was 1 h behind this computer's"]),
+    ],
+)
+def test_a_computer_whose_clock_differs_from_the_logger_s_is_doubted(
+    was_off_s: float | None, clock_set: bool, told: list[str]
+) -> None:
+    """The trip is dated by it; which of the two is wrong nobody here knows, so it is only said."""
+    facts = replace(READY, clock_was_off_s=was_off_s, clock_set=clock_set)
+    assert against(facts) == ()
+    [judged] = [one for one in gate.judge(facts) if one.name == "clock"]
+    assert [finding.measured for finding in judged.findings] == told
+
+
+def test_the_last_readings_of_a_run_that_has_ended_let_nothing_through() -> None:
+    """They may be of weeks ago; what to do is to begin another run."""
+    ended = replace(READY, recording=False)
+    assert against(ended) == ("probe not cold", "probe not stable", "probe fault")
+    findings = [one for judged in gate.judge(ended) for one in judged.findings]
+    assert {one.then.split(",")[0] for one in findings} == {"Reset it"}
+
+
+def test_a_payload_that_no_rule_holds_is_told() -> None:
+    """Rules for the neck alone say nothing of what is in the dewar."""
+    warm = replace(PROBE, degc=21.0, limit_degc=None)
+    cold_neck = replace(NECK, limit_degc=-120.0, slope=PROBE.slope)
+    facts = replace(READY, probes=(warm, cold_neck))
+    [cold] = [one for one in gate.judge(facts) if one.name == "probe not cold"]
+    [told] = cold.findings
+    assert told.measured.startswith("no rule holds probe 1 (TC-1), payload top to a limit")
+    assert not told.refuses
+    assert all("no rule" not in one.measured for j in gate.judge(READY) for one in j.findings)
+    assert {name for name in layout.PLACEMENT_NAMES if name.startswith("payload")} == {
+        "payload top",
+        "payload bottom",
+    }
 
 
 def test_a_dry_run_judges_no_clock_it_has_not_set() -> None:
@@ -323,6 +391,22 @@ def test_what_a_dewar_lacks_is_named(dewar: Dewar, missing: tuple[str, ...]) -> 
         assert needed_kg(dewar, PLAN_H) is None
         with pytest.raises(ValueError, match=missing[0].split("(", maxsplit=1)[0]):
             charge_of(8.0, dewar, PLAN_H)
+
+
+def test_a_weight_that_nothing_bounds_is_told() -> None:
+    """19.4 pounds are 8.8 kg: against a measured evaporation alone they outlast any trip."""
+
+    def judged(dewar: Dewar) -> gate.Judged:
+        facts = replace(READY, charge=charge_of(19.4, dewar, PLAN_H))
+        [found] = [one for one in gate.judge(facts) if one.name == "charge"]
+        return found
+
+    alone, bounded = judged(MEASURED), judged(replace(MEASURED, capacity_kg=3.3))
+    assert alone.holds
+    assert [one.measured for one in alone.findings] == [
+        "how much nitrogen the dewar takes was not told"
+    ]
+    assert not bounded.holds
 
 
 def test_free_liquid_is_no_charge() -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from dewarlog.errors import LabelTooSmall
+from dewarlog.provision import label
 from dewarlog.provision.label import (
     DOTS_PER_INCH,
     HEIGHT_DOTS,
@@ -66,3 +67,45 @@ def test_a_name_that_leaves_no_readable_code_is_refused() -> None:
     """Modules too fine for a camera are told, not printed."""
     with pytest.raises(LabelTooSmall, match="shorter name"):
         draw(Label(DEVICE_ID, "x" * 400, "C", FINGERPRINT, PROBES))
+
+
+def words_of(name: str, serial: str = "TC-1") -> bytes:
+    """Return the left of a label, where its words stand."""
+    picture = draw(Label(DEVICE_ID, name, "C", "", (Probe(1, serial, "neck"),)))
+    return picture.crop((0, 0, WIDTH_DOTS // 2, HEIGHT_DOTS)).tobytes()
+
+
+def test_a_letter_no_font_has_is_printed_as_its_escape(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty box would be any letter."""
+    label._printed.cache_clear()  # noqa: SLF001 - as on a computer that begins
+    monkeypatch.setattr(label, "_OTHER_FONTS", ("no-such-font.ttf",))
+    assert words_of("Z\u00fcrich") == words_of(r"Z\xfcrich")
+    assert words_of("\u6db2-7") == words_of(r"\u6db2-7")
+    assert words_of("Z\u00fcrich") != words_of("Z\u00e9rich")
+    label._printed.cache_clear()  # noqa: SLF001 - for the tests to come
+
+
+def test_a_letter_that_another_font_has_is_printed_as_it_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """By the first font that has it; a letter is escaped by itself, not its whole name."""
+    label._printed.cache_clear()  # noqa: SLF001 - as on a computer that begins
+    lacks = {"": "\u00fc\u6db2", "other.ttf": "\u6db2"}
+    monkeypatch.setattr(label, "_OTHER_FONTS", ("none.ttf", "other.ttf"))
+
+    def is_lacking(face: str, letter: str) -> bool:
+        if face == "none.ttf":
+            raise OSError("cannot open resource")
+        return letter in lacks[face]
+
+    monkeypatch.setattr(label, "_is_lacking", is_lacking)
+    printed = label._printed  # noqa: SLF001 - what fonts there are hangs on the computer
+    assert printed("DL-7") == ("DL-7", "")
+    assert printed("Z\u00fcrich") == ("Z\u00fcrich", "other.ttf")
+    assert printed("Z\u00fcrich \u6db2") == ("Z\u00fcrich " + r"\u6db2", "other.ttf")
+    printed.cache_clear()
+
+
+def test_the_widest_serial_stands_whole_on_the_label() -> None:
+    """Its last letter is what tells it from the next."""
+    assert words_of("DL-0007", "WWWWWWWWWWWW") != words_of("DL-0007", "WWWWWWWWWWWM")

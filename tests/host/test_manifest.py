@@ -180,6 +180,33 @@ def test_what_no_board_can_hold_is_refused_by_row_and_column(
     assert mistake.allowed.startswith(allowed)
 
 
+def test_a_decimal_comma_is_refused_with_what_to_write_instead() -> None:
+    """It is a decimal sign in half of Europe, and one of thousands elsewhere."""
+    error = refused(b"shipment;tare kg\nS-1;5,31\n")
+    [line] = error.lines[1:-1]
+    assert line == (
+        'row 2, column "tare kg" is "5,31" (a comma may mean either: write a decimal point, and '
+        "no thousands); allowed: a number from 0.01 to 2000, or nothing."
+    )
+
+
+@pytest.mark.parametrize("line", [b"sep=;\n", b'"sep=;"\r\n', b"\xef\xbb\xbfSEP=;\r\n"])
+def test_a_line_that_tells_a_spreadsheet_its_separator_is_no_heading(line: bytes) -> None:
+    """Rows are counted as the file's lines are, with it."""
+    found = manifest_in(line + b"Shipment;Site\nS-1;a, b\n", "trip.csv", is_toml=False)
+    assert (found.manifest.shipment, found.manifest.consignee) == ("S-1", "a, b")
+    assert found.where == "trip.csv, row 3"
+
+
+def test_a_heading_that_calculates_is_refused_in_a_whole_sentence() -> None:
+    """Whoever reads it knows which."""
+    error = refused(b"shipment,=1\nS-1,x\n")
+    assert error.lines[1] == (
+        'row 1, column "=1" is "=1" (it begins with \'=\', as a spreadsheet\'s formula does); '
+        "allowed: a plain heading."
+    )
+
+
 def test_two_columns_for_one_thing_are_refused() -> None:
     """Nobody can tell which of them counts."""
     error = refused(table((*CELLS, "other"), heads=(*HEADS, "Purchase order")))
@@ -193,6 +220,8 @@ def test_two_columns_for_one_thing_are_refused() -> None:
         (b"\n \n", "empty"),
         ("shipment,consignee\nS,Süd\n".encode("cp1252"), "byte 22, in line 2, is not UTF-8"),
         ("shipment\nS\n".encode("utf-16"), "UTF-16"),
+        ("shipment,account\nS,A\n".encode("utf-16-le"), "UTF-16"),
+        ("shipment,account\nS,A\n".encode("utf-16-be"), "UTF-16"),
         (b"account,consignee\na,b\n", "no column of its first line is the shipment's"),
         (b"shipment,account\nS-1\n", "row 2 has 1 cells, the first one 2"),
         (b'shipment,account\n"S-1,b\n', "no CSV"),
@@ -226,6 +255,7 @@ def test_which_shipment_is_asked_where_there_are_several() -> None:
         ('shipment = "=1"', "shipment"),
         ('shipment = "S"\naccuont = "A"', "accuont"),
         ('shipment = "S"\nplanned_h = "72"', "planned_h"),
+        (f'shipment = "S"\nplanned_h = {"7" * 400}', "planned_h"),
         ('shipment = "S"\nhandling = ["ok", "@x"]', "handling[1]"),
         ('shipment = "S"\n[dewar]\ntare_kg = -1', "dewar.tare_kg"),
         ('shipment = "S"\n[dewar]\ntare_kg = 5.0\nfull_kg = 4.0', "dewar.full_kg"),
@@ -245,6 +275,9 @@ def test_toml_that_is_none_is_said_so_with_its_line() -> None:
     """As the reader says it."""
     with pytest.raises(ManifestUnreadable, match="line 2"):
         manifest_in(b'shipment = "S"\nx = \n', "trip.toml", is_toml=True)
+    for odd in (b"planned_h = " + b"1" * 5000, b"handling = " + b"[" * 5000):
+        with pytest.raises(ManifestUnreadable, match="not TOML"):
+            manifest_in(odd, "trip.toml", is_toml=True)
     with pytest.raises(NoShipment):
         manifest_in(b'shipment = "S"\n', "trip.toml", is_toml=True, shipment="T")
 

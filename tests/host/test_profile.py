@@ -359,6 +359,7 @@ WARN: Final = _rule(severity="warn", threshold_degc=-160)
         ([_rule(), _rule(kind="below", threshold_degc=-140)], "rules[0].threshold_degc"),
         ([_rule(), _rule(kind="below", threshold_degc=-150)], "rules[0].threshold_degc"),
         ([_rule(hysteresis_degc=48.9)], "rules[0].hysteresis_degc"),
+        ([_rule(threshold_degc=-199, hysteresis_degc=0)], "rules[0].threshold_degc"),
         (
             [_rule(hysteresis_degc=11), _rule(kind="below", threshold_degc=-160)],
             "rules[0].hysteresis_degc",
@@ -382,7 +383,7 @@ def test_limits_that_undo_each_other_are_refused_by_name(
         [_rule(), WARN],
         [_rule(channels=[0], threshold_degc=-165), WARN | {"channels": [1]}],
         [_rule(hysteresis_degc=48.8)],
-        [_rule(hysteresis_degc=10), _rule(kind="below", threshold_degc=-160, hysteresis_degc=10)],
+        [_rule(hysteresis_degc=10), _rule(kind="below", threshold_degc=-196, hysteresis_degc=10)],
         [_rule(threshold_degc=-165), _rule(threshold_degc=-160)],
     ],
 )
@@ -396,6 +397,12 @@ def test_a_dwell_as_long_as_the_trip_is_the_longest() -> None:
     assert _judged([_rule(dwell_s=7200)], 7200) == []
     assert _judged([_rule(dwell_s=7201)], 7200) == [("rules[0].dwell_s", True)]
     assert _judged([_rule(dwell_s=7201)]) == []
+    rate = {"kind": "rising", "threshold_k_per_h": 10, "rate_window_s": 7200}
+    assert _judged([_rule(), rate], 7200) == []
+    assert _judged([_rule(), rate], 7199) == [("rules[1].rate_window_s", True)]
+    assert _judged([_rule()], 3600) == []
+    assert _judged([_rule()], 3599) == [("tilt.hold_minutes", False)]
+    assert _judged([_rule()], 3599, tilt={"hold_band": 0}) == []
 
 
 def test_a_rate_is_not_taken_over_less_than_the_interval() -> None:
@@ -415,12 +422,18 @@ def test_one_probe_is_not_on_two_channels() -> None:
 
 
 def test_what_may_be_meant_so_is_told_and_taken() -> None:
-    """No rule means HOLD; a warning as late as its hold; a shock that never holds."""
+    """No rule means HOLD; a warning as late as its hold; a shock that never holds; and such."""
     assert _judged([WARN]) == [("rules", False)]
     late = _rule(severity="warn")
     assert _judged([_rule(), late]) == [("rules[1].dwell_s", False)]
     shock = {"hold_band": 0, "hold_velocity_change_m_s": 3.5}
     assert _judged([_rule()], shock=shock) == [("shock.hold_velocity_change_m_s", False)]
+    below = _rule(kind="below", threshold_degc=-195, hysteresis_degc=1)
+    assert _judged([_rule(), below]) == [("rules[1].threshold_degc", False)]
+    assert _judged([_rule(), below | {"threshold_degc": -196}]) == []
+    light = {"sleep": "light"}
+    assert _judged([_rule()], power=light, radio={"mode": "on"}) == [("power.sleep", False)]
+    assert _judged([_rule()], power=light, radio={"mode": "off"}) == []
 
 
 def test_the_example_contradicts_itself_nowhere() -> None:

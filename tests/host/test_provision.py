@@ -65,6 +65,34 @@ def test_a_probe_that_moves_takes_its_calibration_along() -> None:
     assert [channel.get("offset_degc") for channel in channels] == [0.5, -0.25, 0]
 
 
+def test_rules_judge_the_probes_that_are_left() -> None:
+    """A broken probe is left out, and the others stay held to their limits."""
+    hold = {"kind": "above", "threshold_degc": -150, "severity": "hold"}
+    rate = {"kind": "rising", "threshold_k_per_h": 12, "severity": "warn"}
+    rules = [hold | {"channels": [0, 1]}, hold | {"channels": "all"}, rate | {"channels": [0]}]
+    done = provision(EXAMPLE | {"rules": rules}, map_of((2, "TC-T-0413", "T", "payload bottom")))
+    assert done.document["rules"] == [hold | {"channels": [1]}, hold | {"channels": "all"}]
+    assert (
+        "rule 1 (above -150 degC) no longer judges terminal 1, where no probe is" in done.changes
+    )
+    assert (
+        "rule 3 (rising 12 K/h) is gone: it judged terminal 1 alone, where no probe is"
+        in done.changes
+    )
+    load_config(json.dumps(done.document))
+
+
+def test_a_board_whose_last_limit_goes_gets_those_of_its_firmware() -> None:
+    """No board is left without one that had one."""
+    rules = [{"kind": "above", "threshold_degc": -150, "severity": "hold", "channels": [0]}]
+    done = provision(EXAMPLE | {"rules": rules}, map_of((2, "TC-T-0413", "T", "payload bottom")))
+    assert done.document["rules"] == BUILT_IN["rules"]
+    assert done.changes[-4:-2] == (
+        "rule 1 (above -150 degC) is gone: it judged terminal 1 alone, where no probe is",
+        "no limit of its own that means HOLD is left: it has those built in",
+    )
+
+
 def test_a_new_probe_has_no_calibration() -> None:
     """Nor one whose type is another than was thought."""
     swapped = map_of(
@@ -101,6 +129,8 @@ def test_a_map_reads_back_as_it_was_written(tmp_path: Path) -> None:
     [
         ({"name": ""}, "name", "at least 1"),
         ({"name": "a\x1bb"}, "name", "control characters"),
+        ({"name": "   "}, "name", "no blanks"),
+        ({"hardware": "C "}, "hardware", "no blanks"),
         ({"hardware": 3}, "hardware", "string"),
         ({"colour": "red"}, "colour", "no such key"),
         ({"probe": []}, "probe", "at least 1"),
@@ -108,6 +138,7 @@ def test_a_map_reads_back_as_it_was_written(tmp_path: Path) -> None:
         ({"probe": [{"terminal": 5}]}, "probe[0].terminal", "less than or equal to 4"),
         ({"probe": [{"serial": "x" * 13}]}, "probe[0].serial", "at most 12"),
         ({"probe": [{"serial": "TC\u00e9"}]}, "probe[0].serial", "pattern"),
+        ({"probe": [{"serial": " A"}]}, "probe[0].serial", "no blanks"),
         ({"probe": [{"type": "N"}]}, "probe[0].type", "'T', 'K' or 'E'"),
         ({"probe": [{"placement": "lid"}]}, "probe[0].placement", "payload top, payload bottom"),
         ({"probe": [{}, {"serial": "B"}]}, "probe", "terminal 1 stands 2 times"),
@@ -136,11 +167,21 @@ def test_a_mistake_in_a_map_is_named_by_its_place(
     assert reason in caught.value.reason
 
 
+def test_a_map_from_an_editor_that_marks_utf_8_is_read(tmp_path: Path) -> None:
+    """Windows' Notepad begins a file with a byte order mark."""
+    path = tmp_path / "map.toml"
+    path.write_text(FULL.toml(), encoding="utf-8-sig")
+    assert read_map(path) == FULL
+
+
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
         (b"name = ", "not TOML"),
         (b"name = '\xff'", "not UTF-8"),
+        ('name = "A"'.encode("utf-16"), "UTF-16: save it as UTF-8"),
+        (b"name = " + b"[" * 5000, "not TOML"),
+        (b"name = " + b"1" * 5000, "not TOML"),
         (b"#" * 70000, "more than 65536 bytes"),
         (b"", "missing"),
     ],

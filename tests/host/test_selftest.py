@@ -101,6 +101,7 @@ def test_data_has_temperatures_in_degc_and_no_value_where_there_is_none() -> Non
     cold = _finding("cold junction", 21 * 64 + 32, -20 * 64, 60 * 64, index=1).as_data()
     opened = _finding("probe", layout.state_code(layout.STATE_OPEN), -26880, 7680, verdict=FAIL)
     flash = _finding("free flash", 5, 4, NO_LIMIT).as_data()
+    assert _finding("free flash", 5, -(2**31), 9).as_data()["least"] is None
 
     assert (cold["value"], cold["least"], cold["most"], cold["unit"]) == (21.5, -20, 60, "degC")
     assert (opened.as_data()["value"], opened.as_data()["state"]) == (None, "open")

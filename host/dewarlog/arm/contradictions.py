@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 LOWEST_AIR_HPA: Final = 700.0
 COLDEST_DEGC: Final = boiling_point_degc(LOWEST_AIR_HPA)
 """Colder than this boils no nitrogen on its way: -198.8 degC."""
+SEA_LEVEL_DEGC: Final = boiling_point_degc(1013.25)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,8 +173,18 @@ def _ends(profile: Profile) -> list[Contradiction]:
                 )
             continue
         back = rule.back_degc
-        if rule.kind == "above" and back < COLDEST_DEGC:
-            most = max(0.0, rule.threshold_degc - COLDEST_DEGC)
+        if rule.kind == "above" and rule.threshold_degc < COLDEST_DEGC:
+            # No hysteresis mends that.
+            found.append(
+                _refused(
+                    f"rules[{at}].threshold_degc",
+                    f"{words.degc(rule.threshold_degc)}: liquid nitrogen is no colder than "
+                    f"{words.degc(COLDEST_DEGC)}, and every reading an excursion",
+                    f"{words.degc(COLDEST_DEGC)} or warmer",
+                )
+            )
+        elif rule.kind == "above" and back < COLDEST_DEGC:
+            most = rule.threshold_degc - COLDEST_DEGC
             found.append(
                 _refused(
                     path,
@@ -212,7 +223,18 @@ def _dwells(profile: Profile, planned_s: float | None) -> list[Contradiction]:
     found: list[Contradiction] = []
     for at, rule in enumerate(profile.rules):
         path = f"rules[{at}].dwell_s"
-        if planned_s is not None and rule.dwell_s > planned_s:
+        if planned_s is None:
+            continue
+        if isinstance(rule, RateRule) and rule.rate_window_s > planned_s:
+            found.append(
+                _refused(
+                    f"rules[{at}].rate_window_s",
+                    f"{rule.rate_window_s} s ({words.duration(rule.rate_window_s)}), longer than "
+                    f"the trip, {words.duration(planned_s)}: the rule could say nothing",
+                    f"at most {int(planned_s)} s",
+                )
+            )
+        if rule.dwell_s > planned_s:
             found.append(
                 _refused(
                     path,
@@ -221,6 +243,16 @@ def _dwells(profile: Profile, planned_s: float | None) -> list[Contradiction]:
                     f"at most {int(planned_s)} s",
                 )
             )
+    tilt = profile.tilt
+    if tilt.hold_band and planned_s is not None and tilt.hold_minutes * 60 > planned_s:
+        found.append(
+            _doubted(
+                "tilt.hold_minutes",
+                f"{tilt.hold_minutes} min, longer than the trip, {words.duration(planned_s)}: no "
+                "tilt can mean HOLD",
+                f"at most {int(planned_s // 60)} min",
+            )
+        )
     return found
 
 
@@ -274,6 +306,24 @@ def _silent(profile: Profile) -> list[Contradiction]:
                 "rules",
                 "without one that means HOLD",
                 "a limit with severity hold: without it no temperature means HOLD",
+            )
+        )
+    for at, rule in enumerate(profile.rules):
+        if rule.kind == "below" and rule.threshold_degc > SEA_LEVEL_DEGC:
+            found.append(
+                _doubted(
+                    f"rules[{at}].threshold_degc",
+                    f"{words.degc(rule.threshold_degc)}, a lower limit that a probe in liquid "
+                    f"nitrogen breaks: it is at {words.degc(SEA_LEVEL_DEGC)}, at sea level",
+                    f"{words.degc(SEA_LEVEL_DEGC)} or colder, unless the dewar is kept warmer",
+                )
+            )
+    if profile.power.sleep == "light" and profile.radio.mode == "on":
+        found.append(
+            _doubted(
+                "power.sleep",
+                "light, which a board does not sleep while its radio is on",
+                "idle, or radio.mode off",
             )
         )
     if profile.shock.hold_velocity_change_m_s and not profile.shock.hold_band:

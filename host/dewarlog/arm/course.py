@@ -96,6 +96,8 @@ class Outcome:
     run: int
     run_before: int
     charge: Charge | None = None
+    recording: bool = True
+    """Whether `run` is open; else it has ended."""
 
     @property
     def refused(self) -> bool:
@@ -129,6 +131,7 @@ class ArmCourse:
         Raises:
             ProbesDiffer, ProfileInvalid, NotProvisioned: the profile is not for this board.
             KeyNeeded: this computer may not arm it; nothing was done.
+            StartedAgain: the board did, while its probes were watched.
             NotArmed, ArmingUnknown, ArmedNotSeen: the link was lost on the way.
             PullError, LinkError: as `Session`.
         """
@@ -174,6 +177,7 @@ class ArmCourse:
             run=status.run,
             run_before=status.run,
             charge=facts.charge,
+            recording=status.recording,
         )
         against = gate.refusals(judged)
         if against and order.reason:
@@ -186,9 +190,9 @@ class ArmCourse:
 
     def _facts(self, seen: Seen, wanted: Profile) -> tuple[Facts, Status]:
         order = self._order
-        if order.dry_run:
-            status, off_s = self._timed_status()
-        else:
+        status, off_s = self._timed_status()
+        was_off_s = off_s
+        if not order.dry_run:
             self._to.say("setting its clock")
             status, off_s = self._set_time()
         dewar = Dewar(
@@ -208,6 +212,7 @@ class ArmCourse:
         facts = gate.Facts(
             now_utc_s=int(self._host_s()) - layout.UTC_EPOCH_UNIX_S,
             planned_h=order.planned_h,
+            recording=status.recording,
             probes=probes_of(wanted, status, {}),
             calibration_policy=wanted.handling.calibration_policy,
             charge=None
@@ -217,6 +222,7 @@ class ArmCourse:
             weight_needed_kg=needed_kg(dewar, order.planned_h),
             clock_state=status.clock_state,
             clock_off_s=off_s,
+            clock_was_off_s=was_off_s,
             clock_set=not order.dry_run,
             free_bytes=room_bytes(status, seen.files),
             needed_bytes=bytes_needed(wanted, order.planned_h * PLANS),
@@ -230,7 +236,7 @@ class ArmCourse:
             failed_tests=seen.failed_tests,
         )
         against = set(gate.refusals(gate.judge(facts))) - {"probe not stable"}
-        if against and not order.reason:
+        if (against and not order.reason) or not status.recording:
             # Five minutes would change nothing.
             return facts, status
         wanted_s = watch.length_s(status)
@@ -245,6 +251,7 @@ class ArmCourse:
             off_s = strayed_s
         facts = replace(
             facts,
+            now_utc_s=int(self._host_s()) - layout.UTC_EPOCH_UNIX_S,
             probes=probes_of(wanted, status, slopes),
             clock_state=status.clock_state,
             clock_off_s=off_s,
@@ -326,7 +333,7 @@ class ArmCourse:
         if live.profile_crc32 != crc32(data):
             problem = PeerViolation("its profile is not the one it was given")
             raise ArmedNotSeen(seen.board.name, problem)
-        return replace(outcome, profile=profile, armed=True, run=status.run)
+        return replace(outcome, profile=profile, armed=True, run=status.run, recording=True)
 
 
 # --- what is written --------------------------------------------------------------------------

@@ -12,7 +12,8 @@ Thresholds, and why:
 - stable: |slope| + 2 u(slope) at most 3 K/h over five minutes and ten samples. A dry shipper
   without liquid warms by 15 K/h and more (0.76 W on 160 J/K of payload); a freshly filled one
   cools faster still. The uncertainty belongs to it, else a short noisy look would pass by luck;
-- clock: set a moment ago by this computer, it must now tell the same within 2 s.
+- clock: set a moment ago by this computer, it must now tell the same within 2 s. What it told
+  before is the only other clock there is: where the two differed by minutes, that is said.
 """
 
 from __future__ import annotations
@@ -36,11 +37,16 @@ SLOPE_LIMIT_K_PER_H: Final = 3.0
 WATCH_S: Final = 300.0
 WATCH_SAMPLES: Final = 10
 CLOCK_LIMIT_S: Final = 2.0
+CLOCK_DOUBT_S: Final = 300.0
+"""The chip keeps a minute a year: who was off by more was set wrongly, or is set wrongly now."""
 # A pull leaves the samples of the moment behind it; a journal of them grows by some 12 bytes each.
 BACKLOG_MOST_BYTES: Final = 4096
 SUPPLY_LEAST_MV: Final = 3300
 """A board gives up at 3000 mV (STATUS_LOW_SUPPLY): under load and in the cold there is less."""
 _OK: Final = 0
+_PAYLOAD: Final = "payload"
+"""How the placements at a payload begin: layout.PLACEMENT_NAMES."""
+_RESET: Final = "Reset it, or take its power away for a moment: it begins a run when it starts"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +100,8 @@ class Facts:
 
     now_utc_s: int
     planned_h: float
+    recording: bool
+    """False: a run that has ended brings no new readings, and those of `probes` are its last."""
     probes: tuple[Probe, ...]
     calibration_policy: str
     """Of layout.CALIBRATION_POLICY_NAMES."""
@@ -104,6 +112,8 @@ class Facts:
     clock_state: int
     clock_off_s: float | None
     """How far the board's clock is off at least; None where it tells no time."""
+    clock_was_off_s: float | None
+    """The same as it was found, before it was set."""
     clock_set: bool
     """Whether it was set for this; a dry run leaves it, and judges only that there is one."""
     free_bytes: int
@@ -167,6 +177,10 @@ def refusals(judged: tuple[Judged, ...]) -> tuple[str, ...]:
 
 
 def _cold(facts: Facts) -> tuple[list[Finding], str]:
+    if not facts.recording:
+        return [
+            Finding("its last readings are of a run that has ended", "some of now", _RESET)
+        ], ""
     findings: list[Finding] = []
     said: list[str] = []
     for probe in facts.probes:
@@ -185,7 +199,19 @@ def _cold(facts: Facts) -> tuple[list[Finding], str]:
                     "Charge the dewar, close it, and wait until it is cold",
                 )
             )
-    if all(probe.limit_degc is None for probe in facts.probes):
+    free = [probe for probe in facts.probes if probe.limit_degc is None]
+    if len(free) < len(facts.probes):
+        findings += [
+            Finding(
+                f"no rule holds {probe.name} to a limit, so that it may be of any temperature",
+                "a hold limit for a probe at the payload",
+                "See whether the profile is for these probes: `channels` of its rules",
+                refuses=False,
+            )
+            for probe in free
+            if probe.placement.startswith(_PAYLOAD)
+        ]
+    else:
         findings.append(
             Finding(
                 "no rule holds a probe to a limit",
@@ -197,6 +223,9 @@ def _cold(facts: Facts) -> tuple[list[Finding], str]:
 
 
 def _stable(facts: Facts) -> tuple[list[Finding], str]:
+    if not facts.recording:
+        need = f"{words.duration(WATCH_S)} of readings without a fault"
+        return [Finding("the logger records nothing now", need, _RESET)], ""
     findings: list[Finding] = []
     said: list[str] = []
     for probe in facts.probes:
@@ -227,6 +256,9 @@ def _stable(facts: Facts) -> tuple[list[Finding], str]:
 
 
 def _faultless(facts: Facts) -> tuple[list[Finding], str]:
+    if not facts.recording:
+        need = "a reading of every fitted probe"
+        return [Finding("the logger records nothing now", need, _RESET)], ""
     findings: list[Finding] = []
     for probe in facts.probes:
         if probe.state != layout.STATE_OK or probe.degc is None:
@@ -291,6 +323,15 @@ def _charged(facts: Facts) -> tuple[list[Finding], str]:
                 "h: take a larger dewar, or plan to charge it on the way"
             )
         return [Finding(said, need, then)], said
+    if charge.full_charge_kg is None:
+        return [
+            Finding(
+                "how much nitrogen the dewar takes was not told",
+                "its full weight, or its capacity",
+                "A weight in pounds, or of another dewar, is not noticed without it",
+                refuses=False,
+            )
+        ], said
     return [], said
 
 
@@ -305,6 +346,18 @@ def _calibrated(facts: Facts) -> tuple[list[Finding], str]:
             findings.append(
                 Finding(f"{probe.name} was never calibrated", "a calibration", again, refuses)
             )
+        elif probe.calibrated_utc_s > facts.now_utc_s:
+            # The clock of this computer is wrong now, or that of another was: no due date, and no
+            # time of the log to come, is worth anything then, whatever the policy.
+            findings.append(
+                Finding(
+                    f"{probe.name} was calibrated {_utc(probe.calibrated_utc_s)}, and this "
+                    f"computer's clock says {_utc(facts.now_utc_s)}",
+                    "one that was made before now",
+                    "See to the clock of this computer; if it is right, calibrate the probe "
+                    "anew: `dewarlog calibrate`",
+                )
+            )
         elif probe.due_utc_s is None:
             findings.append(
                 Finding(
@@ -312,14 +365,10 @@ def _calibrated(facts: Facts) -> tuple[list[Finding], str]:
                 )
             )
         elif probe.due_utc_s < ends_utc_s:
-            due, ends = (
-                words.utc(utc_s + layout.UTC_EPOCH_UNIX_S, seconds=False)
-                for utc_s in (probe.due_utc_s, ends_utc_s)
-            )
             findings.append(
                 Finding(
-                    f"{probe.name}'s calibration is due {due}",
-                    f"valid to the trip's end, {ends}",
+                    f"{probe.name}'s calibration is due {_utc(probe.due_utc_s)}",
+                    f"valid to the trip's end, {_utc(ends_utc_s)}",
                     again,
                     refuses,
                 )
@@ -336,11 +385,35 @@ def _calibrated(facts: Facts) -> tuple[list[Finding], str]:
                     again,
                 )
             )
-    first = f" to {words.utc(min(dues) + layout.UTC_EPOCH_UNIX_S)[:10]}" if dues else ""
-    return findings, f"valid{first}"
+    if not dues:
+        return findings, "none valid to the trip's end"
+    some = "" if len(dues) == len(facts.probes) else f"{len(dues)} of {len(facts.probes)} probes "
+    return findings, f"{some}valid to {words.utc(min(dues) + layout.UTC_EPOCH_UNIX_S)[:10]}"
+
+
+def _utc(utc_s: int) -> str:
+    return words.utc(utc_s + layout.UTC_EPOCH_UNIX_S, seconds=False)
 
 
 def _timed(facts: Facts) -> tuple[list[Finding], str]:
+    findings, said = _timed_now(facts)
+    was_off_s = facts.clock_was_off_s
+    if was_off_s is not None and abs(was_off_s) > CLOCK_DOUBT_S:
+        by = words.duration(abs(was_off_s))
+        before = " before it was set" if facts.clock_set else ""
+        findings.append(
+            Finding(
+                f"the clock was {by} {'ahead of' if was_off_s > 0 else 'behind'} this computer's"
+                f"{before}",
+                "two clocks that agree",
+                "See whether this computer's is right: the log of the trip is dated by it",
+                refuses=False,
+            )
+        )
+    return findings, said
+
+
+def _timed_now(facts: Facts) -> tuple[list[Finding], str]:
     off_s = facts.clock_off_s
     if not facts.clock_set and facts.clock_state != layout.CLOCK_ABSENT:
         return [], "not set in a dry run"

@@ -11,6 +11,7 @@ text. It is refused rather than changed: a reference that was changed is no refe
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 FORMULA_SIGNS: Final = "=+-@\t\r\uff1d\uff0b\uff0d\uff20\u2212"
 _UNSAFE: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+_WITH_COMMA: Final = re.compile(r"\s*[0-9]+(,[0-9]+)+(\.[0-9]+)?\s*")
 CONTACT_JOIN: Final = "; "
 _CONTACTS_MAX: Final = 6
 
@@ -164,8 +166,12 @@ def _mistakes_of(
     match details["type"]:
         case settings.REFUSAL:
             problem = text_problem(found) if isinstance(found, str) else None
+            if isinstance(found, str) and _WITH_COMMA.fullmatch(found):
+                problem = "a comma may mean either: write a decimal point, and no thousands"
             what = f"{shown(found)} ({problem})" if problem else shown(found)
-            return [Mistake(place, what, str(context["allowed"]))]
+            # Neither TOML nor a table has a null.
+            allowed = str(context["allowed"]).replace(", or null", ", or nothing")
+            return [Mistake(place, what, allowed)]
         case settings.SEVERAL:
             return [
                 Mistake(places.get(str(name), str(name)), shown(document.get(name)), str(allowed))

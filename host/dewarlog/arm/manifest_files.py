@@ -31,6 +31,8 @@ FILE_MOST_BYTES: Final = 16 << 20
 ROWS_SHOWN: Final = 10
 LIST_SIGN: Final = "|"
 _SEPARATORS: Final = (",", ";", "\t")
+# A line that some programs put before the headings, for a spreadsheet to cut the rest by.
+_TOLD_SEPARATOR: Final = re.compile(r'"?sep=([,;\t|])"?\r?\n', re.IGNORECASE)
 _LISTS: Final = ("handling", "contacts")
 _NUMBERS: Final = {
     "thaw_to_infusion_min": int,
@@ -127,7 +129,8 @@ def manifest_in(data: bytes, where: str, *, is_toml: bool, shipment: str | None 
 
 
 def _decoded(data: bytes, where: str) -> str:
-    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+    # With its mark, or without: the first character is one of ASCII in any manifest.
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff") or 0 in data[:2]:
         raise ManifestUnreadable(where, "it is UTF-16: save it as UTF-8 (in Excel: CSV UTF-8)")
     try:
         text = data.decode("utf-8-sig")
@@ -149,7 +152,8 @@ def _decoded(data: bytes, where: str) -> str:
 def _from_toml(text: str, where: str, shipment: str | None) -> Found:
     try:
         document = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    # ValueError: also a number of thousands of digits, which tomllib lets through.
+    except (ValueError, RecursionError) as error:
         raise ManifestUnreadable(where, f"it is not TOML: {error}") from error
     values: dict[str, Any] = {}
     places: dict[str, str] = {}
@@ -225,9 +229,10 @@ def _rows(text: str, where: str) -> list[_Row]:
     best: list[_Row] = []
     most = -1
     problem: ManifestUnreadable | None = None
-    for separator in _SEPARATORS:
+    told = _TOLD_SEPARATOR.match(text)
+    for separator in _SEPARATORS if told is None else (told[1],):
         try:
-            rows = _cut(text, separator, where)
+            rows = _cut(text if told is None else text[told.end() :], separator, where)
         except ManifestUnreadable as error:
             problem = problem or error
             continue
@@ -236,6 +241,8 @@ def _rows(text: str, where: str) -> list[_Row]:
             best, most = rows, known
     if not best:
         raise problem or ManifestUnreadable(where, "it is no table")
+    if told is not None:
+        best = [_Row(row.line + 1, row.cells) for row in best]
     width = len(best[0].cells)
     for row in best:
         if len(row.cells) != width:
@@ -283,7 +290,8 @@ def _fields_of(heads: list[str], where: str) -> list[str | None]:
     for head, field in zip(heads, fields, strict=True):
         problem = text_problem(head)
         if problem is not None:
-            mistakes.append(Mistake(f"row 1, column {shown(head)}", problem, "a plain heading"))
+            found = f"{shown(head)} ({problem})"
+            mistakes.append(Mistake(f"row 1, column {shown(head)}", found, "a plain heading"))
         elif field is not None and field not in _LISTS and field in first:
             mistakes.append(
                 Mistake(

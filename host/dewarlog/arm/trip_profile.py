@@ -14,12 +14,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from dewarlog.errors import NotProvisioned, ProbesDiffer
+from dewarlog.errors import Mistake, NotProvisioned, ProbesDiffer, ProfileInvalid
 from dewarlog.profile.model import Profile
-from dewarlog.strict_json import NotStrict, read_object
+from dewarlog.strict_json import NotStrict, read_at_most, read_object
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from dewarlog.arm.manifest import Manifest
 
@@ -28,12 +29,18 @@ _NOT_OF_A_FILE: Final = "arming"
 """Written by this program, and by nobody else."""
 
 
-def read_file(data: bytes, where: str) -> dict[str, Any]:
-    """Read a profile file as an object; it may leave its channels out.
+def read_file(path: Path) -> dict[str, Any]:
+    """Read a profile file as an object; it may leave its channels out. OSError as the system says.
 
     Raises:
-        ProfileInvalid: it is no JSON object, or a name stands in it twice.
+        ProfileInvalid: it is no JSON object, or a name stands in it twice; or it is far too long.
     """
+    where = str(path)
+    try:
+        data = read_at_most(path)
+    except NotStrict as error:
+        mistake = Mistake("", f"no profile: {error.reason}", "a JSON object {...}")
+        raise ProfileInvalid(where, [mistake]) from error
     try:
         return read_object(data.decode("utf-8-sig").encode())
     except (UnicodeError, NotStrict):
@@ -115,6 +122,11 @@ def _expect_same_probes(file: Profile, where: str, board: Profile) -> None:
         elif channel.probe_type != there.probe_type:
             differences.append(
                 f"{name} names type {channel.probe_type}, the logger has {there.probe_type}"
+            )
+        elif "placement" in channel.model_fields_set and channel.placement != there.placement:
+            # A limit for the payload is none for the neck.
+            differences.append(
+                f"{name} is at {channel.placement} there, and at {there.placement} on the logger"
             )
     if differences:
         raise ProbesDiffer(where, differences)

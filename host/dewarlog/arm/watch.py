@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from dewarlog.arm import gate
 from dewarlog.calibrate import stability
-from dewarlog.errors import PeerViolation
+from dewarlog.errors import StartedAgain
 from dewarlog_wire import layout
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def follow(
     `watched` is called with the seconds of the board's time watched, and wanted.
 
     Raises:
-        PeerViolation: the board started again meanwhile.
+        StartedAgain: the board started again meanwhile.
     """
     interval_s = status.interval_ms / 1000
     wanted_s = length_s(status)
@@ -71,7 +71,7 @@ def follow(
             session.pause(min(max(look_s, _LOOK_LEAST_S), _LOOK_MOST_S))
             last = session.status()
             if (last.run, last.boot) != (first.run, first.boot):
-                raise PeerViolation("it started again while its probes were watched")
+                raise StartedAgain("?" if session.board is None else session.board.name)
         heard_s = session.clock()
     slopes: dict[int, Slope] = {}
     for channel in channels:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dewarlog import words
 from dewarlog.checks.selftest_words import (
+    LEAST_OF_ALL,
     MOST_OF_ALL,
     counts_per_degc,
     limit_words,
@@ -99,7 +100,7 @@ class Finding:
             "verdict": self.verdict.lower(),
             "value": scaled(result.value) if has_value else None,
             "state": self.state,
-            "least": scaled(result.least),
+            "least": None if result.least == LEAST_OF_ALL else scaled(result.least),
             "most": None if result.most == MOST_OF_ALL else scaled(result.most),
             "unit": result.unit if per_degc is None else "degC",
         }

@@ -23,6 +23,7 @@ from dewarlog.calibrate.record import changed, record
 from dewarlog.errors import (
     DeviceRefused,
     NoSuchProbe,
+    NothingNew,
     NotVerified,
     ProbeSuspect,
     ProfileChanged,
@@ -157,7 +158,10 @@ class Course:
         before = requests.get_profile(session)
         profile = _profile_of(board, before)
         chains = _chains(profile, plan.channels, board.name)
-        # What is damaged, or cannot be written, is told before anybody fills a bath.
+        # What is damaged, or cannot be written, or gives no readings, is told before anybody fills
+        # a bath.
+        if not status.recording:
+            raise NothingNew(board.name, "it records nothing now")
         known = self._known(board, profile)
         self._shelf.prepare(board.name)
         if profile.arming is not None:
@@ -210,7 +214,7 @@ class Course:
             for point in points.values():
                 _expect_sound(chain, point)
             made = calibration.correction(
-                chain, points[LN2], points.get(ICE), _hold_limit_degc(profile)
+                chain, points[LN2], points.get(ICE), hold_limit_degc(profile, chain.channel)
             )
             probes.append(ProbeOutcome(chain, tuple(points.values()), made))
             new += [
@@ -270,15 +274,20 @@ class Course:
         """Read the probes, still in the last bath, with their new offsets."""
         self._guide.say("reading the probes again: leave them in their bath")
         got: dict[int, list[float]] = {probe.chain.channel: [] for probe in outcome.probes}
-        for count, status in enumerate(samples(self._session, fresh), 1):
-            for channel, values in got.items():
-                code = status.readings[channel]
-                if layout.state_of(code) == layout.STATE_OK:
-                    values.append(code / layout.TEMPERATURE_PER_DEGC)
-            if all(len(values) >= VERIFY_READINGS for values in got.values()):
-                break
-            if count >= _VERIFY_SAMPLES_MOST:
-                raise NotVerified(board.name, "a probe gives no readings now", file.path)
+        try:
+            for count, status in enumerate(samples(self._session, fresh), 1):
+                for channel, values in got.items():
+                    code = status.readings[channel]
+                    if layout.state_of(code) == layout.STATE_OK:
+                        values.append(code / layout.TEMPERATURE_PER_DEGC)
+                if all(len(values) >= VERIFY_READINGS for values in got.values()):
+                    break
+                if count >= _VERIFY_SAMPLES_MOST:
+                    raise NotVerified(board.name, "a probe gives no readings now", file.path)
+        except NothingNew as error:
+            # Of itself it says that nothing was changed.
+            what = f"it brings no new readings ({error.why})"
+            raise NotVerified(board.name, what, file.path) from error
         verified: list[dict[str, Any]] = []
         for index, probe in enumerate(outcome.probes):
             channel = probe.chain.channel
@@ -332,12 +341,14 @@ def _chains(profile: Profile, wanted: tuple[int, ...] | None, name: str) -> tupl
     )
 
 
-def _hold_limit_degc(profile: Profile) -> float:
-    """Give the coldest limit above which a payload is held; where none is set, -150 degC."""
+def hold_limit_degc(profile: Profile, channel: int) -> float:
+    """Give the coldest limit above which a probe means HOLD; where none is set, -150 degC."""
     limits = [
         rule.threshold_degc
         for rule in profile.rules
-        if rule.kind == "above" and rule.severity == "hold"
+        if rule.kind == "above"
+        and rule.severity == "hold"
+        and channel in profile.channels_of(rule)
     ]
     return min(limits, default=calibration.HOLD_LIMIT_DEGC)
 

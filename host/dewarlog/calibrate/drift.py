@@ -15,7 +15,7 @@ it was measured by another converter, and that is said with the jump.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from dewarlog.uncertainty import COVERAGE_FACTOR
@@ -173,6 +173,8 @@ class Due:
     due: date | None
     source: str
     """"calibration" or "log": where the archive has it from."""
+    known_unix_s: float = field(default=0.0, compare=False)
+    """When that was so."""
 
     def days_left(self, today: date) -> int | None:
         """Count the days to the due date; negative when it is past, None when there is none."""
@@ -194,6 +196,7 @@ def due_by_calibration(files: Iterable[CalibrationFile]) -> list[Due]:
                 record.calibrated,
                 record.due,
                 "calibration",
+                file.applied.at.timestamp(),
             )
     return list(newest.values())
 

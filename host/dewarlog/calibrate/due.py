@@ -33,6 +33,12 @@ def dues_of(root: Path | None) -> list[Due]:
     shelf = CalibrationShelf(root)
     found = list(due_by_calibration(shelf.all()))
     for run in _newest_runs(Archive(root)):
+        began_s = run.began_unix_s
+        if began_s is not None:
+            # What a run says that began later is all there is: a probe may be another one since,
+            # or gone.
+            board = run.device_id.hex()
+            found = [one for one in found if one.device_id != board or one.known_unix_s >= began_s]
         found += [
             Due(
                 run.device_id.hex(),

@@ -331,6 +331,30 @@ class NotArmed(PullError):
         self.cause = cause
 
 
+class NotRecording(PullError):
+    """The logger's run has ended, and what was asked for is recorded in an open one."""
+
+    def __init__(self, device_name: str, what: str) -> None:
+        super().__init__(
+            f"Logger {device_name} records nothing now, and {what} is recorded in an open run. "
+            "Pull what it holds; then reset it, or take its power away for a moment: it begins a "
+            "run when it starts. Nothing was changed."
+        )
+        self.device_name = device_name
+
+
+class StartedAgain(PullError):
+    """The logger started again while its probes were watched: nothing was armed."""
+
+    def __init__(self, device_name: str) -> None:
+        super().__init__(
+            f"Logger {device_name} started again while its probes were watched, and was not "
+            "armed. If nobody else prepares it, see to its battery and its plug: `dewarlog "
+            "selftest`. Then run the command again."
+        )
+        self.device_name = device_name
+
+
 class ArmingUnknown(PullError):
     """The link was lost just as the profile was put in force, and did not come back."""
 

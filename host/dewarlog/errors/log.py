@@ -66,6 +66,6 @@ class LogInTheWay(DewarlogError):
     def __init__(self, path: Path) -> None:
         super().__init__(
             f"{path}: this is a log, or named like one, and logs are evidence: it is left as it "
-            "is. Name another file with --output."
+            "is. Name another file."
         )
         self.path = path

@@ -33,12 +33,13 @@ class DiskFull(ArchiveError):
 
 
 class ArchiveLocked(ArchiveError):
-    """Another pull of the same board is writing into the same archive."""
+    """Another command is writing into the same archive, for the same board."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(
             path,
-            f"{path}: another pull of this logger is writing here. Wait for it to end.",
+            f"{path}: another command is writing here for this logger (a pull, a calibration). "
+            "Wait for it to end.",
         )
 
 

@@ -145,6 +145,8 @@ class Flasher:
             raise BoardLocked(self._port)
         records = running is not None and running.status.recording
         if options.only_look and records and not options.may_stop:
+            if options.erase_log and options.refuse:
+                logger.admin_of(self._port, before, self._admin_key)
             return Outcome(self._port, version, before, None, None, None, 0, 0.0)
         see = partial(self._see, sources, made_here)
         erased = self._erase_log(before, see) if options.erase_log else None

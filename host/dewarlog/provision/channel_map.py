@@ -42,6 +42,13 @@ _MAX_BYTES: Final = 1 << 16
 _WHOLE: Final = "the file"
 
 
+def _expect_trimmed(text: str) -> str:
+    """Refuse blanks around a text: a name of blanks is none, and two serials may differ by one."""
+    if text != text.strip():
+        raise ValueError("no blanks before or behind it")
+    return text
+
+
 class _Strict(BaseModel):
     """A table that takes no other keys and no other types."""
 
@@ -62,6 +69,11 @@ class MappedProbe(_Strict):
         if placement not in layout.PLACEMENT_NAMES:
             raise ValueError(f"one of {', '.join(layout.PLACEMENT_NAMES)}")
         return placement
+
+    @field_validator("serial")
+    @classmethod
+    def _expect_said(cls, serial: str) -> str:
+        return _expect_trimmed(serial)
 
     @property
     def channel(self) -> int:
@@ -86,7 +98,7 @@ class ChannelMap(_Strict):
     def _expect_printable(cls, text: str) -> str:
         if not text.isprintable():
             raise ValueError("no control characters")
-        return text
+        return _expect_trimmed(text)
 
     @field_validator("probe")
     @classmethod
@@ -144,11 +156,17 @@ def read_map(path: Path) -> ChannelMap:
     if len(data) > _MAX_BYTES:
         raise MapDamaged(where, _WHOLE, f"it has more than {_MAX_BYTES} bytes")
     try:
-        return parse_map(tomllib.loads(data.decode()))
+        document = tomllib.loads(data.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
-        raise MapDamaged(where, _WHOLE, f"byte {error.start} is not UTF-8") from error
-    except tomllib.TOMLDecodeError as error:
+        wide = data[:2] in (b"\xff\xfe", b"\xfe\xff")
+        found = "it is UTF-16" if wide else f"byte {error.start} is not UTF-8"
+        raise MapDamaged(where, _WHOLE, f"{found}: save it as UTF-8") from error
+    # tomllib lets through what Python says of a number of thousands of digits, and of tables
+    # nested by the hundred.
+    except (ValueError, RecursionError) as error:
         raise MapDamaged(where, _WHOLE, f"it is not TOML: {words.plain(str(error))}") from error
+    try:
+        return parse_map(document)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         raise MapDamaged(where, _place(first["loc"]), _reason(first)) from error

@@ -7,12 +7,17 @@ which names the board and the fingerprint of its public key, and no secret:
     dewarlog:e660583883724a32?name=DL-0007&hardware=C&key=KG72N-YMHX4-RPOJS-Y5L7Y
 
 A label is no proof: whoever can print one can print another. It says what to compare with.
+
+What is printed is what the code says. The font that comes with the drawing library has the letters
+of ASCII and few more: a text with others is set in a common font of this computer. A letter that
+none of them has is printed as its escape, as a terminal shows it, and never as an empty box.
 """
 
 from __future__ import annotations
 
 import io
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urlencode
 
@@ -44,6 +49,18 @@ _SMALL_DOTS: Final = 20
 _LEADING_DOTS: Final = 5
 # Terminal, serial (12 characters at most) and placement of a probe.
 _COLUMNS: Final = ((14, 40), (40, 190), (200, WIDTH_DOTS))
+_CELL_MIN_DOTS: Final = 11
+# Of Linux, Windows and macOS, for what the built-in font lacks.
+_OTHER_FONTS: Final = (
+    "DejaVuSans.ttf",
+    "LiberationSans-Regular.ttf",
+    "NotoSans-Regular.ttf",
+    "arial.ttf",
+    "Arial.ttf",
+    "Arial Unicode.ttf",
+)
+# No character: what a font shows for it, it shows for whatever it lacks.
+_NO_LETTER: Final = "\uffff"
 _WHITE: Final = 255
 _BLACK: Final = 0
 _BITS: Final = "1"
@@ -123,23 +140,38 @@ def _write(pen: ImageDraw.ImageDraw, label: Label, right: int) -> None:
     """Write the words into the room left of the code, from the top down."""
     room = right - _MARGIN_DOTS
     top = _MARGIN_DOTS
-    name = words.plain(label.name or label.air_name)
-    size = _NAME_DOTS
-    while size > _NAME_MIN_DOTS and pen.textlength(name, _font(size)) > room:
-        size -= 2
-    pen.text((_MARGIN_DOTS, top), _cut(pen, name, _font(size), room), _BLACK, _font(size))
+    name = label.name or label.air_name
+    size = _fitting(pen, name, room, _NAME_DOTS, _NAME_MIN_DOTS)
+    _put(pen, (_MARGIN_DOTS, top), name, size, room)
     top += size + _MARGIN_DOTS
     for text, dots in _lines(label):
-        font = _font(dots)
-        pen.text((_MARGIN_DOTS, top), _cut(pen, text, font, room), _BLACK, font)
+        _put(pen, (_MARGIN_DOTS, top), text, dots, room)
         top += dots + _LEADING_DOTS
-    font = _font(_SMALL_DOTS)
     for probe in label.probes:
         cells = (str(probe.terminal), probe.serial or "no serial", probe.placement)
         for text, (start, end) in zip(cells, _COLUMNS, strict=True):
             cell_room = min(end, right) - start
-            pen.text((start, top), _cut(pen, words.plain(text), font, cell_room), _BLACK, font)
+            dots = _fitting(pen, text, cell_room, _SMALL_DOTS, _CELL_MIN_DOTS)
+            _put(pen, (start, top), text, dots, cell_room)
         top += _SMALL_DOTS + _LEADING_DOTS
+
+
+def _put(
+    pen: ImageDraw.ImageDraw, place: tuple[int, int], text: str, dots: int, room: int
+) -> None:
+    """Write one text, cut where it is too wide all the same."""
+    printed, face = _printed(words.plain(text))
+    font = _font(dots, face)
+    pen.text(place, _cut(pen, printed, font, room), _BLACK, font)
+
+
+def _fitting(pen: ImageDraw.ImageDraw, text: str, room: int, most: int, least: int) -> int:
+    """Return the largest height of letters at which a text fits, no smaller than `least`."""
+    printed, face = _printed(words.plain(text))
+    size = most
+    while size > least and pen.textlength(printed, _font(size, face)) > room:
+        size -= 1
+    return size
 
 
 def _lines(label: Label) -> Sequence[tuple[str, int]]:
@@ -148,7 +180,7 @@ def _lines(label: Label) -> Sequence[tuple[str, int]]:
     grouped = " ".join(digits[at : at + 4] for at in range(0, len(digits), 4))
     lines = [(grouped, _LINE_DOTS)]
     if label.hardware:
-        lines.append((f"{label.air_name}   hardware {words.plain(label.hardware)}", _SMALL_DOTS))
+        lines.append((f"{label.air_name}   hardware {label.hardware}", _SMALL_DOTS))
     else:
         lines.append((label.air_name, _SMALL_DOTS))
     if label.fingerprint:
@@ -165,5 +197,35 @@ def _cut(pen: ImageDraw.ImageDraw, text: str, font: FreeTypeFont | BitmapFont, r
     return f"{text}…"
 
 
-def _font(dots: int) -> FreeTypeFont | BitmapFont:
-    return ImageFont.load_default(dots)
+@lru_cache(maxsize=256)
+def _printed(text: str) -> tuple[str, str]:
+    """Return a text as it can be printed, and the font for it: empty for the built-in one."""
+    best, least, face = text, len(text) + 1, ""
+    for each in ("", *_OTHER_FONTS):
+        try:
+            lacking = {letter for letter in text if _is_lacking(each, letter)}
+        except OSError:  # not on this computer
+            continue
+        if len(lacking) < least:
+            least, face = len(lacking), each
+            best = "".join(words.escaped(one) if one in lacking else one for one in text)
+        if not lacking:
+            break
+    return best, face
+
+
+@lru_cache(maxsize=1024)
+def _is_lacking(face: str, letter: str) -> bool:
+    """Tell whether a font shows its empty box for a letter; OSError where it is not here."""
+    return letter != " " and _shape(face, letter) == _shape(face, _NO_LETTER)
+
+
+def _shape(face: str, letter: str) -> bytes:
+    page = Image.new("L", (2 * _LINE_DOTS, 2 * _LINE_DOTS))
+    ImageDraw.Draw(page).text((0, 0), letter, _WHITE, _font(_LINE_DOTS, face))
+    return page.tobytes()
+
+
+@lru_cache(maxsize=64)
+def _font(dots: int, face: str = "") -> FreeTypeFont | BitmapFont:
+    return ImageFont.truetype(face, dots) if face else ImageFont.load_default(dots)

@@ -1,8 +1,9 @@
 """What a board is told of itself: its name, its hardware, its probes.
 
 Beside channel_map, which a person writes; gives the profile that the board is to have. Pure. A
-probe is known by its serial: its calibration goes where it goes, and a new one has none. Rules,
-texts of the shipment and all else of the profile stay as they are.
+probe is known by its serial: its calibration goes where it goes, and a new one has none. Rules
+judge the terminals that have a probe still; texts of the shipment and all else of the profile stay
+as they are.
 """
 
 from __future__ import annotations
@@ -95,6 +96,7 @@ def provision(present: Document | None, wanted: ChannelMap) -> Provision:
     document["texts"] = texts
     held: list[Document] = [] if present is None else list(present.get("channels") or ())
     document["channels"] = [_channel(held, probe, changes) for probe in wanted.probe]
+    document["rules"] = _rules(list(document.get("rules") or ()), wanted, changes)
     serials = {probe.serial for probe in wanted.probe}
     changes += [
         f"probe {channel.get('serial') or 'without serial'} is gone from terminal "
@@ -131,3 +133,40 @@ def _channel(held: list[Document], probe: MappedProbe, changes: list[str]) -> Do
     if where != probe.placement:
         changes.append(f"{name} is at {probe.placement}, not at {where}")
     return made
+
+
+def _rules(rules: list[Document], wanted: ChannelMap, changes: list[str]) -> list[Document]:
+    """Let rules judge the probes that are left; one that judged none but those gone goes too.
+
+    A board that held its probes to a limit still does: by what is built into its firmware, where
+    none of its own is left.
+    """
+    fitted = {probe.channel for probe in wanted.probe}
+    made: list[Document] = []
+    for number, rule in enumerate(rules, 1):
+        named = rule.get("channels", "all")
+        if named == "all" or fitted.issuperset(named):
+            made.append(rule)
+            continue
+        free = ", ".join(str(channel + 1) for channel in named if channel not in fitted)
+        left = [channel for channel in named if channel in fitted]
+        name = f"rule {number} ({_said(rule)})"
+        if left:
+            changes.append(f"{name} no longer judges terminal {free}, where no probe is")
+            made.append(rule | {"channels": left})
+        else:
+            changes.append(f"{name} is gone: it judged terminal {free} alone, where no probe is")
+    if any(map(_holds, rules)) and not any(map(_holds, made)):
+        changes.append("no limit of its own that means HOLD is left: it has those built in")
+        made = [dict(rule) for rule in BUILT_IN["rules"]]
+    return made
+
+
+def _holds(rule: Document) -> bool:
+    return rule.get("severity", "hold") == "hold"
+
+
+def _said(rule: Document) -> str:
+    degc = rule.get("threshold_degc")
+    limit = f"{rule.get('threshold_k_per_h')} K/h" if degc is None else f"{degc:g} degC"
+    return f"{rule.get('kind')} {limit}"
