@@ -93,13 +93,13 @@ FIRMWARE_LINE: Final = {
 HOST_LINE: Final = {
     "ground": ("__init__", "errors", "errors.*", "its90"),
     "link": ("link", "link.*"),
-    "pull": ("proven", "session", "fetch", "pull"),
+    "pull": ("proven", "replies", "session", "fetch", "pull"),
     "archive": (
         *("durable", "chain", "held", "differ", "archive", "output", "merge"),
         *("shelf", "tokens", "keys"),
         *("strict_json", "certificate", "signatures"),
     ),
-    "parse": ("parse", "records", "records.*", "columns", "contents", "open_journal"),
+    "parse": ("parse", "parse.*", "records", "records.*", "columns", "contents", "open_journal"),
     "readings": ("readings", "uncertainty"),
     "checks": ("words", "checks", "checks.*", "seals"),
     "report": ("verdict", "journey", "report", "report.*", "export"),
@@ -144,7 +144,7 @@ ONLY_IN: Final = {
     "bluetooth": {"dewarlog_firmware.board"},
     "rp2": {"dewarlog_firmware.board"},
     "esp32": {"dewarlog_firmware.board"},
-    "construct": {"dewarlog.parse"},  # its types stay out of every signature
+    "construct": {"dewarlog.parse.*"},  # its types stay out of every signature
     "serial": {"dewarlog.link.usb", "dewarlog.link.ports"},
     "jinja2": {"dewarlog.report.as_html"},
     "pyarrow": {"dewarlog.export"},

@@ -1,4 +1,4 @@
-"""README, CHANGELOG and the tree of errors name what exists: tests, files, codes, commands."""
+"""The documents and the tree of errors name what exists: tests, files, codes, commands."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import re
 from typing import Final
 
 import pytest
+import typer.main
 
 from dewarlog import cli, console, errors
 from workshop.places import ROOT
@@ -73,3 +74,55 @@ def test_every_command_is_in_the_changelog() -> None:
         for command in cli.app.registered_commands
     }
     assert {name for name in names if f"`{name}" not in text} == set()
+
+
+DOCUMENTS: Final = (
+    "README.md",
+    "CHANGELOG.md",
+    "firmware/README.md",
+    "firmware/bench.md",
+    "tools/simboard/README.md",
+    "protocol/DESIGN.md",
+    "protocol/SPEC.md",
+)
+SHOWN: Final = re.compile(r"(?:^ *\$ |`)dewarlog ([a-z][^`\n]*?)(?:  +#.*)?(?:`|$)", re.MULTILINE)
+OPTION: Final = re.compile(r"(?<!\S)--?[a-z][\w-]*")
+
+
+def _unknown_in(shown: str) -> list[str]:
+    """Return what of a shown command line the program does not know."""
+    command = typer.main.get_command(cli.app)
+    words = shown.split()
+    while words and isinstance(inner := getattr(command, "commands", None), dict):
+        if words[0] not in inner:
+            return [words[0]]
+        command = inner[words.pop(0)]
+    known = {name for one in command.params for name in (*one.opts, *one.secondary_opts)}
+    return [name for name in OPTION.findall(" ".join(words)) if name not in {*known, "--help"}]
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_a_command_that_is_shown_exists_with_its_options(name: str) -> None:
+    """What a document tells to type is understood."""
+    shown = SHOWN.findall((ROOT / name).read_text(encoding="utf-8"))
+    assert {line: unknown for line in shown if (unknown := _unknown_in(line))} == {}
+
+
+def test_the_commands_that_are_shown_are_read() -> None:
+    """The pattern above finds what it looks for, and what is unknown is told."""
+    assert len(SHOWN.findall(README)) > 25
+    assert _unknown_in("pull usb:x --check --chekc") == ["--chekc"]
+    assert _unknown_in("token mkae") == ["mkae"]
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_a_link_of_a_document_leads_somewhere(name: str) -> None:
+    """To a file, and to a heading of it."""
+    for target, place in re.findall(r"\]\(([^)#:]*)(?:#([^)]*))?\)", (ROOT / name).read_text()):
+        file = (ROOT / name).parent / target if target else ROOT / name
+        headings = re.findall(r"^#+ (.*)$", file.read_text(), re.MULTILINE) if place else []
+        places = {re.sub(r"[^\w -]", "", one.lower()).replace(" ", "-") for one in headings}
+        assert (target, file.exists(), place, not place or place in places) == (
+            *(target, True),
+            *(place, True),
+        )

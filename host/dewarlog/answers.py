@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from dewarlog.journey import Journey
     from dewarlog.merge import MergedLog
     from dewarlog.pull import Disagreement, FiledLog, PullResult
-    from dewarlog.session import Board, Status
+    from dewarlog.replies import Board, Status
     from dewarlog.verdict import Reason, Verdict
 
 

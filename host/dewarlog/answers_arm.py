@@ -38,7 +38,8 @@ def say_arm(outcome: Outcome, *, dry_run: bool) -> None:
     reasons = words.plural(len(against), "reason")
     console.say(console.styled(f"Logger {name} is not armed: {reasons} above.", "strong"))
     changed = "Nothing was changed." if dry_run else "Nothing was changed but its clock."
-    console.say(f"{changed} Run {outcome.run} goes on.")
+    goes_on = f"Run {outcome.run} goes on." if outcome.recording else "It records nothing now."
+    console.say(f"{changed} {goes_on}")
     if outcome.overridden:
         console.say("Overriding these would arm it; this was a dry run.")
         return
@@ -134,6 +135,7 @@ def arm_data(outcome: Outcome, ignored: Sequence[str], steps: Sequence[str]) -> 
         "refused": outcome.refused,
         "run": outcome.run,
         "run_before": outcome.run_before,
+        "recording": outcome.recording,
         "profile_crc32": f"{profile.crc32:08x}" if outcome.armed else None,
         "shipment": profile.texts.shipment,
         "refusals": list(gate.refusals(outcome.judged)),

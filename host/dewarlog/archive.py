@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from dewarlog.pull import Pulled
-    from dewarlog.session import StoredFile
+    from dewarlog.replies import StoredFile
 
 MANIFEST_NAME: Final = "manifest.json"
 MANIFEST_FORMAT: Final = 1

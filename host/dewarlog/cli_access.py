@@ -98,7 +98,7 @@ def claim(
         from dewarlog.errors import NotByRadio
         from dewarlog.keys import KeyStore
         from dewarlog.output import expect_writable
-        from dewarlog.provision.ownership import prove_admin, take_all
+        from dewarlog.provision.ownership import keep_and_claim, take_all
 
         if is_radio(device):
             raise NotByRadio(device, "A logger gives its keys")
@@ -110,8 +110,7 @@ def claim(
             expect_writable(path)
             before = store.of(board.device_id)
             taken = take_all(session, board)
-            prove_admin(partial(session_over, link), taken)
-        store.keep(taken)
+            keep_and_claim(store, taken, partial(session_over, link))
         made = None
         if taken.public_key is not None:
             made = Certificate(board.device_id, taken.public_key, int(time.time()))

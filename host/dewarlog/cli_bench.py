@@ -18,7 +18,7 @@ from dewarlog.cli_reach import credentials_over, is_radio, opened, session_over
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from dewarlog.session import StoredFile
+    from dewarlog.replies import StoredFile
 
 _EVERY_RUN: Final = 0xFFFF_FFFF
 _NOT_HELD: Final = "no computer has confirmed to hold all of it"
@@ -61,7 +61,8 @@ def erase(
             board = session.hello()
             last = _EVERY_RUN if to_run is None else to_run
             before = _runs(session.list_files())
-            requests.erase(session, last, unpulled=unpulled)
+            with requests.in_an_open_run(session, "an erasure"):
+                requests.erase(session, last, unpulled=unpulled)
             after = _runs(session.list_files())
             now = session.status()
     went = {run: size for run, size in before.items() if run not in after}

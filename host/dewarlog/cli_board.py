@@ -18,7 +18,8 @@ from dewarlog.cli_typed import expect_short
 
 if TYPE_CHECKING:
     from dewarlog.bench.requests import Live
-    from dewarlog.session import Board, Session
+    from dewarlog.replies import Board
+    from dewarlog.session import Session
 
 
 def status(device: Device, keys: KeysFolder = None, as_json: AsJson = False) -> None:
@@ -82,6 +83,7 @@ def mark(
 
     The step says who has the dewar from now on, and where; it is sealed with the readings.
     """
+    from dewarlog.bench.requests import in_an_open_run
     from dewarlog_wire import layout
     from dewarlog_wire.errors import BlockError
     from dewarlog_wire.events import custody_body
@@ -104,7 +106,8 @@ def mark(
         with opened(device) as link:
             session = session_over(link, credentials, strict=is_radio(device))
             board = session.hello()
-            session.mark(body)
+            with in_an_open_run(session, "a custody step"):
+                session.mark(body)
     name = layout.CUSTODY_STEP_NAMES[number]
     if as_json:
         console.say_json(

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,6 +15,7 @@ import typer
 
 from dewarlog import answers_calibrate as answers
 from dewarlog import console, words
+from dewarlog.cli_drift import say_due, say_history
 from dewarlog.cli_options import ArchiveFolder, AsJson, KeysFolder
 from dewarlog.cli_reach import credentials_over, is_radio, opened, session_over
 from dewarlog.cli_typed import a_number, actor_named, asking, expect_fits
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from dewarlog.calibrate.bath import Now
     from dewarlog.calibrate.correction import Chain, Reference
     from dewarlog.calibrate.course import Outcome
-    from dewarlog.calibrate.drift import Found
-    from dewarlog.calibrate.file import CalibrationShelf
 
 _POINT_NAMES = ("ice", "ln2")
 _TELL_EVERY_S = 60.0  # of the board's time, where nobody watches a display
@@ -107,7 +105,9 @@ def calibrate(
     actor: Annotated[
         str | None, typer.Option(metavar="NAME", help="Who does it. Default: this user.")
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Ask nothing: wait for the baths.")] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Ask nothing: wait for the baths; as with --json.")
+    ] = False,
     history: Annotated[
         str | None,
         typer.Option(
@@ -141,10 +141,10 @@ def calibrate(
     if plot is not None and plot.suffix.lower() != ".svg":
         raise typer.BadParameter("the picture is an SVG: name it FILE.svg", param_hint="--plot")
     if due:
-        _say_due(archive, as_json=as_json)
+        say_due(archive, as_json=as_json)
         return
     if history is not None:
-        _say_history(history, plot, archive, keys, as_json=as_json)
+        say_history(history, plot, archive, keys, as_json=as_json)
         return
     channels = None if probe is None else tuple(sorted({number - 1 for number in probe}))
     wanted = _points(points)
@@ -152,7 +152,8 @@ def calibrate(
     who = actor_named(actor)
     what = reference or (_REFERENCE if "ice" in wanted else _LN2_REFERENCE)
     expect_fits("--reference", what, layout.SECTION_TEXT_MAX_BYTES)
-    asks = sys.stdin.isatty() and not yes
+    # Its words are for a person, and are not printed where a program reads: nor are its questions.
+    asks = sys.stdin.isatty() and not yes and not as_json
     with console.failures(as_json=as_json):
         from dewarlog.calibrate.bath import Patience
         from dewarlog.calibrate.correction import ice_reference, ln2_reference
@@ -342,150 +343,6 @@ class _Guide:
             yield
         finally:
             self._live.start()
-
-
-# --- how probes age ------------------------------------------------------------------------------
-
-
-def _say_history(
-    logger: str, plot: Path | None, archive: Path | None, keys: Path | None, *, as_json: bool
-) -> None:
-    with console.failures(as_json=as_json):
-        from dewarlog.calibrate.drift import found_in, jumps, together
-        from dewarlog.calibrate.file import CalibrationShelf
-        from dewarlog.errors import NoCalibration
-
-        shelf = CalibrationShelf(archive)
-        device_id, found = _board_named(logger, shelf, keys)
-        serials = {one.serial for one in found}
-        files = list(shelf.all())
-        for file in files:
-            if file.record.device_id == device_id:
-                serials |= {probe.serial for probe in file.record.probes}
-        found += [one for file in files for one in found_in(file) if one.serial in serials]
-        found = together(found)
-        if not found:
-            raise NoCalibration(shelf.root, f"logger {device_id}")
-        said = jumps(found)
-        if plot is not None:
-            from dewarlog.calibrate.drift_plot import drift_svg
-            from dewarlog.output import whole
-
-            with whole(plot) as place:
-                place.write_text(
-                    drift_svg(found, f"Calibrations of logger {device_id}"), encoding="utf-8"
-                )
-    if as_json:
-        console.say_json(
-            {
-                "device_id": device_id,
-                "found": [answers.found_data(one) for one in found],
-                "jumps": [jump.sentence for jump in said],
-                "plot": None if plot is None else str(plot),
-            }
-        )
-        return
-    console.say_table(
-        ("Date", "Probe", "Serial", "Point", "Deviation", "u", "Due", "On the logger"),
-        [
-            (
-                f"{one.at:%Y-%m-%d}",
-                str(one.channel + 1),
-                one.serial,
-                one.point,
-                answers.kelvin(one.deviation_k),
-                f"{one.u_k:.3f} K",
-                "" if one.due is None else str(one.due),
-                ("yes" if one.applied else "no")
-                + ("" if one.device_id == device_id else f" ({one.device_id})"),
-            )
-            for one in found
-        ],
-    )
-    for jump in said:
-        console.warn(f"dewarlog: DRIFT: {jump.sentence}")
-    if plot is not None:
-        console.say(f"Drawn: {words.plain(str(plot))}")
-
-
-def _board_named(
-    logger: str, shelf: CalibrationShelf, keys: Path | None
-) -> tuple[str, list[Found]]:
-    """Find the id that is meant; of a board named as a device also what it knows itself."""
-    if ":" in logger:
-        from dewarlog.bench import requests
-        from dewarlog.calibrate.drift import found_on, voids
-        from dewarlog.profile.model import Profile
-
-        with opened(logger) as link:
-            session = session_over(link, credentials_over(logger, keys), strict=is_radio(logger))
-            board = session.hello()
-            data = requests.get_profile(session)
-        if not data:
-            return board.name, []
-        profile = Profile.read(data, f"logger {board.name}")
-        for void in voids(profile):
-            console.warn(
-                f"dewarlog: VOID: probe {void.channel + 1} is {void.serial_now or 'another'} "
-                f"now, and was calibrated as {void.serial_then or 'one without a serial'}: that "
-                "calibration says nothing of it. Calibrate it."
-            )
-        return board.name, found_on(profile, board.name)
-    wanted = logger.strip().lower()
-    boards = [board for board in shelf.boards() if wanted and board.endswith(wanted)]
-    if len(boards) != 1:
-        many = "none" if not boards else f"{len(boards)}"
-        raise typer.BadParameter(
-            f"{many} of the loggers calibrated here has an id that ends with "
-            f"{words.plain(logger)!r}",
-            param_hint="--history",
-        )
-    return boards[0], []
-
-
-def _say_due(archive: Path | None, *, as_json: bool) -> None:
-    with console.failures(as_json=as_json):
-        from dewarlog.calibrate.due import dues_of
-
-        found = dues_of(archive)
-    today = datetime.now(UTC).date()
-    if as_json:
-        console.say_json(
-            {
-                "today": str(today),
-                "probes": [
-                    {
-                        "device_id": one.device_id,
-                        "probe": one.channel + 1,
-                        "serial": one.serial,
-                        "calibrated": None if one.calibrated is None else str(one.calibrated),
-                        "due": None if one.due is None else str(one.due),
-                        "days_left": one.days_left(today),
-                        "source": one.source,
-                    }
-                    for one in found
-                ],
-            }
-        )
-        return
-    if not found:
-        console.say("The archive holds no board.")
-        return
-    console.say_table(
-        ("Logger", "Probe", "Serial", "Calibrated", "Due", "", "Known from"),
-        [
-            (
-                one.device_id,
-                str(one.channel + 1),
-                one.serial,
-                "never" if one.calibrated is None else str(one.calibrated),
-                "" if one.due is None else str(one.due),
-                answers.due_words(one, one.days_left(today)),
-                one.source,
-            )
-            for one in found
-        ],
-    )
 
 
 def add_commands(app: typer.Typer) -> None:

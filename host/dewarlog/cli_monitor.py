@@ -58,7 +58,8 @@ def monitor(
     """Watch a board live: probes, rules, shock, tilt, memory, timing, power, link.
 
     It reads and changes nothing. A board that goes away is waited for. `q` or Ctrl-C ends it. Into
-    a pipe it prints one view; with --json one line of JSON for each look, until Ctrl-C.
+    a pipe it prints one view; with --json one line of JSON for each look, until Ctrl-C or the end
+    of the pipe.
     """
     with console.failures(as_json=as_json), opened(device) as link:
         session = session_over(link, credentials_over(device, keys), strict=False)
@@ -103,9 +104,9 @@ class _Watch:
         self._look()
 
     def lines(self, every_s: float, *, once: bool) -> None:
-        """Print a line of JSON a look, until Ctrl-C."""
+        """Print a line of JSON a look, until Ctrl-C, or until nobody reads them."""
         self._say_line()
-        while not once:
+        while not once and console.has_reader():
             time.sleep(every_s)
             self.again()
             self._say_line()
@@ -230,7 +231,7 @@ class _Watch:
         else:
             data = self.last.data()
         console.say(json.dumps(data | {"losses": self.losses}))
-        sys.stdout.flush()
+        console.flush()
 
 
 @contextlib.contextmanager

@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 
     from dewarlog.certificate import Certificate
     from dewarlog.provision.channel_map import ChannelMap
-    from dewarlog.session import Board, Session
+    from dewarlog.replies import Board
+    from dewarlog.session import Session
 
 _PURPOSE = layout.PURPOSE_NAMES.index("provision")
 # As long as every board's: the label is drawn once before the board has the key it will tell.
@@ -238,7 +239,7 @@ def _provision(
     from dewarlog.bench.requests import await_boot
     from dewarlog.certificate import Certificate
     from dewarlog.keys import KeyStore
-    from dewarlog.provision.ownership import prove_admin, seed, take_all
+    from dewarlog.provision.ownership import keep_and_claim, seed, take_all
 
     store = KeyStore(keys)
     with opened(device) as link:
@@ -264,8 +265,7 @@ def _provision(
             with half.step("it may have its new profile", "it has its new profile"):
                 _put(session, change, actor)
         taken = take_all(session, board)
-        prove_admin(partial(session_over, link), taken)
-    store.keep(taken)
+        keep_and_claim(store, taken, partial(session_over, link))
     half.done = ("the logger is done, and this computer has its keys; its papers are not",)
     made = None
     if taken.public_key is not None:

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from dewarlog.link import Link
     from dewarlog.proven import Credential, Credentials
     from dewarlog.pull import Progress
-    from dewarlog.session import Board, Session
+    from dewarlog.replies import Board
+    from dewarlog.session import Session
 
 
 @contextlib.contextmanager

@@ -29,7 +29,10 @@ def selftest(device: Device, keys: KeysFolder = None, as_json: AsJson = False) -
         with opened(device) as link:
             session = session_over(link, credentials_over(device, keys), strict=is_radio(device))
             board = session.hello()
-            recording = session.status().recording
+            status = session.status()
+            # Before anything is said of what the test does.
+            requests.expect_rights(session, status, "SELFTEST")
+            recording = status.recording
             if recording and not as_json:
                 console.warn(
                     f"dewarlog: note: logger {board.name} is recording. Readings go on; a shock "

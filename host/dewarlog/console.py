@@ -45,7 +45,14 @@ _PLAINER: Final = {
     "\u00b1": "+/-",
     "\u2192": "->",
     "\u00b7": "-",
+    "\u00b5": "u",
+    "\u2026": "~",
+    # Lines and columns of the monitor, each as wide as it is.
+    "\u2500": "-",
+    **dict(zip("\u2581\u2582\u2583\u2584\u2585\u2586\u2587\u2588", "_.-=+*#@", strict=True)),
 }
+
+_gone: Final[list[TextIO]] = []
 
 EXIT_CODES: Final = (
     (ExitCode.USE, "done; where a log was judged: intact, and USE"),
@@ -96,6 +103,12 @@ def reader_gone() -> None:
     """Go on in silence: whoever read standard output has gone, and nobody is left to tell."""
     if not _silenced(sys.stdout):
         sys.stdout = _nowhere()
+    _gone.append(sys.stdout)
+
+
+def has_reader() -> bool:
+    """Tell whether anybody may still read what is printed: an endless command ends by it."""
+    return not any(sys.stdout is stream for stream in _gone)
 
 
 def _silenced(stream: TextIO) -> bool:

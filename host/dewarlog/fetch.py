@@ -30,7 +30,7 @@ from dewarlog.errors import (
     Unreachable,
 )
 from dewarlog.proven import counter_of
-from dewarlog.session import read_record
+from dewarlog.replies import read_record
 from dewarlog_wire import layout
 from dewarlog_wire.errors import FrameError
 from dewarlog_wire.frame import parse_short_data
@@ -40,7 +40,8 @@ if TYPE_CHECKING:
 
     from dewarlog.link import Frame
     from dewarlog.proven import Proven
-    from dewarlog.session import Session, StoredFile, Transfer
+    from dewarlog.replies import StoredFile, Transfer
+    from dewarlog.session import Session
 
 STALL_S = 3.0
 READ_AGAIN_S = 5.0

@@ -59,7 +59,7 @@ if TYPE_CHECKING:
     from dewarlog.link import Link
     from dewarlog.proven import Credential
     from dewarlog.pull import FiledLog, Progress
-    from dewarlog.session import Board, Recorded, Signed
+    from dewarlog.replies import Board, Recorded, Signed
     from dewarlog.verdict import Verdict
 
     Bar = AbstractContextManager[Callable[[Progress], None] | None]

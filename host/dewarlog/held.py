@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from dewarlog.session import StoredFile
+    from dewarlog.replies import StoredFile
 
 JOURNAL_NAME: Final = "journal"
 CHUNK_BYTES: Final = 1 << 16

@@ -19,7 +19,7 @@ import platformdirs
 from dewarlog.errors import Impostor, KeyDamaged, TokenDamaged
 from dewarlog.link.advert import id_digits
 from dewarlog.proven import Credential
-from dewarlog.session import SealState
+from dewarlog.replies import SealState
 from dewarlog.shelf import Shelf, system_keyring
 from dewarlog.strict_json import NotStrict, read_object
 from dewarlog.tokens import Token, parse_token
@@ -125,6 +125,13 @@ class KeyStore:
         fields |= dict(_texts(keys))
         data = json.dumps(fields, indent=2).encode() + b"\n"
         self._shelf.write(keys.device_id.hex(), data)
+
+    def put_back(self, keys: BoardKeys) -> None:
+        """Keep the keys that were held before, or none where there were none; tokens stay."""
+        if keys.held:
+            self.keep(keys)
+        else:
+            self._shelf.forget(keys.device_id.hex())
 
     def boards(self) -> list[bytes]:
         """Return the ids of the boards whose keys are held."""

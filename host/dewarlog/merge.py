@@ -20,7 +20,7 @@ from dewarlog.differ import block_at, first_break, first_difference, pieces_of
 from dewarlog.durable import storage, write_for_good
 from dewarlog.errors import ArchiveDamaged, NothingToMerge
 from dewarlog.pull import Disagreement
-from dewarlog.session import StoredFile
+from dewarlog.replies import StoredFile
 from dewarlog_wire import layout
 
 if TYPE_CHECKING:

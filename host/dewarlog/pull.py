@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from dewarlog.fetch import Part
     from dewarlog.link import Link
     from dewarlog.proven import Credentials
-    from dewarlog.session import Board, Signed, StoredFile
+    from dewarlog.replies import Board, Signed, StoredFile
 
 # A file may change under a pull when the board seals; listing again finds the new state.
 LISTINGS = 3

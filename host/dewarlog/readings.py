@@ -3,7 +3,7 @@
 Takes bytes from archive (any file), gives records objects to checks and report. Reads one
 window of the file at a time and decodes all columns of a window together, so that memory does not
 grow with the log. A damaged stretch never ends the reading: it is searched for the next block with
-a good CRC and handed on as `Lost`. Bytes are read with dewarlog_wire; parse.py reads the same
+a good CRC and handed on as `Lost`. Bytes are read with dewarlog_wire; parse reads the same
 format on its own, and tests hold the two together.
 """
 

@@ -18,7 +18,7 @@ from dewarlog.durable import storage, write_for_good
 from dewarlog.errors import ReceiptDamaged
 from dewarlog.readings import LogReader
 from dewarlog.records import Block, HandoffEvent, JournalTail, named, unix_s_of
-from dewarlog.session import Recorded, Signed
+from dewarlog.replies import Recorded, Signed
 from dewarlog.signatures import signature_holds
 from dewarlog.strict_json import NotStrict, read_object_of
 from dewarlog_wire import layout, proof

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from dewarlog.records import Block, Event
-    from dewarlog.session import SealState
+    from dewarlog.replies import SealState
 
 # A block an hour for four centuries: no board seals so many, and they take some seconds here.
 STEPS_MAX: Final = 1 << 22

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from dewarlog.certificate import Certificate
-    from dewarlog.session import Signed
+    from dewarlog.replies import Signed
 
 
 def signature_holds(certificate: Certificate, signed: Signed) -> bool:

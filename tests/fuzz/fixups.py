@@ -15,7 +15,7 @@ from typing import Any, Final
 import device_readers
 from device_rig import DEVICE_KEY
 from dewarlog.receipt import Receipt
-from dewarlog.session import Recorded, Signed
+from dewarlog.replies import Recorded, Signed
 from dewarlog_wire import FORMAT_VERSION, cobs, layout, proof, seal
 from dewarlog_wire.errors import WireError
 from trusted import TrustedBoard

@@ -36,8 +36,8 @@ from dewarlog.link.advert import Heard, answers_to, parse_advert
 from dewarlog.merge import merge
 from dewarlog.readings import LogReader
 from dewarlog.receipt import judge_receipt, read_receipt, write_receipt
+from dewarlog.replies import StoredFile
 from dewarlog.report.as_json import as_json
-from dewarlog.session import StoredFile
 from dewarlog.signatures import signature_holds
 from dewarlog.tokens import read_tokens, write_tokens
 from dewarlog.verdict import judge
@@ -139,7 +139,7 @@ def construct_cobs(data: bytes) -> list[str]:
     """Decode COBS."""
     if b"\0" in data:
         raise WireError("cobs", "the delimiter stands inside")
-    return [parse._uncobs(data).hex()]
+    return [parse.uncobs(data).hex()]
 
 
 def numpy_column(data: bytes) -> list[str]:

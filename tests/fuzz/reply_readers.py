@@ -23,7 +23,8 @@ from dewarlog.held import HeldFile
 from dewarlog.link import Frame
 from dewarlog.proven import Credential, counter_of
 from dewarlog.receipt import read_receipt, write_receipt
-from dewarlog.session import Session, StoredFile
+from dewarlog.replies import StoredFile
+from dewarlog.session import Session
 from dewarlog.signatures import signature_holds
 from dewarlog.tokens import parse_token
 from dewarlog_wire import PROTOCOL_VERSION, layout, proof
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from dewarlog.receipt import Receipt
-    from dewarlog.session import Recorded, Signed
+    from dewarlog.replies import Recorded, Signed
     from dewarlog.tokens import Token
 
 _IS_PROVEN, _IS_SECRET, _IS_TOKEN = 1, 2, 4  # bits of a case's first byte

@@ -20,7 +20,7 @@ import fixups
 import vector_lines
 from dewarlog.keys import ROLES
 from dewarlog.receipt import UNSIGNED_FORMAT, Receipt
-from dewarlog.session import Recorded
+from dewarlog.replies import Recorded
 from dewarlog.tokens import Token, make_token
 from dewarlog_wire import block, events, layout, session, token
 from dewarlog_wire import frame as wire_frame

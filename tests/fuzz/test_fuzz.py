@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import time
@@ -156,7 +157,9 @@ def command(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
 def test_command_gives_figures(tmp_path: Path) -> None:
     """Of each target and engine, from workers of its own."""
     done = command("--cases", "60", "--engine", "own", "--target", "frame", cwd=tmp_path)
-    assert (done.returncode, done.stderr) == (0, "")
+    progress = re.compile(r" *\d+ of 60 cases, \d+ a second, 0 findings")  # on a busy machine
+    assert [line for line in done.stderr.splitlines() if not progress.fullmatch(line)] == []
+    assert done.returncode == 0
     assert "-- own: 60 cases\nframe" in done.stdout
     assert "60 cases by 2 workers" in done.stdout
 

@@ -18,7 +18,7 @@ from dewarlog.errors import (
     StartedAgain,
 )
 from dewarlog.profile.model import Profile
-from dewarlog.session import Board, Session, Status, StoredFile
+from dewarlog.replies import Board, Status, StoredFile
 from dewarlog_firmware.config import load_config
 from dewarlog_wire import layout
 from workshop.places import FIRMWARE
@@ -26,6 +26,8 @@ from workshop.places import FIRMWARE
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from dewarlog.session import Session
 
 EXAMPLE: Final = (FIRMWARE / "profile.example.json").read_bytes()
 MANIFEST: Final = read_manifest(FIRMWARE / "shipment.example.toml").manifest

@@ -29,7 +29,7 @@ from hypothesis import strategies as st
 from dewarlog.checks.review import review_log
 from dewarlog.errors import ExitCode, LogError
 from dewarlog.pull import FiledLog
-from dewarlog.session import SealState
+from dewarlog.replies import SealState
 from dewarlog.verify.case import Proofs
 from dewarlog.verify.claims import Standing
 from dewarlog.verify.course import verify_log

@@ -18,7 +18,7 @@ from dewarlog.errors import (
     ProbeFault,
     WrongBath,
 )
-from dewarlog.session import Status
+from dewarlog.replies import Status
 from dewarlog_wire import layout
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from dewarlog import cli, cli_reach
 from dewarlog.certificate import read_certificate
 from dewarlog.errors import ExitCode
 from dewarlog.keys import BoardKeys, KeyStore
-from dewarlog.session import SealState
+from dewarlog.replies import SealState
 from dewarlog.tokens import make_token, read_tokens, time_caveats, write_tokens
 from dewarlog_wire import events, layout, proof
 from door_board import DEVICE_ID, DEVICE_KEY, LOG_ID, DoorLink
@@ -108,8 +108,19 @@ def test_a_key_that_does_not_prove_what_it_is_for_is_not_kept(desk: Desk) -> Non
     desk.link.lie = lambda kind, reply: bytes(32) if kind == layout.MSG_KEY else reply
 
     assert desk.run("claim", "usb:x")[0] == ExitCode.DEVICE
-    assert not desk.store.root.exists()
+    assert desk.store.boards() == []
     assert list(desk.folder.glob("*.json")) == []
+
+
+def test_keys_held_before_are_back_where_others_prove_nothing(desk: Desk) -> None:
+    """What was good is not given for what is not."""
+    assert desk.run("claim", "usb:x")[0] == 0
+    [board] = desk.store.boards()
+    held = desk.store.of(board)
+    desk.link.lie = lambda kind, reply: bytes(32) if kind == layout.MSG_KEY else reply
+
+    assert desk.run("claim", "usb:x")[0] == ExitCode.DEVICE
+    assert desk.store.of(board) == held
 
 
 # --- lock ----------------------------------------------------------------------------------------

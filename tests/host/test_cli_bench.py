@@ -88,10 +88,11 @@ def test_erase_with_nothing_to_erase_says_so(board: BenchBoard) -> None:
 
 
 def test_erase_of_a_board_that_cannot_ends_as_every_refusal(board: BenchBoard) -> None:
-    """An older firmware; a run that has ended."""
+    """An older firmware; a run that has ended, with what to do then."""
     board.logbook.end()
     code, data = _json("erase", "usb:x")
-    assert (code, data["error"]) == (ExitCode.DEVICE, "DeviceRefused")
+    assert (code, data["error"]) == (ExitCode.DEVICE, "NotRecording")
+    assert "reset it" in data["message"]
 
     board.device.features = layout.FEATURE_AUTH
     code, data = _json("erase", "usb:x")

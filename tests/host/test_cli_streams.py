@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 from typer.testing import CliRunner
 
-from dewarlog import cli
+from dewarlog import cli, console
 from dewarlog.errors import ExitCode
 from log_writer import DEGC
 from trips import trip, written
@@ -197,6 +197,15 @@ def test_a_terminal_without_our_signs_shows_plainer_ones(encoding: str, hold: Pa
     assert (done.returncode, done.stderr) == (ExitCode.HOLD, b"")
     assert b" -150.0 " in done.stdout
     assert "°".encode(encoding, "replace").replace(b"?", b"deg") + b"C" in done.stdout
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+def test_lines_and_bars_of_the_monitor_keep_their_width(encoding: str) -> None:
+    """A line of a hundred dashes is not one of six hundred characters where there are none."""
+    console.prepare()
+    drawn = "\u2500" * 100 + "".join(map(chr, range(0x2581, 0x2589)))
+    assert drawn.encode(encoding, "dewarlog.plainer") == b"-" * 100 + b"_.-=+*#@"
+    assert "\u00b5V".encode("ascii", "dewarlog.plainer") == b"uV"
 
 
 def test_a_table_is_utf_8_whatever_the_terminal_is(use: Path, tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from dewarlog.errors import (
     ProfileInvalid,
 )
 from dewarlog.profile.model import Profile
-from dewarlog.session import Status
+from dewarlog.replies import Status
 from dewarlog_wire import layout
 
 if TYPE_CHECKING:
@@ -38,9 +38,11 @@ if TYPE_CHECKING:
 _PROFILE = b'{"channels": [{"channel": 1, "serial": "A"}], "rules": []}'
 
 
-def _session(*, access: int = 0, name: str = "usb:X", may: int = 0) -> Session:
+def _session(
+    *, access: int = 0, name: str = "usb:X", may: int = 0, recording: bool = True
+) -> Session:
     values: dict[str, Any] = dict.fromkeys((one.name for one in fields(Status)), 0)
-    values["access"] = access
+    values |= {"access": access, "state": layout.STATUS_RECORDING if recording else 0}
     proof = SimpleNamespace(may=may, name="reader key") if may else None
     made = SimpleNamespace(
         board=SimpleNamespace(name="e660583883724a32", features=layout.FEATURE_BENCH),
@@ -69,6 +71,14 @@ def _run(
     monkeypatch.setattr(requests, "get_profile", lambda _session: profile)
     plan = Plan((ln2_reference(1013.25),), channels, "A", "B", "C", 12, Patience(asks=False))
     Course(session, CalibrationShelf(folder), cast("Guide", _Nobody())).run(plan)
+
+
+def test_a_logger_whose_run_has_ended_is_told_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And how it begins another, for it brings no readings."""
+    with pytest.raises(NothingNew, match="begins another when it is reset"):
+        _run(_session(recording=False), tmp_path, monkeypatch)
 
 
 @pytest.mark.parametrize(

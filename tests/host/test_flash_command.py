@@ -14,7 +14,7 @@ from dewarlog.errors import ExitCode
 from dewarlog.flash import flasher, logger
 from dewarlog.flash.flasher import Flasher
 from dewarlog.flash.logger import Present, Running
-from dewarlog.session import Board, Status
+from dewarlog.replies import Board, Status
 from prompt_board import Disk, PromptBoard
 
 if TYPE_CHECKING:

@@ -42,6 +42,7 @@ NECK: Final = replace(
 READY: Final = Facts(
     now_utc_s=NOW_S,
     planned_h=PLAN_H,
+    recording=True,
     probes=(PROBE, NECK),
     calibration_policy="refuse",
     charge=charge_of(8.6, CATALOGUE, PLAN_H),
@@ -231,6 +232,30 @@ def test_a_computer_whose_clock_differs_from_the_logger_s_is_doubted(
     assert against(facts) == ()
     [judged] = [one for one in gate.judge(facts) if one.name == "clock"]
     assert [finding.measured for finding in judged.findings] == told
+
+
+def test_the_last_readings_of_a_run_that_has_ended_let_nothing_through() -> None:
+    """They may be of weeks ago; what to do is to begin another run."""
+    ended = replace(READY, recording=False)
+    assert against(ended) == ("probe not cold", "probe not stable", "probe fault")
+    findings = [one for judged in gate.judge(ended) for one in judged.findings]
+    assert {one.then.split(",")[0] for one in findings} == {"Reset it"}
+
+
+def test_a_payload_that_no_rule_holds_is_told() -> None:
+    """Rules for the neck alone say nothing of what is in the dewar."""
+    warm = replace(PROBE, degc=21.0, limit_degc=None)
+    cold_neck = replace(NECK, limit_degc=-120.0, slope=PROBE.slope)
+    facts = replace(READY, probes=(warm, cold_neck))
+    [cold] = [one for one in gate.judge(facts) if one.name == "probe not cold"]
+    [told] = cold.findings
+    assert told.measured.startswith("no rule holds probe 1 (TC-1), payload top to a limit")
+    assert not told.refuses
+    assert all("no rule" not in one.measured for j in gate.judge(READY) for one in j.findings)
+    assert {name for name in layout.PLACEMENT_NAMES if name.startswith("payload")} == {
+        "payload top",
+        "payload bottom",
+    }
 
 
 def test_a_dry_run_judges_no_clock_it_has_not_set() -> None:

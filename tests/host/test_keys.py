@@ -25,7 +25,8 @@ from dewarlog.errors import (
 )
 from dewarlog.keys import BoardKeys, KeyStore, default_keys_root
 from dewarlog.proven import Credential
-from dewarlog.session import SealState, Session
+from dewarlog.replies import SealState
+from dewarlog.session import Session
 from dewarlog.shelf import system_keyring
 from dewarlog_wire import layout, proof
 from door_board import DEVICE_ID, DEVICE_KEY, DoorLink

@@ -14,7 +14,7 @@ from dewarlog.bench import monitor_view
 from dewarlog.bench.monitor import TREND_S, Look, Monitor, rule_text, slope_k_per_h
 from dewarlog.bench.requests import Live
 from dewarlog.profile.model import Profile
-from dewarlog.session import Board, Status
+from dewarlog.replies import Board, Status
 from dewarlog_wire import layout
 
 NOW_S = 1_772_445_600.0  # 2026-03-02 10:00:00 UTC

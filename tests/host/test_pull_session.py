@@ -9,7 +9,8 @@ from hashlib import sha256
 import pytest
 
 from dewarlog.errors import DeviceRefused, NoAnswer, PeerViolation
-from dewarlog.session import ClockBefore, Sealed, Session, Status, StoredFile
+from dewarlog.replies import ClockBefore, Sealed, Status, StoredFile
+from dewarlog.session import Session
 from dewarlog_wire import FORMAT_VERSION, events, layout
 from dewarlog_wire.frame import parse_serial_in
 from door_board import RUN, DoorLink

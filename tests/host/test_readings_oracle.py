@@ -1,7 +1,8 @@
 """Two readers of one log: what readings.py says, construct's parser says too.
 
-parse.py is written apart from the reader, from the same table of records; the reference column
-decoder is neither's. A log with everything in it is read by both and compared field by field.
+dewarlog.parse is written apart from the reader, from the same table of records; the reference
+column decoder is neither's. A log with everything in it is read by both and compared field by
+field.
 """
 
 from __future__ import annotations

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from dewarlog.readings import read_log
 from dewarlog.records import Block
+from dewarlog.replies import SealState
 from dewarlog.seals import SealCheck, Stretch, Worth, span_words, spans
-from dewarlog.session import SealState
 from dewarlog_wire import layout, seal
 from trips import HOUR_MS, quiet
 from trusted import TrustedBoard

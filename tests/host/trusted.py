@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from dewarlog.certificate import Certificate
 from dewarlog.receipt import Receipt
-from dewarlog.session import Recorded, SealState, Signed
+from dewarlog.replies import Recorded, SealState, Signed
 from dewarlog_wire import events, layout, proof, seal
 from log_writer import UTC_2026_03_01, LogWriter
 from trips import HOUR_MS, quiet

@@ -388,3 +388,31 @@ def test_a_cable_pulled_for_good_leaves_a_logger_that_the_next_arm_knows(
     found = arm_here(cold, tmp_path, *FULL, *ACTOR)
     now = (found[0], found[1]["already"], found[1]["run"])
     assert (run, *now) == (before + 1, 0, True, before + 1)
+
+
+def test_a_logger_that_came_home_is_told_to_begin_a_run(tmp_path: Path) -> None:
+    """Its last readings are cold, and of before: arm, mark and erase say what to do, and a way."""
+    profile(tmp_path)
+    scenario = trip(tmp_path, "2 h", '[[stop]]\nat = "60 s"\n')
+    with start(scenario, real_time=True, speed=SPEED) as board:
+        device = f"usb:{board.pty}"
+        while json.loads(dewarlog("status", device, "--json").stdout)["recording"]:
+            time.sleep(0.2)
+        arguments = (
+            *("arm", device, "--manifest", MANIFEST, "--profile", tmp_path / "rules.json"),
+            *("--keys", tmp_path / "keys", *FULL, "--dry-run"),
+        )
+        said = dewarlog(*arguments)
+        told = json.loads(dewarlog(*arguments, "--json").stdout)
+        others = [
+            dewarlog(*command, "--json")
+            for command in (("mark", device, "note"), ("erase", device))
+        ]
+
+    assert said.returncode == ExitCode.REFUSED
+    assert "Nothing was changed. It records nothing now." in said.stdout
+    assert "Reset it" in said.stdout
+    assert told["recording"] is False
+    assert set(told["refusals"]) >= {"probe not cold", "probe not stable", "probe fault"}
+    assert [one.returncode for one in others] == [ExitCode.DEVICE] * 2
+    assert [json.loads(one.stdout)["error"] for one in others] == ["NotRecording"] * 2

@@ -91,6 +91,7 @@ def test_anyone_may_look_and_only_the_owner_test(bench: Bench) -> None:
     assert [channel["state"] for channel in seen["channels"]] == ["ok"] * 3
 
     code, _, refused = bench.run("stranger", "selftest", bench.by_air)
+    assert "Readings go on" not in refused
     assert code == ExitCode.DEVICE
     assert "SELFTEST takes the admin key, and this computer has none" in refused
 

@@ -507,6 +507,13 @@ def test_a_person_at_a_terminal_is_asked_and_may_say_no(tmp_path: Path) -> None:
     assert len(_kept(bench.archive)) == 1
 
 
+def test_a_program_at_a_terminal_is_asked_nothing() -> None:
+    """With --json the words are not printed: nobody would know what to say Enter to."""
+    code, said = _at_a_terminal([], "calibrate", "usb:/dev/none", "--json")
+    assert code == 2
+    assert "say how high the air pressure is" in " ".join(said.split())
+
+
 def _at_a_terminal(answers: list[tuple[str, str]], *arguments: str) -> tuple[int, str]:
     """Run the command on a pseudo-terminal and answer what it asks; return all it showed too."""
     ours, theirs = os.openpty()

@@ -120,6 +120,18 @@ def test_the_view_is_written_as_a_picture(board: SimBoard, tmp_path: Path) -> No
     assert "payload" in picture.read_text()
 
 
+def test_lines_end_with_their_reader_and_the_port_is_free(board: SimBoard) -> None:
+    """As behind `| head -1`: nobody would end it else, and it would keep the port."""
+    with subprocess.Popen(
+        [*COMMAND, f"usb:{board.pty}", "--json"], stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        json.loads(process.stdout.readline())
+        process.stdout.close()
+        assert process.wait(PATIENCE_S) == 0
+    assert once(board).returncode == 0
+
+
 def test_a_picture_is_never_drawn_over_a_log_or_a_device(board: SimBoard, tmp_path: Path) -> None:
     """Evidence stays; what cannot be written is named."""
     log, device = tmp_path / "run.dwl", tmp_path / "device"

@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 
 from dewarlog import certificate, cli
 from dewarlog.bench import requests
-from dewarlog.errors import ExitCode, Unplugged
+from dewarlog.errors import DiskFull, ExitCode, Unplugged
 from dewarlog.keys import KeyStore
 from dewarlog.provision import ownership
 from dewarlog.records import LockEvent, ProfileWritten, SettingEvent
@@ -268,3 +268,20 @@ def test_what_is_done_already_is_told_and_the_next_command_does_the_rest(
             break
     assert code == 0, said
     assert list(bench.folder.glob("*.certificate.json"))
+
+
+@pytest.mark.parametrize("command", ["claim", "provision"])
+def test_a_logger_whose_keys_cannot_be_kept_is_not_claimed(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    """It might lock itself at its next start, and nobody could open it."""
+
+    def full(store: KeyStore, _keys: object) -> None:
+        raise DiskFull(bench.folder, f"no room in {store}")
+
+    (bench.folder / "map.toml").write_text(MAP)
+    monkeypatch.setattr(KeyStore, "keep", full)
+    options = ("--map", "map.toml") if command == "provision" else ()
+    code, said = bench.run(command, bench.device, *options)
+    assert code == ExitCode.STORAGE, said
+    assert json.loads(bench.run("status", bench.device, "--json")[1])["claimed"] is False

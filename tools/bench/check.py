@@ -6,7 +6,7 @@ The log is made by the board's own recorder from the noise model of stored_bytes
 that fit its readings, 50 shock windows, and clock, supply and tilt events. In the same run stand:
 
 - the bound: one SHA-256 and one CRC-32 over the same bytes, without which nothing is checked;
-- construct: parse.py reads the sections of every block, the way most host tools read binary
+- construct: dewarlog.parse reads the sections of every block, the way most host tools read binary
   logs, and the reference decoder its columns, one value at a time (a tenth of the log, scaled);
 - `python -c pass` and numpy's import, which the whole command pays before its first line.
 

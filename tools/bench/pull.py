@@ -56,7 +56,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
     from dewarlog.pull import Pulled
-    from dewarlog.session import StoredFile
+    from dewarlog.replies import StoredFile
 
 BOARD: Final = Path(__file__).parent / "board"
 AIM_XMODEM: Final = 10

@@ -50,7 +50,8 @@ if TYPE_CHECKING:
     from dewarlog.arm.look import Seen
     from dewarlog.arm.manifest import Manifest
     from dewarlog.profile.model import Profile
-    from dewarlog.session import Board, Session, Status
+    from dewarlog.replies import Board, Status
+    from dewarlog.session import Session
 
 TIME_ERROR_MS: Final = 1000
 NOTE_MOST_BYTES: Final = layout.EVENT_TEXT_ASKED_MAX_BYTES[layout.KIND_PROFILE]
@@ -95,6 +96,8 @@ class Outcome:
     run: int
     run_before: int
     charge: Charge | None = None
+    recording: bool = True
+    """Whether `run` is open; else it has ended."""
 
     @property
     def refused(self) -> bool:
@@ -174,6 +177,7 @@ class ArmCourse:
             run=status.run,
             run_before=status.run,
             charge=facts.charge,
+            recording=status.recording,
         )
         against = gate.refusals(judged)
         if against and order.reason:
@@ -208,6 +212,7 @@ class ArmCourse:
         facts = gate.Facts(
             now_utc_s=int(self._host_s()) - layout.UTC_EPOCH_UNIX_S,
             planned_h=order.planned_h,
+            recording=status.recording,
             probes=probes_of(wanted, status, {}),
             calibration_policy=wanted.handling.calibration_policy,
             charge=None
@@ -231,7 +236,7 @@ class ArmCourse:
             failed_tests=seen.failed_tests,
         )
         against = set(gate.refusals(gate.judge(facts))) - {"probe not stable"}
-        if against and not order.reason:
+        if (against and not order.reason) or not status.recording:
             # Five minutes would change nothing.
             return facts, status
         wanted_s = watch.length_s(status)
@@ -328,7 +333,7 @@ class ArmCourse:
         if live.profile_crc32 != crc32(data):
             problem = PeerViolation("its profile is not the one it was given")
             raise ArmedNotSeen(seen.board.name, problem)
-        return replace(outcome, profile=profile, armed=True, run=status.run)
+        return replace(outcome, profile=profile, armed=True, run=status.run, recording=True)
 
 
 # --- what is written --------------------------------------------------------------------------

@@ -44,6 +44,9 @@ BACKLOG_MOST_BYTES: Final = 4096
 SUPPLY_LEAST_MV: Final = 3300
 """A board gives up at 3000 mV (STATUS_LOW_SUPPLY): under load and in the cold there is less."""
 _OK: Final = 0
+_PAYLOAD: Final = "payload"
+"""How the placements at a payload begin: layout.PLACEMENT_NAMES."""
+_RESET: Final = "Reset it, or take its power away for a moment: it begins a run when it starts"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +100,8 @@ class Facts:
 
     now_utc_s: int
     planned_h: float
+    recording: bool
+    """False: a run that has ended brings no new readings, and those of `probes` are its last."""
     probes: tuple[Probe, ...]
     calibration_policy: str
     """Of layout.CALIBRATION_POLICY_NAMES."""
@@ -172,6 +177,10 @@ def refusals(judged: tuple[Judged, ...]) -> tuple[str, ...]:
 
 
 def _cold(facts: Facts) -> tuple[list[Finding], str]:
+    if not facts.recording:
+        return [
+            Finding("its last readings are of a run that has ended", "some of now", _RESET)
+        ], ""
     findings: list[Finding] = []
     said: list[str] = []
     for probe in facts.probes:
@@ -190,7 +199,19 @@ def _cold(facts: Facts) -> tuple[list[Finding], str]:
                     "Charge the dewar, close it, and wait until it is cold",
                 )
             )
-    if all(probe.limit_degc is None for probe in facts.probes):
+    free = [probe for probe in facts.probes if probe.limit_degc is None]
+    if len(free) < len(facts.probes):
+        findings += [
+            Finding(
+                f"no rule holds {probe.name} to a limit, so that it may be of any temperature",
+                "a hold limit for a probe at the payload",
+                "See whether the profile is for these probes: `channels` of its rules",
+                refuses=False,
+            )
+            for probe in free
+            if probe.placement.startswith(_PAYLOAD)
+        ]
+    else:
         findings.append(
             Finding(
                 "no rule holds a probe to a limit",
@@ -202,6 +223,9 @@ def _cold(facts: Facts) -> tuple[list[Finding], str]:
 
 
 def _stable(facts: Facts) -> tuple[list[Finding], str]:
+    if not facts.recording:
+        need = f"{words.duration(WATCH_S)} of readings without a fault"
+        return [Finding("the logger records nothing now", need, _RESET)], ""
     findings: list[Finding] = []
     said: list[str] = []
     for probe in facts.probes:
@@ -232,6 +256,9 @@ def _stable(facts: Facts) -> tuple[list[Finding], str]:
 
 
 def _faultless(facts: Facts) -> tuple[list[Finding], str]:
+    if not facts.recording:
+        need = "a reading of every fitted probe"
+        return [Finding("the logger records nothing now", need, _RESET)], ""
     findings: list[Finding] = []
     for probe in facts.probes:
         if probe.state != layout.STATE_OK or probe.degc is None:

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from dewarlog.bench.requests import Live
     from dewarlog.profile.model import Profile
     from dewarlog.profile.parts import Channel
-    from dewarlog.session import Board, Session, Status, StoredFile
+    from dewarlog.replies import Board, Status, StoredFile
+    from dewarlog.session import Session
 
 _FAILED: Final = layout.SELFTEST_VERDICT_NAMES.index("fail")
 

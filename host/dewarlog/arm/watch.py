@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from dewarlog.arm.gate import Slope
-    from dewarlog.session import Session, Status
+    from dewarlog.replies import Status
+    from dewarlog.session import Session
 
 # Where samples stop coming: three intervals, and what a link may take.
 _SILENT_INTERVALS: Final = 3

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from dewarlog.bench.requests import Live
     from dewarlog.profile.model import Profile
     from dewarlog.profile.parts import Rule
-    from dewarlog.session import Board, Status
+    from dewarlog.replies import Board, Status
 
 TREND_S: Final = 600.0
 """How far a trend reaches back."""

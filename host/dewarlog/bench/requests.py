@@ -6,6 +6,7 @@ refuses. Knows nothing of what stands in a profile. Message bytes and rules: pro
 
 from __future__ import annotations
 
+import contextlib
 import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -17,6 +18,7 @@ from dewarlog.errors import (
     LinkError,
     NoAnswer,
     NoBench,
+    NotRecording,
     NotRestarted,
     PeerViolation,
     ProfileChanged,
@@ -25,13 +27,14 @@ from dewarlog.errors import (
     ProfileUnknown,
     Unreachable,
 )
-from dewarlog.session import read_record
+from dewarlog.replies import read_record
 from dewarlog_wire import access, events, layout
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
 
-    from dewarlog.session import Board, Session, Status
+    from dewarlog.replies import Board, Status
+    from dewarlog.session import Session
 
 # A self-test is over within 30 s (7.11.4); erasing takes the flash about as long.
 SLOW_AGAIN_S: Final = 5.0
@@ -454,18 +457,34 @@ def erase(session: Session, to_run: int, *, unpulled: bool) -> Erased:
     return Erased(*read_record(layout.ERASE_REPLY, reply))
 
 
-def expect_rights(session: Session, status: Status) -> None:
+@contextlib.contextmanager
+def in_an_open_run(session: Session, what: str) -> Generator[None]:
+    """Say what to do where the block is refused because the board's run has ended.
+
+    Raises:
+        NotRecording: it has; `what` names what was asked for.
+    """
+    try:
+        yield
+    except DeviceRefused as refusal:
+        if refusal.code != layout.ERROR_MALFORMED or session.status().recording:
+            raise
+        name = "?" if session.board is None else session.board.name
+        raise NotRecording(name, what) from refusal
+
+
+def expect_rights(session: Session, status: Status, what: str = "PUT of the profile") -> None:
     """Refuse before a wait, or half an hour of baths, what the board would refuse after it.
 
     Raises:
-        KeyNeeded: this computer may not put a profile in force there.
+        KeyNeeded: this computer may not do there what takes the admin key; `what` names it.
     """
     may = access.MAY_UNPROVEN[not session.link.name.startswith("ble:"), status.locked]
     may |= 0 if session.proof is None else session.proof.may
     if may & layout.MAY_BENCH:
         return
     name = layout.ERROR_NAMES[layout.ERROR_NOT_ALLOWED]
-    refusal = DeviceRefused("PUT of the profile", layout.ERROR_NOT_ALLOWED, name, "")
+    refusal = DeviceRefused(what, layout.ERROR_NOT_ALLOWED, name, "")
     held = session.not_proven if session.proof is None else f"it has the {session.proof.name} only"
     board = _expect_bench(session)
     raise KeyNeeded(board.name, refusal, locked=status.locked, needs=layout.MAY_BENCH, held=held)

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from dewarlog.calibrate.correction import Chain, PointResult, Reference
     from dewarlog.calibrate.stability import Fit, Judgement
     from dewarlog.errors import CalibrationError
-    from dewarlog.session import Session, Status
+    from dewarlog.replies import Status
+    from dewarlog.session import Session
 
 SETTLE_S: Final = 1800.0
 BATH_NAMES: Final = {ICE: "ice bath", LN2: "liquid nitrogen"}

@@ -41,7 +41,8 @@ if TYPE_CHECKING:
     from dewarlog.calibrate.correction import Correction, PointResult, Reference
     from dewarlog.calibrate.drift import Jump
     from dewarlog.calibrate.file import CalibrationFile, CalibrationShelf
-    from dewarlog.session import Board, Session, Status
+    from dewarlog.replies import Board, Status
+    from dewarlog.session import Session
 
 VERIFY_READINGS: Final = 3
 # A corrected reading may be this far from where it must be: the drift of minutes; or 3 deviations.
@@ -157,7 +158,10 @@ class Course:
         before = requests.get_profile(session)
         profile = _profile_of(board, before)
         chains = _chains(profile, plan.channels, board.name)
-        # What is damaged, or cannot be written, is told before anybody fills a bath.
+        # What is damaged, or cannot be written, or gives no readings, is told before anybody fills
+        # a bath.
+        if not status.recording:
+            raise NothingNew(board.name, "it records nothing now")
         known = self._known(board, profile)
         self._shelf.prepare(board.name)
         if profile.arming is not None:

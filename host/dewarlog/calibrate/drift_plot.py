@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 
 from dewarlog import words
 from dewarlog.calibrate.drift import NAME_OF_POINT, jumps
-from dewarlog.report.plot import Canvas, round_step
+from dewarlog.report.canvas import Canvas, round_step
 from dewarlog.uncertainty import COVERAGE_FACTOR
 
 if TYPE_CHECKING:

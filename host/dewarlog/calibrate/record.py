@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from dewarlog.calibrate.course import Outcome, Plan, ProbeOutcome
     from dewarlog.calibrate.file import CalibrationFile
     from dewarlog.profile.model import Profile
-    from dewarlog.session import Board
+    from dewarlog.replies import Board
 
 
 def changed(profile: Profile, outcome: Outcome, file: CalibrationFile) -> Profile:

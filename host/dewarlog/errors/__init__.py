@@ -44,6 +44,7 @@ The tree, with the exit code a command ends with:
     |  |- ProfileChanged          5   the board's profile is not the one that was read
     |  |- NotRestarted            5   the board did not come back with a new run
     |  |- NotProvisioned           5   the board has no profile, so nobody knows its probes
+    |  |- NotRecording             5   its run has ended: what goes into one cannot be recorded
     |  |- StartedAgain             5   the board started again while watched: it is not armed
     |  |- NotArmed                 5   the board was not armed: the link was lost before
     |  |- ArmingUnknown            5   or just as it was armed: nobody knows
@@ -149,6 +150,7 @@ from dewarlog.errors.conversation import (
     NotByRadio,
     NotProvisioned,
     NotRecorded,
+    NotRecording,
     NotRestarted,
     NotSecret,
     PeerViolation,
@@ -313,6 +315,7 @@ __all__ = (
     "NotOurs",
     "NotProvisioned",
     "NotRecorded",
+    "NotRecording",
     "NotRestarted",
     "NotSecret",
     "NotSettled",

@@ -140,7 +140,8 @@ class NothingNew(CalibrationError):
     def __init__(self, device_name: str, why: str) -> None:
         super().__init__(
             f"Logger {device_name} brings no new readings: {why}. Look at it with `dewarlog "
-            "status`. Nothing was changed on the logger."
+            "status`; one whose run has ended begins another when it is reset. Nothing was "
+            "changed on the logger."
         )
         self.device_name = device_name
         self.why = why

@@ -331,6 +331,18 @@ class NotArmed(PullError):
         self.cause = cause
 
 
+class NotRecording(PullError):
+    """The logger's run has ended, and what was asked for is recorded in an open one."""
+
+    def __init__(self, device_name: str, what: str) -> None:
+        super().__init__(
+            f"Logger {device_name} records nothing now, and {what} is recorded in an open run. "
+            "Pull what it holds; then reset it, or take its power away for a moment: it begins a "
+            "run when it starts. Nothing was changed."
+        )
+        self.device_name = device_name
+
+
 class StartedAgain(PullError):
     """The logger started again while its probes were watched: nothing was armed."""
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     from dewarlog.link import Frame
-    from dewarlog.session import Board, Status
+    from dewarlog.replies import Board, Status
 
 _PROMPT: Final = b">>> "
 # Ctrl-B: a raw prompt becomes a friendly one, a friendly one shows itself; a logger skips it.

@@ -11,7 +11,7 @@ import secrets
 import struct
 from typing import TYPE_CHECKING
 
-from dewarlog.errors import NoKey
+from dewarlog.errors import NoKey, PullError
 from dewarlog.keys import BoardKeys
 from dewarlog.proven import Credential
 from dewarlog_wire import layout
@@ -19,8 +19,10 @@ from dewarlog_wire import layout
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from dewarlog.keys import KeyStore
     from dewarlog.proven import Credentials
-    from dewarlog.session import Board, Session
+    from dewarlog.replies import Board
+    from dewarlog.session import Session
 
 SECRET_BYTES = 32
 
@@ -59,10 +61,24 @@ def take_all(session: Session, board: Board) -> BoardKeys:
     )
 
 
-def prove_admin(talk: Callable[[Credentials], Session], taken: BoardKeys) -> None:
-    """Prove the admin key before it is kept: only then the board is claimed.
+def keep_and_claim(
+    store: KeyStore, taken: BoardKeys, talk: Callable[[Credentials], Session]
+) -> None:
+    """Keep a board's keys, and prove the admin key to it: by that it is claimed.
 
-    `talk` begins a conversation that proves itself by what it is given.
+    `talk` begins a conversation that proves itself by what it is given. Keys are kept first: a
+    claimed board that locks itself, and whose key nobody holds, would open to nobody. Those that
+    prove nothing do not stay; where the link is lost nobody knows, and they do.
+
+    Raises:
+        Impostor, KeyRefused and the like: they are not its keys; those held before are back.
+        ArchiveError: they cannot be kept; the board is not claimed.
     """
+    before = store.of(taken.device_id)
+    store.keep(taken)
     proof = Credential(layout.KEY_ADMIN, taken.admin or b"", b"", "admin key")
-    talk(lambda _device_id: proof).hello()
+    try:
+        talk(lambda _device_id: proof).hello()
+    except PullError:
+        store.put_back(before)
+        raise

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Final
 
 from dewarlog.checks.finding import Severity
 from dewarlog.report import facts, tables
+from dewarlog.report.canvas import key_svg
 from dewarlog.report.custody import custody_steps
 from dewarlog.report.journey import closer_axes, picture_of
 from dewarlog.report.model import Contact, Legend, Point, Report
 from dewarlog.report.moments import time_note
-from dewarlog.report.plot import key_svg
 from dewarlog.report.timeline import timeline_of
 from dewarlog.report.traces import gather
 

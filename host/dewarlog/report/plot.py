@@ -1,8 +1,7 @@
-"""The pictures of the report, as SVG we write ourselves: no library, no script, no network.
+"""The picture of a journey: temperatures with their limits, then shocks and tilt, on one axis.
 
-Every picture is drawn twice, wide for screens and paper, narrow for phones, so that its letters
-stay readable; the page shows one of them. Colours are CSS variables of the page (light and dark);
-lines also differ by dash and carry their name, so that no meaning hangs on colour alone.
+It is drawn twice, wide for screens and paper, narrow for phones, so that its letters stay
+readable; the page shows one of them.
 """
 
 from __future__ import annotations
@@ -10,29 +9,23 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from html import escape
-from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from dewarlog import words
-from dewarlog.checks.shock import baseline
+from dewarlog.report.canvas import DASHES, Canvas, round_step
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
-    from dewarlog.records import ShockWindow
     from dewarlog.report.timeline import Tick
     from dewarlog.report.traces import Trace
 
-_NICE: Final = (1, 2, 5, 10, 20, 25, 50, 100)
-_DASHES: Final = ("", "7 3", "2 3", "9 3 2 3")
-_AXIS_NAMES: Final = ("x", "y", "z")
 _LABEL_ADVANCE: Final = 0.62  # of the font size: a letter of a bold sans-serif, on average
 _LEAST_BAND: Final = 4.0  # minutes in a trip of days must still be seen
-_SHOCK_POINTS: Final = 220  # pairs of least and greatest a shock line is reduced to
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,36 +106,6 @@ class Journey:
     has_tilt: bool
     tilt: tuple[tuple[float, float, int], ...]  # start, end, band of each stay off upright
     summary: str  # for those who cannot see it
-
-
-class Canvas:
-    """Collects SVG elements."""
-
-    def __init__(self) -> None:
-        """Begin with none."""
-        self.parts: list[str] = []
-
-    def add(self, element: str) -> None:
-        """Add one that is written out."""
-        self.parts.append(element)
-
-    def text(self, x: float, y: float, label: str, kind: str = "", anchor: str = "start") -> None:
-        """Add text; `anchor` says which end of it stands at x."""
-        self.add(
-            f'<text x="{x:.1f}" y="{y:.1f}" class="{kind}" text-anchor="{anchor}">'
-            f"{escape(label)}</text>"
-        )
-
-    def line(self, x1: float, y1: float, x2: float, y2: float, kind: str) -> None:
-        """Add a line."""
-        self.add(f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" class="{kind}"/>')
-
-    def box(self, x: float, y: float, width: float, height: float, kind: str, tip: str) -> None:
-        """Add a rectangle that says `tip` where a pointer rests on it."""
-        self.add(
-            f'<rect x="{x:.1f}" y="{y:.1f}" width="{max(width, 0.0):.1f}" height="{height:.1f}" '
-            f'class="{kind}"><title>{escape(tip)}</title></rect>'
-        )
 
 
 def journey_svg(journey: Journey, size: Size) -> str:
@@ -226,12 +189,6 @@ def _range(journey: Journey) -> tuple[float, float]:
     low, high = min(values), max(values)
     air = max(4.0, (high - low) * 0.08)
     return low - air, high + air
-
-
-def round_step(span: float, most: int) -> float:
-    """Give a round step that divides a span into at most so many parts."""
-    size = 10.0 ** math.floor(math.log10(max(span / most, 1e-9)))
-    return next(nice * size for nice in _NICE if span / (nice * size) <= most)
 
 
 def _grid(canvas: Canvas, place: _Place, ticks: Sequence[Tick]) -> None:
@@ -345,7 +302,7 @@ def _curves(canvas: Canvas, place: _Place, journey: Journey, curves: Sequence[Tr
         width = place.size.inner / columns
         xs = np.arange(columns, dtype=np.float64) * width + (place.size.left + width / 2)
         colour = f"c{index % 4 + 1}"
-        dash = _DASHES[index % len(_DASHES)]
+        dash = DASHES[index % len(DASHES)]
         lasts = 0.0
         for first, stop in _runs(~np.isnan(reduced.low_degc)):
             low, high = reduced.low_degc[first:stop], reduced.high_degc[first:stop]
@@ -482,80 +439,3 @@ def _time_axis(
             anchor = "start"
         canvas.text(x, top + 18, tick.label, "tick", anchor)
     canvas.text(place.right, top + 34, label, "tick", "end")
-
-
-# --- shocks -------------------------------------------------------------------------------------
-
-
-def key_svg(index: int) -> str:
-    """Draw the piece of line that stands for a curve in a legend: its colour and its dash."""
-    dash = _DASHES[index % len(_DASHES)]
-    dashed = f' stroke-dasharray="{dash}"' if dash else ""
-    return (
-        '<svg class="key" viewBox="0 0 30 10" width="30" height="10" aria-hidden="true">'
-        f'<line x1="0" y1="5" x2="30" y2="5" class="curve c{index % 4 + 1}"{dashed}/></svg>'
-    )
-
-
-def shock_svg(window: ShockWindow, summary: str) -> str:
-    """Draw one shock window: three axes in g over milliseconds, gravity taken off."""
-    width, height, left, right, top, bottom = 300, 150, 34, 8, 10, 24
-    axes = np.array(window.counts, dtype=np.float64)
-    axes *= window.count_mg / 1000
-    axes -= baseline(axes, window.trigger, window.flags)[:, np.newaxis]
-    count = axes.shape[1]
-    step_ms = 1000.0 / window.rate_hz if window.rate_hz else 1.0
-    most = max(float(np.abs(axes).max()), 1.0)
-    limit = round_step(most, 2) * math.ceil(most / round_step(most, 2))
-    canvas = Canvas()
-
-    def x_of(index: float) -> float:
-        return left + index / max(1, count - 1) * (width - left - right)
-
-    def y_of(value: float) -> float:
-        return top + (limit - value) / (2 * limit) * (height - top - bottom)
-
-    for value in (-limit, 0.0, limit):
-        canvas.line(left, y_of(value), width - right, y_of(value), "grid")
-        canvas.text(
-            left - 5, y_of(value) + 4, f"{value:.0f}".replace("-", "\u2212"), "tick", "end"
-        )
-    canvas.line(x_of(window.trigger), top, x_of(window.trigger), height - bottom, "mark")
-    for axis in range(3):
-        points = _shock_points(axes[axis], x_of, y_of)
-        dash = _DASHES[axis]
-        dashed = f' stroke-dasharray="{dash}"' if dash else ""
-        canvas.add(
-            f'<polyline class="curve thin c{axis + 1}"{dashed} points="{points}">'
-            f"<title>{_AXIS_NAMES[axis]}</title></polyline>"
-        )
-    total_ms = (count - 1) * step_ms
-    step = round_step(total_ms, 4)
-    first = -window.trigger * step_ms
-    at = math.ceil(first / step) * step
-    while at <= first + total_ms:
-        x = x_of((at - first) / step_ms)
-        canvas.text(x, height - 8, f"{at:.0f}".replace("-", "\u2212"), "tick", "middle")
-        at += step
-    canvas.text(left - 5, height - 8, "ms", "tick", "end")
-    return (
-        f'<svg class="shock" viewBox="0 0 {width} {height}" role="img" '
-        f'aria-label="{escape(summary)}" font-size="11">{"".join(canvas.parts)}</svg>'
-    )
-
-
-def _shock_points(
-    values: NDArray[np.float64],
-    x_of: Callable[[float], float],
-    y_of: Callable[[float], float],
-) -> str:
-    """Reduce a line to the least and greatest of each of some columns, in their order in time."""
-    count = len(values)
-    columns = min(count, _SHOCK_POINTS)
-    edges = np.linspace(0, count, columns + 1).astype(np.int64).tolist()
-    points: list[str] = []
-    for first, stop in pairwise(edges):
-        part = values[first:stop]
-        places = {first + int(part.argmin()), first + int(part.argmax())}
-        points += [f"{x_of(at):.1f},{y_of(float(values[at])):.1f}" for at in sorted(places)]
-    return " ".join(points)

@@ -13,7 +13,7 @@ from dewarlog.records import SelfTestResult
 from dewarlog.report.event_words import describe, describe_entry
 from dewarlog.report.model import ShockCard, Table, TiltShare
 from dewarlog.report.moments import when
-from dewarlog.report.plot import shock_svg
+from dewarlog.report.shock_plot import shock_svg
 from dewarlog_wire import layout
 
 if TYPE_CHECKING:

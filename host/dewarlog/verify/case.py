@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from dewarlog.certificate import Certificate
     from dewarlog.pull import FiledLog
     from dewarlog.receipt import Receipt
-    from dewarlog.session import SealState
+    from dewarlog.replies import SealState
     from dewarlog.verify.log_facts import LogFacts, SignedHere
 
 NEEDS_CERTIFICATE: Final = "the logger's device certificate (--certificate), from its owner"

@@ -12,8 +12,8 @@ from dewarlog.checks.integrity import IntegrityCheck
 from dewarlog.durable import storage
 from dewarlog.readings import LogReader
 from dewarlog.records import Block, HandoffEvent, JournalTail, SignatureEvent, StopEvent
+from dewarlog.replies import Signed
 from dewarlog.seals import SealCheck
-from dewarlog.session import Signed
 
 FIRST_BYTES: Final = 1 << 16  # the first block is in them
 
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from dewarlog.checks.finding import Finding
     from dewarlog.checks.integrity import Integrity
     from dewarlog.records import Event, Run
+    from dewarlog.replies import SealState
     from dewarlog.seals import Seals
-    from dewarlog.session import SealState
 
 
 @dataclass(frozen=True, slots=True)
