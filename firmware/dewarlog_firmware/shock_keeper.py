@@ -241,6 +241,7 @@ class ShockKeeper:
             logbook.at(*entry.hit_at)
             logbook.note_shock(entry.event)
             self._told = number + 1
+        logbook.at(*self._now())  # what making room brings about is of now, not of the hit
         logbook.commit()
 
     def _write(self, window: "bytes | memoryview", began_at: tuple, count: int) -> None:

@@ -21,13 +21,14 @@ class Bench:
     def __init__(self) -> None:
         self.written: list[Any] = []
         self.now_us = 0
+        self.stamps: list[tuple[int, int]] = []  # uptime that events were to carry
         self.freed = 0
         self.room = self.room_without_hosts = 1000  # bytes of a window that the heap takes
         self.is_full = False  # the flash
         self.is_capturing = False
         book = SimpleNamespace(
             shocks=0,
-            at=lambda *_: None,
+            at=lambda *moment: self.stamps.append(moment),
             note_shock=lambda event: self.written.append(("event", *event)),
             commit=self._commit,
             write_shock=lambda window, *_: self.written.append(bytes(window)) or True,
@@ -180,6 +181,17 @@ def test_a_heap_without_room_costs_conversations_then_half_of_the_window(
 
     assert bench.freed == 1
     assert bench.written == [("event", 1), bytes([1] * kept)]
+
+
+def test_what_a_window_brings_about_is_not_told_at_the_time_of_the_hit() -> None:
+    """Such as the samples that are given up for it: the shock alone is told as from before."""
+    bench = Bench()
+    bench.capture.first_us = -400_000  # the fake's uptime stands still at 1 s
+    bench.shock(60)
+
+    bench.keeper.flush()
+
+    assert bench.stamps == [(0, 600), (1, 0)]
 
 
 def test_a_shock_that_finds_no_room_in_the_log_is_told_at_the_end() -> None:
