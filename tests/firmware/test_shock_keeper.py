@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from array import array
+from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from dewarlog_firmware.shock import COMPLETE, WATCHING
 from dewarlog_firmware.shock_keeper import CALM_MS, PATIENCE_MS, ShockKeeper
 from dewarlog_firmware.shock_shelf import ENTRIES_MAX, Entry, ShockShelf
+from dewarlog_wire import layout
 
+if TYPE_CHECKING:
+    from conftest import MicroPython
+
+SCRIPT = Path(__file__).with_name("heap_short_shock.py")
 _SHELF_BYTES = 100
 
 
@@ -192,6 +198,19 @@ def test_what_a_window_brings_about_is_not_told_at_the_time_of_the_hit() -> None
     bench.keeper.flush()
 
     assert bench.stamps == [(0, 600), (1, 0)]
+
+
+@pytest.mark.micropython
+def test_a_heap_that_has_run_out_still_tells_the_hardest_blow(micropython: MicroPython) -> None:
+    """On a real heap, with 992 samples of noise: the window is a part of it, about the largest."""
+    told = micropython(SCRIPT, heap_kib=400).stdout.splitlines()
+
+    cut_off = layout.SHOCK_CUT | layout.SHOCK_GAP
+    assert told == [
+        "hosts left",
+        f"peak is True flags {cut_off}",
+        f"window of True 32 flags {cut_off}",
+    ]
 
 
 def test_a_shock_that_finds_no_room_in_the_log_is_told_at_the_end() -> None:
