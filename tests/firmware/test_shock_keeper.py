@@ -11,6 +11,7 @@ import pytest
 
 from dewarlog_firmware.shock import COMPLETE, WATCHING
 from dewarlog_firmware.shock_keeper import CALM_MS, PATIENCE_MS, ShockKeeper
+from dewarlog_firmware.shock_sampler import FLAG_FULL, FLAG_GAP
 from dewarlog_firmware.shock_shelf import ENTRIES_MAX, Entry, ShockShelf
 from dewarlog_wire import layout
 
@@ -37,6 +38,7 @@ class Bench:
             at=lambda *moment: self.stamps.append(moment),
             note_shock=lambda event: self.written.append(("event", *event)),
             commit=self._commit,
+            emit=lambda kind, values: self.written.append(("told", kind, *values[:2])),
             write_shock=lambda window, *_: self.written.append(bytes(window)) or True,
             recorder=SimpleNamespace(shock_sections=self._encoded),
         )
@@ -49,16 +51,21 @@ class Bench:
             columns=(array("h"), array("h"), array("h")),
             is_quiet=False,
             state=WATCHING,
-            begin=lambda: None,
+            begin=lambda *_: None,
+            gap=lambda _: None,
+            feed=lambda _counts, _at, sets, _first_us: sets,
             shorten=self._shortened,
             event=lambda number: (number,),
             head=lambda number: (number, self.capture.count),
             restart=self._restarted,
         )
-        sampler = SimpleNamespace(
+        self.slots: list[int] = []  # flags of those in the ring
+        sampler = self.sampler = SimpleNamespace(
             is_away=False,
             service=lambda: None,
-            take=lambda *_: 0,
+            take=self._take,
+            gap_us=200_000,
+            first_us=0,
             capturing=lambda: self.is_capturing,
         )
         parts: list[Any] = [sampler, self.capture, book, 16, 3200, lambda: (1, 0)]
@@ -68,6 +75,12 @@ class Bench:
             shelf_bytes=_SHELF_BYTES,
             free_heap=self._free_heap,
         )
+
+    def _take(self, *_: object) -> int:
+        if not self.slots:
+            return 0
+        self.sampler.flags = self.slots.pop(0)
+        return 16
 
     def _commit(self) -> None:
         if self.is_full:
@@ -187,6 +200,20 @@ def test_a_heap_without_room_costs_conversations_then_half_of_the_window(
 
     assert bench.freed == 1
     assert bench.written == [("event", 1), bytes([1] * kept)]
+
+
+@pytest.mark.parametrize(
+    ("flags", "cause"),
+    [(FLAG_GAP, layout.GAP_FLASH_STALL), (FLAG_GAP | FLAG_FULL, layout.GAP_RING_FULL)],
+)
+def test_a_gap_has_the_cause_that_the_sampler_found(flags: int, cause: int) -> None:
+    """Whatever the ring had been through before."""
+    bench = Bench()
+    bench.slots = [flags]
+
+    bench.keeper.take()
+
+    assert bench.written == [("told", layout.KIND_GAP, layout.STREAM_SHOCK, cause)]
 
 
 def test_what_a_window_brings_about_is_not_told_at_the_time_of_the_hit() -> None:
