@@ -10,7 +10,7 @@ ten days is nobody's business and would fill the log.
 import struct
 
 from dewarlog_firmware.access import PROVEN, UNPROVEN
-from dewarlog_firmware.logbook import ENOSPC
+from dewarlog_firmware.logbook import NO_ROOM
 from dewarlog_wire import events, layout
 
 TYPE_CHECKING = False
@@ -97,7 +97,7 @@ class Audit:
             self._add(visitor, result, failures)
             logbook.commit()
         except OSError as error:
-            if error.args[0] != ENOSPC:
+            if error.args[0] not in NO_ROOM:
                 raise
 
     def note(self, kind: int, values: tuple) -> None:
@@ -110,7 +110,7 @@ class Audit:
             logbook.emit(kind, values)
             logbook.commit()
         except OSError as error:
-            if error.args[0] != ENOSPC:
+            if error.args[0] not in NO_ROOM:
                 raise
 
     def _add(self, visitor: "Visitor", result: int, failures: int) -> None:

@@ -25,7 +25,7 @@ from array import array
 
 from dewarlog_firmware.clock import earlier
 from dewarlog_firmware.shock import COMPLETE
-from dewarlog_firmware.shock_sampler import FLAG_BEGIN, FLAG_GAP, FLAG_LATE
+from dewarlog_firmware.shock_sampler import FLAG_BEGIN, FLAG_FULL, FLAG_GAP, FLAG_LATE
 from dewarlog_firmware.shock_shelf import Entry, ShockShelf
 from dewarlog_firmware.sizes import LARGE
 from dewarlog_wire import layout
@@ -108,7 +108,9 @@ class ShockKeeper:
                 self._late_us = sampler.gap_us if sampler.flags & FLAG_LATE else 0
                 self._capture.begin(sampler.flags & FLAG_LATE != 0)
             if sampler.flags & FLAG_GAP:
-                self._tell_gap(sampler.gap_us)
+                full = sampler.flags & FLAG_FULL
+                cause = layout.GAP_RING_FULL if full else layout.GAP_FLASH_STALL
+                self._tell_gap(cause, sampler.gap_us)
                 self._capture.gap(sampler.gap_us)
         return sets
 
@@ -241,6 +243,7 @@ class ShockKeeper:
             logbook.at(*entry.hit_at)
             logbook.note_shock(entry.event)
             self._told = number + 1
+        logbook.at(*self._now())  # what making room brings about is of now, not of the hit
         logbook.commit()
 
     def _write(self, window: "bytes | memoryview", began_at: tuple, count: int) -> None:
@@ -249,13 +252,10 @@ class ShockKeeper:
 
     def _tell_late(self) -> None:
         if self._late_us:
-            self._tell_gap(self._late_us)
+            self._tell_gap(layout.GAP_FLASH_STALL, self._late_us)
             self._late_us = 0
 
-    def _tell_gap(self, gap_us: int) -> None:
-        ring = self._sampler.ring
-        full = ring.high_water == ring.slot_count
-        cause = layout.GAP_RING_FULL if full else layout.GAP_FLASH_STALL
+    def _tell_gap(self, cause: int, gap_us: int) -> None:
         self._tell(cause, gap_us, gap_us * (self._rate_hz // 100) // 10000)
 
     def _tell(self, cause: int, gap_us: int, missed: int) -> None:

@@ -43,6 +43,7 @@ FLAG_GAP = const(2)  # gap_us are missing before this slot
 FLAG_LATE = const(4)  # at most gap_us are missing before this slot
 FLAG_AWAKE = const(8)  # the chip had not been below the trigger for quiet_ms at this drain
 FLAG_UPSET = const(16)  # the chip had found its settings corrupted
+FLAG_FULL = const(32)  # of a GAP: the ring had no room, the main loop stayed away
 
 # A slot: ticks_us of the drain, gap_us, sets still newer in the FIFO, flags, then one burst.
 _TICKS_US = const(0)
@@ -270,6 +271,8 @@ class ShockSampler:
     def _note_gap(self, now_us: int, sets: int) -> None:
         """Work out how much time the samples of a FIFO that ran over lack since the last drain."""
         self._new_flags |= FLAG_GAP
+        if self._left > self._sets:  # a burst that found no room
+            self._new_flags |= FLAG_FULL
         came_us = (sets - self._left) * 1_000_000 // self._rate_hz
         missing_us = ((now_us - self._drain_us) & TICKS_MASK) - came_us
         if missing_us > 0:

@@ -10,7 +10,7 @@ import struct
 from micropython import const
 
 from dewarlog_firmware import once
-from dewarlog_firmware.logbook import ENOSPC
+from dewarlog_firmware.logbook import NO_ROOM
 from dewarlog_firmware.whole_file import write_whole
 from dewarlog_wire import layout, proof
 
@@ -169,7 +169,7 @@ class Signer:
             logbook.emit(layout.KIND_SIGNATURE, values)
             logbook.commit()
         except OSError as error:
-            if error.args[0] != ENOSPC:
+            if error.args[0] not in NO_ROOM:
                 raise
             # The log is full and says so; what was signed holds for who asked.
 

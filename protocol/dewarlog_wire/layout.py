@@ -365,8 +365,8 @@ SHOCK_HEAD = Record(
     ("flags", U8, 1, ""),
 )
 SHOCK_CLIPPED = 1  # at least one sample stood at the end of the range
-SHOCK_CUT = 2  # the shock went on after the window was full
-SHOCK_GAP = 4  # samples are missing inside the window
+SHOCK_CUT = 2  # the shock went on after the window was full, or half of it was given up
+SHOCK_GAP = 4  # samples are missing inside the window, or at its end
 
 # --- 5. Events --------------------------------------------------------------------------------
 EVENTS_HEAD = Record(

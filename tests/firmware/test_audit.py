@@ -248,7 +248,7 @@ def test_an_attempt_is_durable_at_once(board: Board) -> None:
     assert len(board.bench.logbook.recorder.take_journal()) == 0
 
 
-@pytest.mark.parametrize("what", ["full", "full meanwhile", "ended"])
+@pytest.mark.parametrize("what", ["full", "full meanwhile", "without a journal", "ended"])
 def test_a_log_that_takes_no_more_keeps_nobody_out(
     board: Board, what: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -257,6 +257,8 @@ def test_a_log_that_takes_no_more_keeps_nobody_out(
         board.bench.logbook.end()
     elif what == "full":
         board.bench.logbook.is_full = True
+    elif what == "without a journal":
+        board.bench.logbook.flash.release()
     else:
 
         def append(view: memoryview) -> None:
@@ -265,6 +267,15 @@ def test_a_log_that_takes_no_more_keeps_nobody_out(
         monkeypatch.setattr(board.bench.logbook.flash, "append_journal", append)
 
     assert board.guest().prove(COURIER)[0] == layout.MSG_AUTH | layout.REPLY
+
+
+def test_a_log_without_a_journal_keeps_no_radio_from_being_switched(board: Board) -> None:
+    """As after a boot that found no room for one: an error there would end the firmware."""
+    board.bench.logbook.flash.release()
+
+    board.app.switch_radio(1, 0)
+
+    assert board.told() == [("radio",)]
 
 
 # --- lock ----------------------------------------------------------------------------------------

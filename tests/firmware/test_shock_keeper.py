@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from array import array
+from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from dewarlog_firmware.shock import COMPLETE, WATCHING
 from dewarlog_firmware.shock_keeper import CALM_MS, PATIENCE_MS, ShockKeeper
+from dewarlog_firmware.shock_sampler import FLAG_FULL, FLAG_GAP
 from dewarlog_firmware.shock_shelf import ENTRIES_MAX, Entry, ShockShelf
+from dewarlog_wire import layout
 
+if TYPE_CHECKING:
+    from conftest import MicroPython
+
+SCRIPT = Path(__file__).with_name("heap_short_shock.py")
 _SHELF_BYTES = 100
 
 
@@ -21,15 +28,17 @@ class Bench:
     def __init__(self) -> None:
         self.written: list[Any] = []
         self.now_us = 0
+        self.stamps: list[tuple[int, int]] = []  # uptime that events were to carry
         self.freed = 0
         self.room = self.room_without_hosts = 1000  # bytes of a window that the heap takes
         self.is_full = False  # the flash
         self.is_capturing = False
         book = SimpleNamespace(
             shocks=0,
-            at=lambda *_: None,
+            at=lambda *moment: self.stamps.append(moment),
             note_shock=lambda event: self.written.append(("event", *event)),
             commit=self._commit,
+            emit=lambda kind, values: self.written.append(("told", kind, *values[:2])),
             write_shock=lambda window, *_: self.written.append(bytes(window)) or True,
             recorder=SimpleNamespace(shock_sections=self._encoded),
         )
@@ -42,16 +51,21 @@ class Bench:
             columns=(array("h"), array("h"), array("h")),
             is_quiet=False,
             state=WATCHING,
-            begin=lambda: None,
+            begin=lambda *_: None,
+            gap=lambda _: None,
+            feed=lambda _counts, _at, sets, _first_us: sets,
             shorten=self._shortened,
             event=lambda number: (number,),
             head=lambda number: (number, self.capture.count),
             restart=self._restarted,
         )
-        sampler = SimpleNamespace(
+        self.slots: list[int] = []  # flags of those in the ring
+        sampler = self.sampler = SimpleNamespace(
             is_away=False,
             service=lambda: None,
-            take=lambda *_: 0,
+            take=self._take,
+            gap_us=200_000,
+            first_us=0,
             capturing=lambda: self.is_capturing,
         )
         parts: list[Any] = [sampler, self.capture, book, 16, 3200, lambda: (1, 0)]
@@ -61,6 +75,12 @@ class Bench:
             shelf_bytes=_SHELF_BYTES,
             free_heap=self._free_heap,
         )
+
+    def _take(self, *_: object) -> int:
+        if not self.slots:
+            return 0
+        self.sampler.flags = self.slots.pop(0)
+        return 16
 
     def _commit(self) -> None:
         if self.is_full:
@@ -180,6 +200,44 @@ def test_a_heap_without_room_costs_conversations_then_half_of_the_window(
 
     assert bench.freed == 1
     assert bench.written == [("event", 1), bytes([1] * kept)]
+
+
+@pytest.mark.parametrize(
+    ("flags", "cause"),
+    [(FLAG_GAP, layout.GAP_FLASH_STALL), (FLAG_GAP | FLAG_FULL, layout.GAP_RING_FULL)],
+)
+def test_a_gap_has_the_cause_that_the_sampler_found(flags: int, cause: int) -> None:
+    """Whatever the ring had been through before."""
+    bench = Bench()
+    bench.slots = [flags]
+
+    bench.keeper.take()
+
+    assert bench.written == [("told", layout.KIND_GAP, layout.STREAM_SHOCK, cause)]
+
+
+def test_what_a_window_brings_about_is_not_told_at_the_time_of_the_hit() -> None:
+    """Such as the samples that are given up for it: the shock alone is told as from before."""
+    bench = Bench()
+    bench.capture.first_us = -400_000  # the fake's uptime stands still at 1 s
+    bench.shock(60)
+
+    bench.keeper.flush()
+
+    assert bench.stamps == [(0, 600), (1, 0)]
+
+
+@pytest.mark.micropython
+def test_a_heap_that_has_run_out_still_tells_the_hardest_blow(micropython: MicroPython) -> None:
+    """On a real heap, with 992 samples of noise: the window is a part of it, about the largest."""
+    told = micropython(SCRIPT, heap_kib=400).stdout.splitlines()
+
+    cut_off = layout.SHOCK_CUT | layout.SHOCK_GAP
+    assert told == [
+        "hosts left",
+        f"peak is True flags {cut_off}",
+        f"window of True 32 flags {cut_off}",
+    ]
 
 
 def test_a_shock_that_finds_no_room_in_the_log_is_told_at_the_end() -> None:

@@ -13,6 +13,7 @@ from dewarlog_firmware.sensors.adxl372 import ADXL372, FIFO_SETS
 from dewarlog_firmware.shock_sampler import (
     FLAG_AWAKE,
     FLAG_BEGIN,
+    FLAG_FULL,
     FLAG_GAP,
     FLAG_LATE,
     FLAG_UPSET,
@@ -289,11 +290,34 @@ def test_a_main_loop_that_stays_away_too_long_is_told_as_a_gap() -> None:
     rig.sampler.service()
     rig.shake(100)
     rig.take()
-    [gap_us] = [gap_us for flags, gap_us, _, _ in rig.slots if flags & FLAG_GAP]
+    [(flags, gap_us)] = [(slot[0], slot[1]) for slot in rig.slots if slot[0] & FLAG_GAP]
     [missing] = rig.holes()
 
     assert missing > 700
     assert abs(gap_us - missing * PERIOD_US) <= PERIOD_US
+    assert flags & FLAG_FULL
+
+
+def test_a_stall_is_not_blamed_on_a_ring_that_once_was_full() -> None:
+    """Each gap has its own cause."""
+    rig = Rig(slot_count=12)
+    rig.shake(500)
+    rig.shake(1, LOUD)
+    rig.shake(150)
+    assert rig.sampler.ring.high_water == rig.sampler.ring.slot_count
+    for _ in range(6):
+        rig.take()
+        rig.sampler.service()
+        rig.shake(16)
+    rig.take()
+    rig.slots = []
+    rig.stall(600)
+    rig.take()
+    rig.sampler.service()
+    rig.take()
+    [flags] = [flags for flags, _, _, _ in rig.slots if flags & FLAG_GAP]
+
+    assert not flags & FLAG_FULL
 
 
 @given(

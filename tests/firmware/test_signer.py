@@ -191,6 +191,19 @@ def test_no_such_run_and_no_second_job(signer: Signer) -> None:
     Ed25519PublicKey.from_public_bytes(public_key()).verify(reply[8], message_of(reply))
 
 
+def test_a_log_without_a_journal_keeps_the_signature_from_nobody(
+    book: Logbook, signer: Signer
+) -> None:
+    """As after a boot that found no room for one."""
+    signer.begin(1, NONCE)
+    book.flash.release()
+
+    finish(signer)
+
+    reply = signer.reply()
+    Ed25519PublicKey.from_public_bytes(public_key()).verify(reply[8], message_of(reply))
+
+
 def test_a_full_log_keeps_the_signature_from_nobody(
     book: Logbook, signer: Signer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
