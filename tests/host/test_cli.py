@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Protocol
 import pytest
 from typer.testing import CliRunner
 
-from dewarlog import cli, cli_log, console, sim
+from dewarlog import cli, console, sim
+from dewarlog.cli import log as cli_log
 from dewarlog.errors import ExitCode
 from dewarlog_wire import layout
 from log_writer import DEFAULT_TEXTS, DEGC, UTC_2026_03_01, LogWriter

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from typer.testing import CliRunner
 
-from dewarlog import cli, cli_reach
+from dewarlog import cli
 from dewarlog.certificate import read_certificate
+from dewarlog.cli import reach as cli_reach
 from dewarlog.errors import ExitCode
 from dewarlog.keys import BoardKeys, KeyStore
 from dewarlog.replies import SealState

@@ -11,8 +11,9 @@ import pytest
 from typer.testing import CliRunner
 
 import dewarlog.link
-from dewarlog import cli, cli_reach
+from dewarlog import cli
 from dewarlog.archive import Archive
+from dewarlog.cli import reach as cli_reach
 from dewarlog.errors import ExitCode, PortMissing
 from dewarlog_wire import layout
 from dewarlog_wire.events import read_custody

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from dewarlog import cli
-from dewarlog.answers_calibrate import due_words
+from dewarlog.answers.calibrate import due_words
 from dewarlog.calibrate import due
 from dewarlog.calibrate.course import months_after
 from dewarlog.calibrate.drift import (

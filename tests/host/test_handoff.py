@@ -11,8 +11,9 @@ import pytest
 from typer.testing import CliRunner
 
 from crashes import Killed, Killer
-from dewarlog import cli, cli_reach, handoff
+from dewarlog import cli, handoff
 from dewarlog.archive import Archive
+from dewarlog.cli import reach as cli_reach
 from dewarlog.errors import (
     DewarlogError,
     ExitCode,
@@ -872,7 +873,7 @@ def test_a_person_is_asked_for_what_is_missing(
     door: Door, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On a terminal; a wrong answer is asked again."""
-    monkeypatch.setattr("dewarlog.cli_door._is_terminal", lambda: True)
+    monkeypatch.setattr("dewarlog.cli.door._is_terminal", lambda: True)
     places = ("--archive", str(door.archive), "--keys", str(door.keys.root))
     answers = "\x1b[2J\nA. Jansen\nS. Haddad\npilot\ndepot\nDock 2\n"
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 from typer.testing import CliRunner
 
-from dewarlog import cli, cli_door, journey
+from dewarlog import cli, journey
 from dewarlog.checks.review import review_log
+from dewarlog.cli import door as cli_door
 from dewarlog.errors import ExitCode
 from dewarlog.keys import BoardKeys, KeyStore
 from dewarlog.link import radio

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dewarlog.cli_reach import credentials_over
+from dewarlog.cli.reach import credentials_over
 from dewarlog.errors import DewarlogError, KeyNeeded, TokenDamaged, TokenRefused
 from dewarlog.keys import BoardKeys, KeyStore
 from dewarlog.session import Session

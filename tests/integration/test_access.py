@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from typer.testing import CliRunner
 
-from dewarlog import cli, cli_reach
+from dewarlog import cli
+from dewarlog.cli import reach as cli_reach
 from dewarlog.errors import ExitCode
 from dewarlog.keys import KeyStore
 from dewarlog.link import open_link, radio

@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 from typer.testing import CliRunner
 
-from dewarlog import cli, cli_arm
+from dewarlog import cli
 from dewarlog.arm import gate
 from dewarlog.arm.course import ArmCourse, Callbacks, Order
 from dewarlog.arm.manifest_files import read_manifest
 from dewarlog.bench import requests
+from dewarlog.cli import arm as cli_arm
 from dewarlog.errors import ArmingUnknown, ExitCode, LinkError, NotArmed, Unplugged
 from dewarlog.link.usb import UsbLink
 from dewarlog.readings import LogReader

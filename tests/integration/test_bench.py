@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from typer.testing import CliRunner
 
-from dewarlog import cli, cli_reach
+from dewarlog import cli
 from dewarlog.bench import requests
+from dewarlog.cli import reach as cli_reach
 from dewarlog.errors import KeyNeeded, ProfileChanged, ProfileRefused
 from dewarlog.link import open_link, radio
 from dewarlog.proven import Credential

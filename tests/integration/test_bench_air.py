@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 from typer.testing import CliRunner
 
-from dewarlog import cli, cli_reach
+from dewarlog import cli
 from dewarlog.arm import gate
+from dewarlog.cli import reach as cli_reach
 from dewarlog.errors import ExitCode
 from dewarlog.link import open_link, radio
 from dewarlog.session import Session

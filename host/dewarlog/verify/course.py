@@ -1,6 +1,6 @@
 """What is proved of a log, by which key, over which blocks; and what is not.
 
-Below cli_verify: reads the log once and makes every claim. Whoever reads the answer trusts
+Below cli/verify.py: reads the log once and makes every claim. Whoever reads the answer trusts
 neither the courier nor the board as it is now: protocol/DESIGN.md "Trust" says what each key is
 worth, and what a captured board can still make up.
 """

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from dewarlog import console
-from dewarlog.cli_options import AsJson, Device, KeysFolder
-from dewarlog.cli_reach import credentials_over, opened, session_over
-from dewarlog.cli_typed import a_number
+from dewarlog.cli.options import AsJson, Device, KeysFolder
+from dewarlog.cli.reach import credentials_over, opened, session_over
+from dewarlog.cli.typed import a_number
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator

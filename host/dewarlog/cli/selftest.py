@@ -9,8 +9,8 @@ from __future__ import annotations
 import typer
 
 from dewarlog import console
-from dewarlog.cli_options import AsJson, Device, KeysFolder
-from dewarlog.cli_reach import credentials_over, is_radio, opened, session_over
+from dewarlog.cli.options import AsJson, Device, KeysFolder
+from dewarlog.cli.reach import credentials_over, is_radio, opened, session_over
 from dewarlog.errors import ExitCode
 
 

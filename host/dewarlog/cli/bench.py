@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from dewarlog import console
-from dewarlog.cli_options import AsJson, Device, KeysFolder
-from dewarlog.cli_reach import credentials_over, is_radio, opened, session_over
+from dewarlog.cli.options import AsJson, Device, KeysFolder
+from dewarlog.cli.reach import credentials_over, is_radio, opened, session_over
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dewarlog import console, words
-from dewarlog.cli_options import AsJson, Device, KeysFolder
-from dewarlog.cli_reach import credentials_over, host_time, is_radio, opened, session_over
-from dewarlog.cli_typed import expect_short
+from dewarlog.cli.options import AsJson, Device, KeysFolder
+from dewarlog.cli.reach import credentials_over, host_time, is_radio, opened, session_over
+from dewarlog.cli.typed import expect_short
 
 if TYPE_CHECKING:
     from dewarlog.bench.requests import Live

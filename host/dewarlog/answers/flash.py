@@ -1,6 +1,6 @@
 """What `flash` answers: what is on a board, what changes, and how the logger is after it.
 
-Apart from cli_flash.py, which asks for it, and from console.py, which knows how to print safely.
+Apart from cli/flash.py, which asks for it, and from console.py, which knows how to print safely.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What `dewarlog verify` answers, in words and as data.
 
-Apart from cli_verify, which asks for it. Every claim takes one entry: what is proved, by which
+Apart from cli/verify.py, which asks for it. Every claim takes one entry: what is proved, by which
 key, over which blocks; what is not, and what would prove it; what is contradicted, and where.
 """
 

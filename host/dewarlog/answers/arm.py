@@ -1,6 +1,6 @@
 """What `arm` answers: each reason with what was measured and what is needed; what was armed.
 
-Apart from cli_arm.py, which asks for it, and from console.py, which knows how to print safely.
+Apart from cli/arm.py, which asks for it, and from console.py, which knows how to print safely.
 """
 
 from __future__ import annotations

@@ -11,8 +11,8 @@ from typing import Annotated
 import typer
 
 from dewarlog import console
-from dewarlog.cli_options import ArchiveFolder, AsJson, Device, KeysFolder, Secret
-from dewarlog.cli_reach import credentials_over, host_time, is_radio, opened, progress_bar
+from dewarlog.cli.options import ArchiveFolder, AsJson, Device, KeysFolder, Secret
+from dewarlog.cli.reach import credentials_over, host_time, is_radio, opened, progress_bar
 from dewarlog.errors import ExitCode
 
 

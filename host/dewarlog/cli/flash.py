@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dewarlog import console
-from dewarlog.cli_options import AsJson, KeysFolder
-from dewarlog.cli_reach import progress_bar
+from dewarlog.cli.options import AsJson, KeysFolder
+from dewarlog.cli.reach import progress_bar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -104,7 +104,7 @@ def flash(
             except KeyboardInterrupt:
                 console.warn(f"dewarlog: {flasher.state}")
                 raise
-    from dewarlog import answers_flash as answers
+    from dewarlog.answers import flash as answers
 
     if as_json:
         console.say_json(answers.flash_data(outcome))

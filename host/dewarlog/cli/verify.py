@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dewarlog import console
-from dewarlog.cli_options import ArchiveFolder, AsJson, KeysFolder, LogPath
+from dewarlog.cli.options import ArchiveFolder, AsJson, KeysFolder, LogPath
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -90,7 +90,7 @@ def verify(
     wrote the log. It says nothing of the product: that is `dewarlog check`.
     """
     with console.failures(as_json=as_json):
-        from dewarlog import answers_verify
+        from dewarlog.answers import verify as answers_verify
         from dewarlog.verify.course import verify_log
 
         given = _Given(certificate, tuple(receipt or ()), previous, following)

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dewarlog import answers_calibrate as answers
 from dewarlog import console, words
-from dewarlog.cli_drift import say_due, say_history
-from dewarlog.cli_options import ArchiveFolder, AsJson, KeysFolder
-from dewarlog.cli_reach import credentials_over, is_radio, opened, session_over
-from dewarlog.cli_typed import a_number, actor_named, asking, expect_fits
+from dewarlog.answers import calibrate as answers
+from dewarlog.cli.drift import say_due, say_history
+from dewarlog.cli.options import ArchiveFolder, AsJson, KeysFolder
+from dewarlog.cli.reach import credentials_over, is_radio, opened, session_over
+from dewarlog.cli.typed import a_number, actor_named, asking, expect_fits
 from dewarlog_wire import layout
 
 if TYPE_CHECKING:

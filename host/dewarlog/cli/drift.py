@@ -1,6 +1,6 @@
 """What `calibrate` tells without a bath: how the probes of a logger age, and what is due when.
 
-Below cli_calibrate, whose --history and --due these are. Heavy imports wait inside the functions.
+Below calibrate, whose --history and --due these are. Heavy imports wait inside the functions.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from dewarlog import answers_calibrate as answers
 from dewarlog import console, words
-from dewarlog.cli_reach import credentials_over, is_radio, opened, session_over
+from dewarlog.answers import calibrate as answers
+from dewarlog.cli.reach import credentials_over, is_radio, opened, session_over
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from dewarlog import console
-from dewarlog.cli_typed import a_number
+from dewarlog.cli.typed import a_number
 from dewarlog.errors import ExitCode
 
 

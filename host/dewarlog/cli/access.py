@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dewarlog import console, words
-from dewarlog.cli_options import AsJson, Device, KeysFolder
-from dewarlog.cli_reach import (
+from dewarlog.cli.options import AsJson, Device, KeysFolder
+from dewarlog.cli.reach import (
     credentials_over,
     greeted_in_hand,
     host_time,
@@ -23,7 +23,7 @@ from dewarlog.cli_reach import (
     opened,
     session_over,
 )
-from dewarlog.cli_typed import a_number, expect_short
+from dewarlog.cli.typed import a_number, expect_short
 from dewarlog_wire import layout
 
 if TYPE_CHECKING:

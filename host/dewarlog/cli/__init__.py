@@ -1,9 +1,8 @@
 """The command line: each group adds its commands, and nothing but a documented exit code leaves.
 
-A file cli_NOUN.py holds a group; what they share is in cli_options.py, cli_reach.py and
-cli_typed.py. They wire the line together and do nothing else. Imports of anything heavy wait
-inside the commands, so that `--help` and errors come at once; a test holds that. What is printed
-goes through console.py.
+A file holds a group; what they share is in options.py, reach.py and typed.py. They wire the line
+together and do nothing else. Imports of anything heavy wait inside the commands, so that `--help`
+and errors come at once; a test holds that. What is printed goes through console.py.
 """
 
 from __future__ import annotations
@@ -14,25 +13,24 @@ from typing import Annotated
 
 import typer
 
-from dewarlog import (
-    __version__,
-    cli_access,
-    cli_archive,
-    cli_arm,
-    cli_bench,
-    cli_board,
-    cli_calibrate,
-    cli_door,
-    cli_flash,
-    cli_log,
-    cli_monitor,
-    cli_provision,
-    cli_pull,
-    cli_scan,
-    cli_selftest,
-    cli_sim,
-    cli_verify,
-    console,
+from dewarlog import __version__, console
+from dewarlog.cli import (
+    access,
+    archive,
+    arm,
+    bench,
+    board,
+    calibrate,
+    door,
+    flash,
+    log,
+    monitor,
+    provision,
+    pull,
+    scan,
+    selftest,
+    sim,
+    verify,
 )
 from dewarlog.errors import DewarlogError, ExitCode
 
@@ -55,7 +53,7 @@ def _show_version(asked: bool) -> None:
 
 
 @app.callback()
-def options(
+def common(
     _version: Annotated[
         bool,
         typer.Option(
@@ -69,22 +67,22 @@ def options(
 # What is done with a log and a logger every day, then in the order of a board's life, as `--help`
 # lists them.
 for group in (
-    cli_log,
-    cli_pull,
-    cli_board,
-    cli_scan,
-    cli_archive,
-    cli_sim,
-    cli_verify,
-    cli_door,
-    cli_access,
-    cli_flash,
-    cli_provision,
-    cli_calibrate,
-    cli_selftest,
-    cli_arm,
-    cli_monitor,
-    cli_bench,
+    log,
+    pull,
+    board,
+    scan,
+    archive,
+    sim,
+    verify,
+    door,
+    access,
+    flash,
+    provision,
+    calibrate,
+    selftest,
+    arm,
+    monitor,
+    bench,
 ):
     group.add_commands(app)
 

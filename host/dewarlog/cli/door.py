@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dewarlog import console, words
-from dewarlog.cli_options import ArchiveFolder, AsJson, Device, KeysFolder, Secret
-from dewarlog.cli_reach import (
+from dewarlog.cli.options import ArchiveFolder, AsJson, Device, KeysFolder, Secret
+from dewarlog.cli.reach import (
     credentials_over,
     greeted_in_hand,
     host_time,
@@ -24,7 +24,7 @@ from dewarlog.cli_reach import (
     progress_bar,
     session_over,
 )
-from dewarlog.cli_typed import asking
+from dewarlog.cli.typed import asking
 from dewarlog.errors import ExitCode
 from dewarlog_wire import layout
 
@@ -89,7 +89,7 @@ def handoff(
     parties = _parties(giver=giver, receiver=receiver, role=role, place=place)
     steps: list[str] = []
     with console.failures(as_json=as_json):
-        from dewarlog import answers_door
+        from dewarlog.answers import door as answers_door
         from dewarlog.archive import Archive
         from dewarlog.handoff import HandoffCourse
         from dewarlog.keys import KeyStore
@@ -232,7 +232,7 @@ def receipt(
     certificate.
     """
     with console.failures(as_json=as_json):
-        from dewarlog import answers_door
+        from dewarlog.answers import door as answers_door
         from dewarlog.certificate import trusted_certificate
         from dewarlog.keys import KeyStore
         from dewarlog.receipt import judge_receipt, read_receipt

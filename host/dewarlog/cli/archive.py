@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dewarlog import console, words
-from dewarlog.cli_options import ArchiveFolder, AsJson
+from dewarlog.cli.options import ArchiveFolder, AsJson
 from dewarlog.errors import ExitCode
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dewarlog import console
-from dewarlog.cli_options import AsJson
-from dewarlog.cli_typed import a_number
+from dewarlog.cli.options import AsJson
+from dewarlog.cli.typed import a_number
 from dewarlog.errors import DewarlogError
 
 if TYPE_CHECKING:

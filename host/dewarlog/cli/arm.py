@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dewarlog import console, words
-from dewarlog.cli_options import AsJson, Device, KeysFolder
-from dewarlog.cli_reach import credentials_over, is_radio, opened, session_over
-from dewarlog.cli_typed import a_number, actor_named, expect_fits
+from dewarlog.cli.options import AsJson, Device, KeysFolder
+from dewarlog.cli.reach import credentials_over, is_radio, opened, session_over
+from dewarlog.cli.typed import a_number, actor_named, expect_fits
 from dewarlog.errors import ExitCode
 from dewarlog_wire import layout
 
@@ -149,7 +149,7 @@ def arm(
     why = _reason(reason, override=override)
     steps: list[str] = []
     with console.failures(as_json=as_json):
-        from dewarlog import answers_arm
+        from dewarlog.answers import arm as answers_arm
         from dewarlog.arm import trip_profile
         from dewarlog.arm.course import ArmCourse, Callbacks, Order
         from dewarlog.arm.manifest_files import read_manifest
