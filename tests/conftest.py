@@ -38,8 +38,18 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+# Folders whose files take longest, in this order: begun first, they keep no core waiting at the end.
+LONG_FIRST: Final = ("simboard", "integration", "tests")
+
+
+def _turn(item: pytest.Item) -> int:
+    folder = item.path.parent.name
+    return LONG_FIRST.index(folder) if folder in LONG_FIRST else len(LONG_FIRST)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark tests by what they use, so that `-m "not micropython"` means what it says."""
+    items.sort(key=_turn)
     for item in items:
         fixtures: list[str] = getattr(item, "fixturenames", [])
         if {"micropython", "micropython32"} & set(fixtures):

@@ -79,9 +79,10 @@ def report(outcome: Outcome) -> None:
 def run_tests(arguments: list[str]) -> Outcome:
     """Run pytest with the terminal to itself; its own summary is the report.
 
-    A file's tests stay together, for they share what takes long to make.
+    A file's tests stay together, for they share what takes long to make; the order is that of
+    tests/conftest.py, not that of the number of tests in a file.
     """
-    side_by_side = ("-n", str(_AT_ONCE), "--dist", "loadfile")
+    side_by_side = ("-n", str(_AT_ONCE), "--dist", "loadfile", "--no-loadscope-reorder")
     step = Step("tests", (_PYTHON, "-m", "pytest", *side_by_side, *arguments))
     began = time.monotonic()
     status = subprocess.run(step.command, cwd=ROOT, check=False).returncode
