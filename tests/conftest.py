@@ -38,7 +38,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-# Folders whose files take longest, in this order: begun first, they keep no core waiting at the end.
+# Folders whose files take longest, in this order: begun first, they keep no core waiting at last.
 LONG_FIRST: Final = ("simboard", "integration", "tests")
 
 
