@@ -325,6 +325,7 @@ def test_a_pipe_is_no_log(command: str, use: Path) -> None:
     assert b"save it to a file first" in done.stderr.replace(b"\n", b" ")
 
 
+@pytest.mark.parametrize(("text", "said"), [("\udcff", b"UTF-8"), ("a\x1b[2J", b"control")])
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -335,12 +336,12 @@ def test_a_pipe_is_no_log(command: str, use: Path) -> None:
         ("arm", "usb:/dev/nonesuch", "--manifest", __file__, "--profile", __file__, "--actor"),
     ],
 )
-def test_texts_that_are_not_utf_8_are_wrong_use(arguments: tuple[str, ...]) -> None:
+def test_what_is_no_text_is_wrong_use(arguments: tuple[str, ...], text: str, said: bytes) -> None:
     """Refused before a port is opened, not a fault."""
-    done = _run(*arguments, "\udcff")
+    done = _run(*arguments, text)
 
     assert done.returncode == ExitCode.USAGE
-    assert b"UTF-8" in done.stderr
+    assert said in done.stderr
 
 
 @pytest.mark.parametrize("value", ["nan", "inf"])

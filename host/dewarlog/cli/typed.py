@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from dewarlog import words
 from dewarlog_wire import layout
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def expect_short(option: str, text: str, kind: int) -> None:
 
 
 def expect_fits(option: str, text: str, most: int) -> None:
-    """Refuse a text of more than `most` bytes, and one that is no text: bytes of another code."""
+    """Refuse a text of more than `most` bytes, or of bytes of another code, or control characters."""
     try:
         length = len(text.encode())
     except UnicodeEncodeError:
@@ -40,6 +41,9 @@ def expect_fits(option: str, text: str, most: int) -> None:
         raise typer.BadParameter(
             f"it takes {length} bytes of UTF-8, and {most} fit: shorten it", param_hint=option
         )
+    if words.plain(text) != text:
+        said = f"it holds a control character: {words.plain(text)}"
+        raise typer.BadParameter(said, param_hint=option)
 
 
 def this_user() -> str:
