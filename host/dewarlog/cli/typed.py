@@ -32,7 +32,7 @@ def expect_short(option: str, text: str, kind: int) -> None:
 
 
 def expect_fits(option: str, text: str, most: int) -> None:
-    """Refuse a text of more than `most` bytes, or of bytes of another code, or control characters."""
+    """Refuse a text of more than `most` bytes, of another code, or with control characters."""
     try:
         length = len(text.encode())
     except UnicodeEncodeError:
