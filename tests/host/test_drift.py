@@ -439,6 +439,21 @@ def test_the_picture_draws_every_comparison_with_its_bar_and_due_date() -> None:
         assert all(0 <= float(element.get(key) or -1) <= 980 for key in ("x1", "x2"))
 
 
+def test_an_archive_does_not_know_what_the_logger_never_took(tmp_path: Path) -> None:
+    """It tells of the one whose record came back; of another, the logger itself must say."""
+    shelf = CalibrationShelf(tmp_path)
+    shelf.file(_fields()).apply(_APPLIED)
+    shelf.file(_fields(_AT + timedelta(days=200)))
+    told = CliRunner().invoke(
+        cli.app, ["calibrate", "--history", _BOARD, "--archive", str(tmp_path)]
+    )
+
+    rows = [line.rstrip() for line in told.stdout.splitlines() if line.startswith("2026")]
+    assert told.exit_code == 0
+    assert [row.endswith("yes") for row in rows] == [True, True, False, False]
+    assert [row.endswith("not known") for row in rows] == [False, False, True, True]
+
+
 @given(
     st.lists(
         st.tuples(

@@ -60,6 +60,8 @@ def say_history(
             }
         )
         return
+    # Only the logger itself can say that it never took one.
+    not_applied = "no" if ":" in logger else "not known"
     console.say_table(
         ("Date", "Probe", "Serial", "Point", "Deviation", "u", "Due", "On the logger"),
         [
@@ -71,7 +73,7 @@ def say_history(
                 answers.kelvin(one.deviation_k),
                 f"{one.u_k:.3f} K",
                 "" if one.due is None else str(one.due),
-                ("yes" if one.applied else "no")
+                ("yes" if one.applied else not_applied)
                 + ("" if one.device_id == device_id else f" ({one.device_id})"),
             )
             for one in found
