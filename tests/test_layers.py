@@ -12,6 +12,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from fnmatch import fnmatch
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -226,8 +227,13 @@ MODULES: Final = {
 }
 
 
-def imports_of(module: str) -> Iterator[Import]:
-    """Yield what a module imports; `from package import module` names the module."""
+@cache
+def imports_of(module: str) -> tuple[Import, ...]:
+    """Return what a module imports; `from package import module` names the module."""
+    return tuple(_imports_of(module))
+
+
+def _imports_of(module: str) -> Iterator[Import]:
     tree = ast.parse(MODULES[module].read_text())
     guarded = {
         id(inner)

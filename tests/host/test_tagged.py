@@ -116,8 +116,10 @@ class Place:
 
 
 @pytest.fixture(params=["usb", "ble"])
-def place(request: pytest.FixtureRequest) -> Generator[Place]:
-    """Stand at a board with a cable, then on the air."""
+def place(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Generator[Place]:
+    """Stand at a board with a cable, then on the air, whose waiting takes real time: a little."""
+    for asking in (Session.request, Session._request):  # noqa: SLF001 - the defaults of both
+        monkeypatch.setitem(asking.__kwdefaults__ or {}, "again_s", 0.2)
     made = Place(request.param)
     yield made
     made.middle.close()
