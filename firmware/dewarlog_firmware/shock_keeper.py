@@ -153,7 +153,7 @@ class ShockKeeper:
             return
         self._is_away = False
         away_us = (self._ticks_us() - self._away_us) & _TICKS_MASK
-        self._tell(layout.GAP_SELFTEST, away_us, away_us * (self._rate_hz // 100) // 10000)
+        self._tell_gap(layout.GAP_SELFTEST, away_us)
 
     def _is_due(self) -> bool:
         """Tell whether a window is to be written now that the ring is empty."""
@@ -188,10 +188,8 @@ class ShockKeeper:
         self._last_us = self._ticks_us()
         self._logbook.shocks = number
         is_short = shelf.has_room(len(window))
-        count = capture.count if window else 0
-        entry = Entry(
-            self._last_us, hit_at, capture.event(number), began_at, count if is_short else 0
-        )
+        count = capture.count
+        entry = Entry(self._last_us, hit_at, capture.event(number), began_at, count)
         shelf.put(entry, window if is_short else b"")
         capture.restart()
         if not is_short:  # longer than the shelf
@@ -202,19 +200,18 @@ class ShockKeeper:
     def _window(self, number: int) -> bytes:
         """Return the completed window as it will be stored; below the first band nothing."""
         capture = self._capture
-        is_freed = self._free_heap is None
+        free_heap = self._free_heap
         while True:
             try:
                 if not capture.band:
                     return b""
                 return self._logbook.recorder.shock_sections(capture.head(number), capture.columns)
             except MemoryError:
-                if is_freed:
-                    if not capture.shorten():
-                        raise
-                elif self._free_heap is not None:
-                    self._free_heap()
-                    is_freed = True
+                if free_heap is not None:
+                    free_heap()
+                    free_heap = None
+                elif not capture.shorten():
+                    raise
 
     def flush(self) -> None:
         """Write all that is on the shelf."""
