@@ -87,12 +87,7 @@ def text_problem(text: str) -> str | None:
     """Say why a name or a place cannot be recorded; None when it can."""
     if not text.strip():
         return "it is empty"
-    if words.plain(text) != text:
-        return f"it holds a control character: {words.plain(text)}"
-    length = len(text.encode(errors="replace"))
-    if length > TEXT_MAX_BYTES:
-        return f"it takes {length} bytes of UTF-8, and {TEXT_MAX_BYTES} fit: shorten it"
-    return None
+    return words.misfit(text, TEXT_MAX_BYTES)
 
 
 def role_number(name: str) -> int | None:

@@ -101,6 +101,19 @@ def plain(text: str) -> str:
     return "".join(escaped(char) if _is_unsafe(char) else char for char in text)
 
 
+def misfit(text: str, most_bytes: int) -> str | None:
+    """Say why a log cannot keep a text of at most `most_bytes` of UTF-8; None when it can."""
+    try:
+        length = len(text.encode())
+    except UnicodeEncodeError:
+        return "it is no text in UTF-8"
+    if plain(text) != text:
+        return f"it holds a control character: {plain(text)}"
+    if length > most_bytes:
+        return f"it takes {length} bytes of UTF-8, and {most_bytes} fit: shorten it"
+    return None
+
+
 def _is_unsafe(char: str) -> bool:
     return unicodedata.category(char) in _UNSAFE or 0x2060 <= ord(char) <= 0x206F
 

@@ -33,17 +33,9 @@ def expect_short(option: str, text: str, kind: int) -> None:
 
 def expect_fits(option: str, text: str, most: int) -> None:
     """Refuse a text of more than `most` bytes, of another code, or with control characters."""
-    try:
-        length = len(text.encode())
-    except UnicodeEncodeError:
-        raise typer.BadParameter("it is no text in UTF-8", param_hint=option) from None
-    if length > most:
-        raise typer.BadParameter(
-            f"it takes {length} bytes of UTF-8, and {most} fit: shorten it", param_hint=option
-        )
-    if words.plain(text) != text:
-        said = f"it holds a control character: {words.plain(text)}"
-        raise typer.BadParameter(said, param_hint=option)
+    problem = words.misfit(text, most)
+    if problem is not None:
+        raise typer.BadParameter(problem, param_hint=option)
 
 
 def this_user() -> str:
